@@ -1,0 +1,60 @@
+package id
+
+import (
+	"sync"
+	"time"
+)
+
+// HLC is a hybrid logical clock: it follows the wall clock, corrected by an offset
+// learnt from a durable node, and never repeats or goes back.
+//
+// Source: Kulkarni et al., "Logical Physical Clocks", 2014; here the logical part
+// is the low 16 bits of the stamp, and when it overflows the stamp simply runs
+// into the next millisecond.
+type HLC struct {
+	mu struct {
+		sync.Mutex
+		last   Stamp
+		offset time.Duration
+	}
+}
+
+// Next returns a stamp greater than after and than every stamp returned before.
+func (c *HLC) Next(after Stamp) Stamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.last = max(c.nowLocked(), c.mu.last+1, after+1)
+	return c.mu.last
+}
+
+// Now returns the corrected wall clock.
+func (c *HLC) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.mu.offset)
+}
+
+func (c *HLC) nowLocked() Stamp { return StampAt(time.Now().Add(c.mu.offset)) }
+
+// Offset returns the correction in force.
+func (c *HLC) Offset() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.offset
+}
+
+// SetOffset makes the clock run that far ahead of the wall clock (or behind it, if
+// negative). Stamps stay strictly increasing across the change.
+func (c *HLC) SetOffset(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.offset = d
+}
+
+// Observe makes later stamps greater than s. A durable node calls it with what it
+// accepted (which is bounded by its drift limit), so that it sorts after it.
+func (c *HLC) Observe(s Stamp) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.last = max(c.mu.last, s)
+}

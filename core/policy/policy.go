@@ -1,0 +1,91 @@
+// Package policy says what an agent may decide about who reads and writes what.
+//
+// Policy does not know nodes: an agent receives credentials, principals, selections,
+// events and fields, and answers. Every decision is made on a durable node; a browser
+// is never trusted.
+//
+// # Concurrency
+//
+// An agent's methods are called from many goroutines and must not block on anything
+// slower than memory, except Authenticate.
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// ErrDenied is wrapped by every refusal of an agent; its text reaches the user.
+var ErrDenied = errors.New("access denied")
+
+// Denied returns an ErrDenied with a reason.
+func Denied(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrDenied, fmt.Sprintf(format, args...))
+}
+
+// Principal is on whose behalf something happens. The zero Principal is anonymous.
+type Principal struct {
+	// Name goes into the events that the principal makes; at most
+	// proto.MaxUserBytes.
+	Name string
+	// Claims are whatever the agent that authenticated the principal wants to
+	// remember of it; other agents do not look at it.
+	Claims any
+}
+
+// Fields reads the properties of an entity, "id" included; what is not set is null.
+type Fields interface {
+	Field(name string) value.Value
+}
+
+// Write is a change for an agent to judge: one event, with the entity before and
+// after it. Before is nil for a creation.
+type Write struct {
+	Event  *proto.Event
+	Before Fields
+	After  Fields
+}
+
+// Agent decides. Each method returns nil to allow, or an error wrapping ErrDenied
+// whose text says why.
+type Agent interface {
+	// Authenticate turns the credentials that a connection presents (a token; empty
+	// when there is none) into a principal.
+	Authenticate(ctx context.Context, credentials []byte) (Principal, error)
+
+	// Narrow returns the predicate that limits what p may see of a collection, to be
+	// combined with each selection by AND; nil does not limit. An error refuses the
+	// collection.
+	Narrow(p Principal, collection string) (ankql.Expr, error)
+
+	// Read judges one entity that is about to be shown to p.
+	Read(p Principal, collection string, entity Fields) error
+
+	// Write judges one event of a transaction that p wants to commit. A refusal
+	// refuses the whole transaction.
+	Write(p Principal, w Write) error
+}
+
+// Permissive returns the agent that allows everything to everybody. It is for
+// development; a node that runs with it says so in its log.
+func Permissive() Agent { return permissive{} }
+
+type permissive struct{}
+
+func (permissive) Authenticate(context.Context, []byte) (Principal, error) {
+	return Principal{}, nil
+}
+func (permissive) Narrow(Principal, string) (ankql.Expr, error) { return nil, nil }
+func (permissive) Read(Principal, string, Fields) error         { return nil }
+func (permissive) Write(Principal, Write) error                 { return nil }
+
+// IsPermissive reports whether a is the agent that Permissive returns.
+func IsPermissive(a Agent) bool {
+	_, ok := a.(permissive)
+	return ok
+}

@@ -1,0 +1,251 @@
+package proto
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+)
+
+// What can be wrong with an event, whoever made it.
+var (
+	ErrNotCanonical = errors.New("proto: not in canonical form")
+	ErrTampered     = errors.New("proto: event id does not match its content")
+	ErrStructure    = errors.New("proto: malformed event")
+	ErrMonotone     = errors.New("proto: event id is not greater than its parents'")
+)
+
+// NonceSize is the length of the random part of a creation, which makes two equal
+// creations two entities.
+const NonceSize = 16
+
+// Deleted is the property under which an event marks its entity as deleted (true) or
+// restored (false). It is a last-writer-wins register like any other; its name is
+// none that a model can have.
+const Deleted = "$deleted"
+
+// Event is one atomic, immutable change to one entity. Once minted or decoded it is
+// not changed, and may be shared between goroutines.
+type Event struct {
+	ID         id.EventID
+	Collection string
+	Entity     id.EntityID // equal to ID for a creation
+	Parents    Clock       // empty for a creation
+	Author     id.NodeID   // the node that minted it
+	User       string      // the principal on whose behalf; "" when anonymous
+	Nonce      [NonceSize]byte
+	Operations []Operation // ascending by property, one each
+
+	digest [sha256.Size]byte
+}
+
+// Operation is one property's part of an event. What Data means is the kind's affair;
+// for "lww" it is the new value (package property/lww).
+type Operation struct {
+	Property string
+	Kind     byte
+	Data     []byte
+}
+
+// IsCreation reports whether the event creates its entity.
+func (e *Event) IsCreation() bool { return len(e.Parents) == 0 }
+
+// Digest returns the SHA-256 of the canonical body, of which the id holds the first
+// half.
+func (e *Event) Digest() [sha256.Size]byte { return e.digest }
+
+// Mint fills in the event's digest and id for the given stamp; for a creation also the
+// entity. It fails on an event that Verify would refuse.
+func (e *Event) Mint(stamp id.Stamp) error {
+	e.digest = sha256.Sum256(e.appendBody(nil, stamp))
+	e.ID = id.EventID{ULID: id.Make(stamp, [8]byte(e.digest[:8]))}
+	if e.IsCreation() {
+		e.Entity = id.EntityID(e.ID)
+	}
+	return e.check()
+}
+
+// check holds an event against the rules that need nothing but the event.
+func (e *Event) check() error {
+	switch {
+	case e.Collection == "" || len(e.Collection) > MaxNameBytes:
+		return fmt.Errorf("%w: collection name of %d bytes", ErrStructure, len(e.Collection))
+	case len(e.User) > MaxUserBytes || !utf8.ValidString(e.User):
+		return fmt.Errorf("%w: user name of %d bytes", ErrStructure, len(e.User))
+	case len(e.Operations) > MaxOperations:
+		return fmt.Errorf("%w: %d operations, more than %d", ErrStructure, len(e.Operations), MaxOperations)
+	case e.IsCreation() != (e.Entity == id.EntityID(e.ID)):
+		return fmt.Errorf("%w: a creation, and only a creation, names its entity", ErrStructure)
+	case !e.IsCreation() && len(e.Operations) == 0:
+		return fmt.Errorf("%w: an edit without operations", ErrStructure)
+	case e.ID.Stamp() <= e.Parents.Stamp():
+		return ErrMonotone
+	}
+	for i := range e.Operations {
+		name := e.Operations[i].Property
+		if name == "" || len(name) > MaxNameBytes {
+			return fmt.Errorf("%w: property name of %d bytes", ErrStructure, len(name))
+		}
+		if i > 0 && strings.Compare(e.Operations[i-1].Property, name) >= 0 {
+			return fmt.Errorf("%w: operations out of order at %q", ErrStructure, name)
+		}
+	}
+	return nil
+}
+
+// appendBody appends the canonical body, which is what the id's hash covers:
+//
+//	[stamp, collection, entity or nil, [parents…], author, user, nonce or nil,
+//	 [[property, kind, data]…]]
+//
+// Entity is nil and nonce present exactly for a creation.
+func (e *Event) appendBody(dst []byte, stamp id.Stamp) []byte {
+	dst = msgpack.AppendArrayLen(dst, 8)
+	dst = msgpack.AppendUint(dst, uint64(stamp))
+	dst = msgpack.AppendString(dst, e.Collection)
+	if e.IsCreation() {
+		dst = msgpack.AppendNil(dst)
+	} else {
+		dst = appendID(dst, e.Entity.ULID)
+	}
+	dst = AppendClock(dst, e.Parents)
+	dst = appendID(dst, e.Author.ULID)
+	dst = msgpack.AppendString(dst, e.User)
+	if e.IsCreation() {
+		dst = msgpack.AppendBytes(dst, e.Nonce[:])
+	} else {
+		dst = msgpack.AppendNil(dst)
+	}
+	dst = msgpack.AppendArrayLen(dst, len(e.Operations))
+	for i := range e.Operations {
+		op := &e.Operations[i]
+		dst = msgpack.AppendArrayLen(dst, 3)
+		dst = msgpack.AppendString(dst, op.Property)
+		dst = msgpack.AppendUint(dst, uint64(op.Kind))
+		dst = msgpack.AppendBytes(dst, op.Data)
+	}
+	return dst
+}
+
+// AppendEvent appends e as [id, body].
+func AppendEvent(dst []byte, e *Event) []byte {
+	dst = msgpack.AppendArrayLen(dst, 2)
+	dst = appendID(dst, e.ID.ULID)
+	return e.appendBody(dst, e.ID.Stamp())
+}
+
+// EncodedSize returns how many bytes AppendEvent appends, for limits and buffers; it
+// is an upper bound.
+func (e *Event) EncodedSize() int {
+	n := 96 + len(e.Collection) + len(e.User) + 18*len(e.Parents)
+	for i := range e.Operations {
+		n += 12 + len(e.Operations[i].Property) + len(e.Operations[i].Data)
+	}
+	return n
+}
+
+// ReadEvent reads what AppendEvent wrote and verifies it: canonical form, structure,
+// the monotone rule against the parents' ids, and the id against the content. Errors
+// stay in r.
+func ReadEvent(r *msgpack.Reader) *Event {
+	r.Array(2)
+	e := &Event{ID: id.EventID{ULID: readID(r)}}
+	body := r.Raw()
+	if r.Err() != nil {
+		return nil
+	}
+	if len(body) > MaxEventBytes {
+		r.Fail(fmt.Errorf("%w: event of %d bytes, more than %d", msgpack.ErrTooLong, len(body), MaxEventBytes))
+		return nil
+	}
+	if err := e.readBody(body); err != nil {
+		r.Fail(err)
+		return nil
+	}
+	return e
+}
+
+// DecodeEvent is ReadEvent for a slice that holds exactly one event.
+func DecodeEvent(b []byte) (*Event, error) {
+	r := msgpack.NewReader(b)
+	e := ReadEvent(&r)
+	if err := r.Done(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Event) readBody(body []byte) error {
+	r := msgpack.NewReader(body)
+	r.Array(8)
+	stamp := id.Stamp(r.Uint())
+	e.Collection = readName(&r)
+	creation := r.TryNil()
+	if !creation {
+		e.Entity = id.EntityID{ULID: readID(&r)}
+	}
+	e.Parents = ReadClock(&r)
+	e.Author = id.NodeID{ULID: readID(&r)}
+	e.User = r.String()
+	if !r.TryNil() {
+		nonce := r.Bytes()
+		if len(nonce) != NonceSize {
+			r.Fail(ErrStructure)
+		}
+		copy(e.Nonce[:], nonce)
+	}
+	e.Operations = readOperations(&r)
+	if err := r.Done(); err != nil {
+		return err
+	}
+	if creation {
+		e.Entity = id.EntityID(e.ID)
+	}
+	if creation != e.IsCreation() {
+		return fmt.Errorf("%w: an entity without parents, or parents without an entity", ErrStructure)
+	}
+	return e.verify(stamp, body)
+}
+
+// verify compares the id with the content as it would be encoded again, so that a
+// second spelling of the same content is refused as well.
+func (e *Event) verify(stamp id.Stamp, body []byte) error {
+	if canonical := e.appendBody(make([]byte, 0, len(body)), stamp); string(canonical) != string(body) {
+		return ErrNotCanonical
+	}
+	e.digest = sha256.Sum256(body)
+	if e.ID.ULID != id.Make(stamp, [8]byte(e.digest[:8])) {
+		return ErrTampered
+	}
+	return e.check()
+}
+
+func readOperations(r *msgpack.Reader) []Operation {
+	n := r.ArrayLen(MaxOperations)
+	ops := make([]Operation, 0, n)
+	for ; n > 0 && r.Err() == nil; n-- {
+		r.Array(3)
+		op := Operation{Property: readName(r)}
+		kind := r.Uint()
+		if kind > 255 {
+			r.Fail(ErrStructure)
+		}
+		op.Kind = byte(kind)
+		op.Data = append([]byte(nil), r.Bytes()...)
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+func readName(r *msgpack.Reader) string {
+	b := r.StringBytes()
+	if len(b) > MaxNameBytes {
+		r.Fail(msgpack.ErrTooLong)
+		return ""
+	}
+	return string(b)
+}

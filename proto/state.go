@@ -1,0 +1,162 @@
+package proto
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+)
+
+// stateVersion opens every encoded state, so that later forms can be told apart.
+const stateVersion = 1
+
+// State is an entity's head with its properties. A State that was stored, sent or
+// handed out is not changed any more; package entity makes new ones.
+type State struct {
+	Head       Clock
+	Properties []PropertyState // ascending by name
+}
+
+// PropertyState is one property of a state: its value as readers see it, and what its
+// kind needs to merge further changes.
+type PropertyState struct {
+	Name  string
+	Kind  byte
+	Value value.Value
+	Data  []byte // the kind's own; for "lww" the id of the writing event
+}
+
+// Field returns the value of a property; one that was never set is null.
+func (s *State) Field(name string) value.Value {
+	if i, found := s.Find(name); found {
+		return s.Properties[i].Value
+	}
+	return value.Null
+}
+
+// Find returns the index of a property, or where it would be inserted.
+func (s *State) Find(name string) (index int, found bool) {
+	return slices.BinarySearchFunc(s.Properties, name, func(p PropertyState, name string) int {
+		return strings.Compare(p.Name, name)
+	})
+}
+
+// Deleted reports whether the entity is marked as deleted.
+func (s *State) Deleted() bool {
+	deleted, _ := s.Field(Deleted).AsBool()
+	return deleted
+}
+
+// AppendState appends s as [version, head, [[name, kind, value, data]…]].
+func AppendState(dst []byte, s *State) []byte {
+	dst = msgpack.AppendArrayLen(dst, 3)
+	dst = msgpack.AppendUint(dst, stateVersion)
+	dst = AppendClock(dst, s.Head)
+	dst = msgpack.AppendArrayLen(dst, len(s.Properties))
+	for i := range s.Properties {
+		p := &s.Properties[i]
+		dst = msgpack.AppendArrayLen(dst, 4)
+		dst = msgpack.AppendString(dst, p.Name)
+		dst = msgpack.AppendUint(dst, uint64(p.Kind))
+		dst = value.Append(dst, p.Value)
+		dst = msgpack.AppendBytes(dst, p.Data)
+	}
+	return dst
+}
+
+// ReadState reads what AppendState wrote; errors stay in r.
+func ReadState(r *msgpack.Reader) *State {
+	r.Array(3)
+	if v := r.Uint(); r.Err() == nil && v != stateVersion {
+		r.Fail(fmt.Errorf("proto: state of version %d, newer than this program's %d", v, stateVersion))
+		return nil
+	}
+	s := &State{Head: ReadClock(r)}
+	n := r.ArrayLen(MaxFrameItems)
+	if r.Err() != nil {
+		return nil
+	}
+	s.Properties = make([]PropertyState, n)
+	for i := range s.Properties {
+		p := &s.Properties[i]
+		r.Array(4)
+		p.Name = readName(r)
+		p.Kind = byte(r.Uint())
+		p.Value = value.Read(r)
+		p.Data = append([]byte(nil), r.Bytes()...)
+		if i > 0 && s.Properties[i-1].Name >= p.Name {
+			r.Fail(ErrNotCanonical)
+		}
+		if r.Err() != nil {
+			return nil
+		}
+	}
+	return s
+}
+
+// Record is what a node stores of one entity.
+type Record struct {
+	Collection string
+	Entity     id.EntityID
+
+	// Rev counts the commits that the durable node made to the entity. On an
+	// ephemeral node it is the one that Base (or State, without a base) came with;
+	// zero means that no durable node has confirmed the entity yet.
+	Rev uint64
+
+	// State is what reads and selections see.
+	State *State
+
+	// Base is what the durable node has confirmed, where State holds this node's
+	// pending events on top of it; else nil. A base with an empty head belongs to an
+	// entity whose creation is itself pending.
+	Base *State
+}
+
+// Field is how selections read a record: its properties, and its id as "id".
+func (r *Record) Field(name string) value.Value {
+	if name == "id" {
+		return value.ID(r.Entity)
+	}
+	return r.State.Field(name)
+}
+
+// AppendRecord appends r as [collection, entity, rev, state, base or nil].
+func AppendRecord(dst []byte, rec *Record) []byte {
+	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = msgpack.AppendString(dst, rec.Collection)
+	dst = appendID(dst, rec.Entity.ULID)
+	dst = msgpack.AppendUint(dst, rec.Rev)
+	dst = AppendState(dst, rec.State)
+	if rec.Base == nil {
+		return msgpack.AppendNil(dst)
+	}
+	return AppendState(dst, rec.Base)
+}
+
+// ReadRecord reads what AppendRecord wrote; errors stay in r.
+func ReadRecord(r *msgpack.Reader) *Record {
+	r.Array(5)
+	rec := &Record{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()}
+	rec.State = ReadState(r)
+	if !r.TryNil() {
+		rec.Base = ReadState(r)
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	return rec
+}
+
+// DecodeRecord is ReadRecord for a slice that holds exactly one record.
+func DecodeRecord(b []byte) (*Record, error) {
+	r := msgpack.NewReader(b)
+	rec := ReadRecord(&r)
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("proto: record: %w", err)
+	}
+	return rec, nil
+}
