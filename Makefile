@@ -1,0 +1,165 @@
+# The map of this repository: `make help`.
+#
+# Every target may be run again at any time; what is up to date is not built again.
+# Tools that are not part of a Go or Node.js installation go under .tools/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO       ?= go
+BUN      := scripts/bun
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+ADDR     ?= localhost:9797
+DATA     ?= ./data
+N        ?= 1000
+FUZZTIME ?= 5s
+RESULTS  ?=
+
+# A test runs in the packages that the platform has, two at a time at most: the suite
+# is made for two cores.
+TALLY     = $(GO) run ./internal/tally -results "$(RESULTS)"
+GO_TEST   = $(GO) test -p 2 -json
+GO_SRC   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum 2>/dev/null)
+WASM_EXEC = $(shell $(GO) env GOROOT)/lib/wasm
+NODE_PKGS = package.json $(wildcard js/package.json react/package.json examples/react-app/package.json e2e/package.json) $(wildcard bun.lock)
+
+.PHONY: help
+help: ## print this map
+	@awk 'BEGIN { FS = ":.*## " } /^# == / { printf "\n%s\n", substr($$0, 6) } /^[a-z0-9-]+:.*## / { printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+
+# == Run
+
+.PHONY: dev
+dev: setup build-server build-js build-react ## durable server on localhost:9797 and example app on http://localhost:5173; Ctrl-C stops both
+	@exec scripts/dev "$(ADDR)" "$(DATA)"
+
+.PHONY: seed
+seed: ## add 1,000 albums to the running server, through its API (N=…, ADDR=…)
+	@$(GO) run ./examples/seed -n $(N) -url ws://$(ADDR)/ws
+
+# == Build
+
+.PHONY: setup
+setup: .tools/node_modules.stamp ## install Bun (under .tools/) and the npm dependencies
+
+.PHONY: build
+build: build-server build-js build-react build-app ## everything: bin/ankurah-server, js/dist, react/dist, examples/react-app/dist
+
+.PHONY: build-server
+build-server: bin/ankurah-server ## the durable server as one static binary, bin/ankurah-server
+
+.PHONY: wasm
+wasm: js/dist/ankurah.wasm ## the Go node for browsers, js/dist/ankurah.wasm
+
+.PHONY: build-js
+build-js: setup wasm ## the npm package @ankurah-go/client, js/dist
+	@$(BUN) run --cwd js build
+
+.PHONY: build-react
+build-react: build-js ## the npm package @ankurah-go/react, react/dist
+	@$(BUN) run --cwd react build
+
+.PHONY: build-app
+build-app: build-react ## the example app, examples/react-app/dist
+	@$(BUN) run --cwd examples/react-app build
+
+.tools/node_modules.stamp: $(NODE_PKGS)
+	@$(BUN) install $(if $(wildcard bun.lock),--frozen-lockfile) && touch $@
+
+bin/ankurah-server: $(GO_SRC)
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./server
+
+js/dist/ankurah.wasm: $(GO_SRC)
+	@mkdir -p js/dist
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./wasm
+
+# == Check
+
+.PHONY: test
+test: setup ## everything that must hold, cheap first: the targets below, then a summary
+	@scripts/test
+
+.PHONY: lint
+lint: check-format check-vet check-staticcheck check-imports check-ts ## format, vet, staticcheck, import rules, types, TypeScript linter
+
+.PHONY: check-format
+check-format: ## gofmt has nothing to say
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$files" ]; then echo "not formatted (make fmt):"; echo "$$files"; exit 1; fi
+
+.PHONY: check-vet
+check-vet: ## go vet, native and for js/wasm
+	@$(GO) vet ./...
+	@GOOS=js GOARCH=wasm $(GO) vet $$(scripts/js-packages)
+
+.PHONY: check-staticcheck
+check-staticcheck: ## staticcheck, native and for js/wasm
+	@$(GO) run honnef.co/go/tools/cmd/staticcheck ./...
+	@$(GO) build -o .tools/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@GOOS=js GOARCH=wasm .tools/staticcheck $$(scripts/js-packages)
+
+.PHONY: check-imports
+check-imports: ## who may import whom, and what the browser binary must not reach
+	@$(GO_TEST) ./internal/lint | $(TALLY) -name imports
+
+.PHONY: check-ts
+check-ts: setup wasm ## types and linter of all TypeScript
+	@scripts/check-ts
+
+.PHONY: test-go
+test-go: ## Go tests, native
+	@$(GO_TEST) $$($(GO) list ./... | grep -v /internal/lint$$) | $(TALLY) -name go
+
+.PHONY: test-wasm
+test-wasm: ## Go tests of the packages that go into the browser, under js/wasm in Node.js
+	@export PATH="$$PATH:$(WASM_EXEC)" GOOS=js GOARCH=wasm; \
+	$(GO_TEST) $$(scripts/js-packages pure) | GOOS= GOARCH= $(TALLY) -name js/wasm
+
+.PHONY: test-ts
+test-ts: build-react ## vitest of js/ and react/
+	@scripts/vitest js react
+
+.PHONY: test-race
+test-race: ## Go tests of the concurrent packages under the race detector
+	@$(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
+
+.PHONY: test-fuzz
+test-fuzz: ## every fuzz target for FUZZTIME (5s)
+	@scripts/fuzz "$(FUZZTIME)"
+
+.PHONY: test-browser
+test-browser: ## Go tests of storage/indexeddb and connectors/wsjs in Chromium
+	@scripts/test-browser
+
+.PHONY: test-e2e
+test-e2e: build ## the whole thing in Chromium: server, two browsers, offline, kill -9
+	@scripts/vitest e2e
+
+# == Measure
+
+.PHONY: bench
+bench: ## Go benchmarks
+	@$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: size
+size: build-app ## size of the WASM and of the page's JavaScript: raw, gzip, brotli
+	@node scripts/size.mjs
+
+# == Housekeeping
+
+.PHONY: fmt
+fmt: ## format all Go
+	@gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+
+.PHONY: clean
+clean: ## remove what was built; data/ and .tools/ stay
+	rm -rf bin js/dist react/dist examples/react-app/dist
+
+.PHONY: distclean
+distclean: clean ## remove everything that is not source, except data/
+	rm -rf .tools node_modules js/node_modules react/node_modules examples/react-app/node_modules e2e/node_modules
