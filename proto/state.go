@@ -55,9 +55,13 @@ func AppendState(dst []byte, s *State) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3)
 	dst = msgpack.AppendUint(dst, stateVersion)
 	dst = AppendClock(dst, s.Head)
-	dst = msgpack.AppendArrayLen(dst, len(s.Properties))
-	for i := range s.Properties {
-		p := &s.Properties[i]
+	return appendProperties(dst, s.Properties)
+}
+
+func appendProperties(dst []byte, list []PropertyState) []byte {
+	dst = msgpack.AppendArrayLen(dst, len(list))
+	for i := range list {
+		p := &list[i]
 		dst = msgpack.AppendArrayLen(dst, 4)
 		dst = msgpack.AppendString(dst, p.Name)
 		dst = msgpack.AppendUint(dst, uint64(p.Kind))
@@ -74,27 +78,31 @@ func ReadState(r *msgpack.Reader) *State {
 		r.Fail(fmt.Errorf("proto: state of version %d, newer than this program's %d", v, stateVersion))
 		return nil
 	}
-	s := &State{Head: ReadClock(r)}
-	n := r.ArrayLen(MaxFrameItems)
+	s := &State{Head: ReadClock(r), Properties: readProperties(r)}
 	if r.Err() != nil {
 		return nil
 	}
-	s.Properties = make([]PropertyState, n)
-	for i := range s.Properties {
-		p := &s.Properties[i]
+	return s
+}
+
+func readProperties(r *msgpack.Reader) []PropertyState {
+	n := r.ArrayLen(MaxFrameItems)
+	list := make([]PropertyState, n)
+	for i := range list {
+		p := &list[i]
 		r.Array(4)
 		p.Name = readName(r)
 		p.Kind = byte(r.Uint())
 		p.Value = value.Read(r)
 		p.Data = append([]byte(nil), r.Bytes()...)
-		if i > 0 && s.Properties[i-1].Name >= p.Name {
+		if i > 0 && list[i-1].Name >= p.Name {
 			r.Fail(ErrNotCanonical)
 		}
 		if r.Err() != nil {
 			return nil
 		}
 	}
-	return s
+	return list
 }
 
 // Record is what a node stores of one entity.
@@ -102,10 +110,14 @@ type Record struct {
 	Collection string
 	Entity     id.EntityID
 
-	// Rev counts the commits that the durable node made to the entity. On an
-	// ephemeral node it is the one that Base (or State, without a base) came with;
-	// zero means that no durable node has confirmed the entity yet.
+	// Rev counts the writes of this record on this node, from 1; a greater Rev is a
+	// later reading of the entity.
 	Rev uint64
+
+	// BaseRev is, on an ephemeral node, the Rev that the confirmed part had on the
+	// durable node it came from; zero means that none has confirmed the entity yet. A
+	// durable node leaves it zero.
+	BaseRev uint64
 
 	// State is what reads and selections see.
 	State *State
@@ -124,12 +136,13 @@ func (r *Record) Field(name string) value.Value {
 	return r.State.Field(name)
 }
 
-// AppendRecord appends r as [collection, entity, rev, state, base or nil].
+// AppendRecord appends r as [collection, entity, rev, base rev, state, base or nil].
 func AppendRecord(dst []byte, rec *Record) []byte {
-	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = msgpack.AppendArrayLen(dst, 6)
 	dst = msgpack.AppendString(dst, rec.Collection)
 	dst = appendID(dst, rec.Entity.ULID)
 	dst = msgpack.AppendUint(dst, rec.Rev)
+	dst = msgpack.AppendUint(dst, rec.BaseRev)
 	dst = AppendState(dst, rec.State)
 	if rec.Base == nil {
 		return msgpack.AppendNil(dst)
@@ -139,8 +152,8 @@ func AppendRecord(dst []byte, rec *Record) []byte {
 
 // ReadRecord reads what AppendRecord wrote; errors stay in r.
 func ReadRecord(r *msgpack.Reader) *Record {
-	r.Array(5)
-	rec := &Record{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()}
+	r.Array(6)
+	rec := &Record{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), BaseRev: r.Uint()}
 	rec.State = ReadState(r)
 	if !r.TryNil() {
 		rec.Base = ReadState(r)

@@ -1,0 +1,127 @@
+package proto
+
+import (
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+)
+
+// Hello opens a connection; the side that dialled sends it first.
+type Hello struct {
+	Node        id.NodeID
+	Durable     bool
+	System      id.EntityID // the system that the node belongs to; zero if none yet
+	Time        int64       // the sender's clock, microseconds since 1970
+	Credentials []byte      // for the policy agent; at most MaxText bytes
+}
+
+func (*Hello) frameType() uint64 { return typeHello }
+
+func (m *Hello) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = appendID(dst, m.Node.ULID)
+	dst = msgpack.AppendBool(dst, m.Durable)
+	dst = appendID(dst, m.System.ULID)
+	dst = msgpack.AppendInt(dst, m.Time)
+	return msgpack.AppendBytes(dst, m.Credentials)
+}
+
+func (m *Hello) readBody(r *msgpack.Reader) {
+	r.Array(5)
+	m.Node = id.NodeID{ULID: readID(r)}
+	m.Durable = r.Bool()
+	m.System = id.EntityID{ULID: readID(r)}
+	m.Time = r.Int()
+	m.Credentials = readBlob(r)
+}
+
+func readBlob(r *msgpack.Reader) []byte {
+	b := r.Bytes()
+	if len(b) > MaxText {
+		r.Fail(msgpack.ErrTooLong)
+		return nil
+	}
+	return append([]byte(nil), b...)
+}
+
+// Welcome answers Hello: the connection is served.
+type Welcome struct {
+	Node   id.NodeID
+	System id.EntityID
+	Time   int64  // the sender's clock when it answered, microseconds since 1970
+	Seq    uint64 // where the sender's feed stands
+	User   string // the principal that the credentials stand for
+}
+
+func (*Welcome) frameType() uint64 { return typeWelcome }
+
+func (m *Welcome) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = appendID(dst, m.Node.ULID)
+	dst = appendID(dst, m.System.ULID)
+	dst = msgpack.AppendInt(dst, m.Time)
+	dst = msgpack.AppendUint(dst, m.Seq)
+	return msgpack.AppendString(dst, m.User)
+}
+
+func (m *Welcome) readBody(r *msgpack.Reader) {
+	r.Array(5)
+	m.Node = id.NodeID{ULID: readID(r)}
+	m.System = id.EntityID{ULID: readID(r)}
+	m.Time = r.Int()
+	m.Seq = r.Uint()
+	m.User = readText(r)
+}
+
+// Refuse answers Hello, or ends a connection: the peer cannot be served, and why.
+type Refuse struct {
+	Kind    uint64 // core.Kind
+	Message string
+}
+
+func (*Refuse) frameType() uint64 { return typeRefuse }
+
+func (m *Refuse) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendArrayLen(dst, 2)
+	dst = msgpack.AppendUint(dst, m.Kind)
+	return msgpack.AppendString(dst, m.Message)
+}
+
+func (m *Refuse) readBody(r *msgpack.Reader) {
+	r.Array(2)
+	m.Kind = r.Uint()
+	m.Message = readText(r)
+}
+
+// Ping asks for a Pong, to keep a connection alive and see that it is.
+type Ping struct{ Time int64 }
+
+func (*Ping) frameType() uint64 { return typePing }
+
+func (m *Ping) appendBody(dst []byte) []byte {
+	return msgpack.AppendInt(msgpack.AppendArrayLen(dst, 1), m.Time)
+}
+
+func (m *Ping) readBody(r *msgpack.Reader) {
+	r.Array(1)
+	m.Time = r.Int()
+}
+
+// Pong answers Ping. Seq is a feed position up to which the receiver has been sent
+// everything that its subscriptions show.
+type Pong struct {
+	Time int64 // as in the Ping
+	Seq  uint64
+}
+
+func (*Pong) frameType() uint64 { return typePong }
+
+func (m *Pong) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendInt(msgpack.AppendArrayLen(dst, 2), m.Time)
+	return msgpack.AppendUint(dst, m.Seq)
+}
+
+func (m *Pong) readBody(r *msgpack.Reader) {
+	r.Array(2)
+	m.Time = r.Int()
+	m.Seq = r.Uint()
+}

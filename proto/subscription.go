@@ -1,0 +1,263 @@
+package proto
+
+import (
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+)
+
+// Subscribe names a selection that the sender wants to be kept in step with, and what
+// it holds of it. The answer is a run of Rows with the same number, the last of them
+// Done, and Updates from then on; or a Reply with an error.
+type Subscribe struct {
+	Sub        uint64 // chosen by the subscriber, unique within the connection
+	Collection string
+	Text       string        // the selection, as ankql prints it
+	Params     []value.Value // its parameters
+	Once       bool          // the rows as of now, and no Updates
+
+	// After is a position in the answering node's feed as of which the subscriber has
+	// all rows of this selection; 0 if there is none.
+	After uint64
+	// Known are rows that it holds, so that they need not be sent again. They are
+	// used where After is not.
+	Known []KnownRow
+}
+
+// KnownRow names a held row by the durable node's revision of it.
+type KnownRow struct {
+	Entity id.EntityID
+	Rev    uint64
+}
+
+func (*Subscribe) frameType() uint64 { return typeSubscribe }
+
+func (m *Subscribe) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 7), m.Sub)
+	dst = msgpack.AppendString(dst, m.Collection)
+	dst = msgpack.AppendString(dst, m.Text)
+	dst = msgpack.AppendArrayLen(dst, len(m.Params))
+	for _, v := range m.Params {
+		dst = value.Append(dst, v)
+	}
+	dst = msgpack.AppendBool(dst, m.Once)
+	dst = msgpack.AppendUint(dst, m.After)
+	dst = msgpack.AppendArrayLen(dst, 2*len(m.Known))
+	for _, k := range m.Known {
+		dst = msgpack.AppendUint(appendID(dst, k.Entity.ULID), k.Rev)
+	}
+	return dst
+}
+
+func (m *Subscribe) readBody(r *msgpack.Reader) {
+	r.Array(7)
+	m.Sub = r.Uint()
+	m.Collection = readName(r)
+	m.Text = readText(r)
+	for n := r.ArrayLen(MaxParams); n > 0 && r.Err() == nil; n-- {
+		m.Params = append(m.Params, value.Read(r))
+	}
+	m.Once = r.Bool()
+	m.After = r.Uint()
+	for n := r.ArrayLen(2 * MaxFrameItems); n > 0 && r.Err() == nil; n -= 2 {
+		m.Known = append(m.Known, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()})
+	}
+}
+
+// Unsubscribe ends a subscription; nothing answers it.
+type Unsubscribe struct{ Sub uint64 }
+
+func (*Unsubscribe) frameType() uint64 { return typeUnsubscribe }
+
+func (m *Unsubscribe) appendBody(dst []byte) []byte {
+	return msgpack.AppendUint(msgpack.AppendArrayLen(dst, 1), m.Sub)
+}
+
+func (m *Unsubscribe) readBody(r *msgpack.Reader) {
+	r.Array(1)
+	m.Sub = r.Uint()
+}
+
+// Row is an entity as the durable node has it.
+type Row struct {
+	Entity id.EntityID
+	Rev    uint64
+	State  *State
+}
+
+// Rows is part of the answer to a Subscribe or a Get.
+//
+// Complete answers list every row of the selection, in Rows or, where the subscriber
+// named the present revision as known, in Same; what it holds beyond that no longer
+// matches. Answers that are not Complete go on from the After of the Subscribe: Rows
+// are the rows that changed since, whether they match or not, and Gone the ones that
+// the subscriber may no longer see.
+type Rows struct {
+	Sub        uint64
+	Collection string
+	Complete   bool
+	Done       bool   // the last of this answer
+	Seq        uint64 // with Done: the feed position as of which the answer holds
+	Rows       []Row
+	Same       []id.EntityID
+	Gone       []id.EntityID
+}
+
+func (*Rows) frameType() uint64 { return typeRows }
+
+func (m *Rows) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 8), m.Sub)
+	dst = msgpack.AppendString(dst, m.Collection)
+	dst = msgpack.AppendBool(dst, m.Complete)
+	dst = msgpack.AppendBool(dst, m.Done)
+	dst = msgpack.AppendUint(dst, m.Seq)
+	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
+	for i := range m.Rows {
+		row := &m.Rows[i]
+		dst = msgpack.AppendUint(appendID(dst, row.Entity.ULID), row.Rev)
+		dst = AppendState(dst, row.State)
+	}
+	dst = appendEntities(dst, m.Same)
+	return appendEntities(dst, m.Gone)
+}
+
+func (m *Rows) readBody(r *msgpack.Reader) {
+	r.Array(8)
+	m.Sub = r.Uint()
+	m.Collection = readName(r)
+	m.Complete = r.Bool()
+	m.Done = r.Bool()
+	m.Seq = r.Uint()
+	for n := r.ArrayLen(3 * MaxFrameItems); n > 0 && r.Err() == nil; n -= 3 {
+		m.Rows = append(m.Rows, Row{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), State: ReadState(r)})
+	}
+	m.Same = readEntities(r)
+	m.Gone = readEntities(r)
+}
+
+func appendEntities(dst []byte, list []id.EntityID) []byte {
+	dst = msgpack.AppendArrayLen(dst, len(list))
+	for _, e := range list {
+		dst = appendID(dst, e.ULID)
+	}
+	return dst
+}
+
+func readEntities(r *msgpack.Reader) []id.EntityID {
+	var list []id.EntityID
+	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		list = append(list, id.EntityID{ULID: readID(r)})
+	}
+	return list
+}
+
+// Update is a transaction's effect on what the receiver subscribes to, once however
+// many of its subscriptions show it.
+type Update struct {
+	Seq         uint64 // the transaction's place in the sender's feed
+	Transaction id.TransactionID
+	Changes     []RowChange
+}
+
+// RowChange is what a transaction did to one row.
+type RowChange struct {
+	Collection string
+	Entity     id.EntityID
+	Rev        uint64
+	Kind       RowChangeKind
+	Head       Clock           // the head after
+	Properties []PropertyState // RowPatch: those touched; RowState: all
+}
+
+// RowChangeKind says how to read a RowChange.
+type RowChangeKind uint64
+
+// The kinds of row changes. The list is append-only.
+const (
+	// RowPatch: whoever holds revision Rev-1 replaces the properties given; whoever
+	// does not asks for the row.
+	RowPatch RowChangeKind = iota
+	// RowState: the whole row.
+	RowState
+	// RowGone: the receiver may no longer see the row, and forgets it.
+	RowGone
+)
+
+func (*Update) frameType() uint64 { return typeUpdate }
+
+func (m *Update) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), m.Seq)
+	dst = appendID(dst, m.Transaction.ULID)
+	dst = msgpack.AppendArrayLen(dst, len(m.Changes))
+	for i := range m.Changes {
+		c := &m.Changes[i]
+		dst = msgpack.AppendString(msgpack.AppendArrayLen(dst, 6), c.Collection)
+		dst = appendID(dst, c.Entity.ULID)
+		dst = msgpack.AppendUint(dst, c.Rev)
+		dst = msgpack.AppendUint(dst, uint64(c.Kind))
+		dst = AppendClock(dst, c.Head)
+		dst = appendProperties(dst, c.Properties)
+	}
+	return dst
+}
+
+func (m *Update) readBody(r *msgpack.Reader) {
+	r.Array(3)
+	m.Seq = r.Uint()
+	m.Transaction = id.TransactionID{ULID: readID(r)}
+	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		r.Array(6)
+		c := RowChange{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Kind: RowChangeKind(r.Uint())}
+		if c.Kind > RowGone {
+			r.Fail(ErrStructure)
+		}
+		c.Head = ReadClock(r)
+		c.Properties = readProperties(r)
+		m.Changes = append(m.Changes, c)
+	}
+}
+
+// Get asks for rows by id; Rows answer, numbered by the request and Complete: what is
+// in none of them does not exist for the asker.
+type Get struct {
+	Request    uint64
+	Collection string
+	Entities   []id.EntityID
+}
+
+func (*Get) frameType() uint64 { return typeGet }
+
+func (m *Get) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), m.Request)
+	dst = msgpack.AppendString(dst, m.Collection)
+	return appendEntities(dst, m.Entities)
+}
+
+func (m *Get) readBody(r *msgpack.Reader) {
+	r.Array(3)
+	m.Request = r.Uint()
+	m.Collection = readName(r)
+	m.Entities = readEntities(r)
+}
+
+// Reply ends a request that has no answer of its own: it succeeded (Kind 0) or why not.
+type Reply struct {
+	Request uint64
+	Kind    uint64 // core.Kind
+	Message string
+}
+
+func (*Reply) frameType() uint64 { return typeReply }
+
+func (m *Reply) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), m.Request)
+	dst = msgpack.AppendUint(dst, m.Kind)
+	return msgpack.AppendString(dst, m.Message)
+}
+
+func (m *Reply) readBody(r *msgpack.Reader) {
+	r.Array(3)
+	m.Request = r.Uint()
+	m.Kind = r.Uint()
+	m.Message = readText(r)
+}
