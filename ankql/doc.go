@@ -1,0 +1,2 @@
+// Package ankql is the query language: which entities, in which order, how many.
+package ankql
