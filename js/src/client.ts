@@ -1,0 +1,189 @@
+import type { ReadonlySignal } from '@preact/signals-core';
+
+import type { ClientError, ErrorCode } from './errors.ts';
+import type { LiveEntity, LiveResult, Params } from './live.ts';
+import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
+
+/** How {@link createClient} opens a node. */
+export interface ClientOptions {
+  /**
+   * Names the database on this device and the worker that the tabs of this origin share: one per
+   * application (and per user, where several sign in on one device).
+   */
+  readonly name: string;
+  /** The models that this application uses. */
+  readonly models: readonly AnyModel[];
+  /** The durable server's WebSocket; default `auto`: `/ws` on the page's own origin. */
+  readonly url?: string;
+  /** Presented to the server's policy agent; see {@link Client.setToken}. */
+  readonly token?: string;
+  /** Where the node keeps its data; default `indexeddb`, and `memory` outside browsers. */
+  readonly storage?: 'indexeddb' | 'memory';
+  /** False runs the node in the page instead of a worker: for tests and Node.js. */
+  readonly worker?: boolean;
+  /** Where `ankurah.wasm` is; default beside this package's own files. For a CDN or a strict CSP. */
+  readonly wasmUrl?: string | URL;
+}
+
+/** What {@link Client.status} shows. */
+export interface ClientStatus {
+  /** `live` when the durable node answers, `offline` when it does not, `connecting` meanwhile. */
+  readonly connection: 'connecting' | 'live' | 'offline';
+  /** Transactions of this device that no durable node has acknowledged yet. */
+  readonly pending: number;
+  /** Why there is no connection, or why the node itself could not be started. */
+  readonly error: ClientError | undefined;
+  /** Where the data is kept; undefined until the node is open. */
+  readonly storage: 'indexeddb' | 'memory' | undefined;
+  /** Set when the data is kept in memory although IndexedDB was asked for (code `storage`). */
+  readonly warning: ClientError | undefined;
+}
+
+/** A transaction that the durable node refused; kept over reloads until it is dismissed. */
+export interface Rejection {
+  /** The transaction's id, as in its receipt. */
+  readonly transaction: string;
+  /** Why, as a code. */
+  readonly code: ErrorCode;
+  /** Why, in words. */
+  readonly message: string;
+  /** When the refusal came. */
+  readonly time: Date;
+}
+
+/** What a committed transaction leaves in hand: it is safe on this device. */
+export interface Receipt {
+  /** The transaction's id. */
+  readonly id: string;
+  /**
+   * Resolves when a durable node has the transaction, rejects with why it was refused. Nobody has
+   * to listen: a refusal is in {@link Client.rejections} too.
+   */
+  readonly synced: Promise<void>;
+}
+
+/** Cancellation, wherever Go takes a context. */
+export interface CallOptions {
+  /** Gives up the call; its promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How {@link Client.query} keeps its result. */
+export interface QueryOptions {
+  /**
+   * True for a result that may never be used, as one made while rendering: it starts at once, but
+   * only subscribers keep it going, not the result itself. Without them it is closed after a second
+   * and starts again with the next subscriber.
+   */
+  readonly lazy?: boolean;
+}
+
+/** One entity to edit inside a transaction. */
+export interface Editor<M extends AnyModel> {
+  /** The entity's id. */
+  readonly id: EntityId;
+  /**
+   * Writes properties; those left out or undefined stay as they are. What the node refuses (an
+   * entity that it does not know) makes the transaction fail.
+   *
+   * @throws {ClientError} `schema` for a value that a property does not take.
+   */
+  set(values: SetInput<M>): void;
+}
+
+/**
+ * One transaction. Its operations are collected and leave together; its reads see one unchanging
+ * state with its own writes. It is usable until its callback has ended.
+ */
+export interface Transaction {
+  /**
+   * Creates an entity. Its id is final when the promise resolves; there is no need to wait
+   * otherwise, the commit does.
+   */
+  create<M extends AnyModel>(model: M, values: CreateInput<M>): Promise<Infer<M>>;
+  /** Creates many entities of one model, the fastest way to. */
+  createMany<M extends AnyModel>(model: M, values: readonly CreateInput<M>[]): Promise<readonly Infer<M>[]>;
+  /** Returns an editor of an entity. */
+  edit<M extends AnyModel>(model: M, id: EntityId): Editor<M>;
+  /** Deletes an entity: it leaves every result, and can be restored. */
+  delete<M extends AnyModel>(model: M, id: EntityId): void;
+  /** Brings a deleted entity back. */
+  restore<M extends AnyModel>(model: M, id: EntityId): void;
+  /** Reads one entity; rejects with `not-found`. */
+  get<M extends AnyModel>(model: M, id: EntityId): Promise<Infer<M>>;
+  /** Reads the rows of a selection. */
+  query<M extends AnyModel>(model: M, selection?: string, params?: Params): Promise<readonly Infer<M>[]>;
+}
+
+/** A node of the system, as an application uses it. */
+export interface Client {
+  /** The name it was created with. */
+  readonly name: string;
+  /** Connection, pending transactions and errors, as a signal. */
+  readonly status: ReadonlySignal<ClientStatus>;
+  /** Refused transactions, oldest first, as a signal. */
+  readonly rejections: ReadonlySignal<readonly Rejection[]>;
+
+  /** Resolves when the node holds a system to work in: at once, but for the first visit offline. */
+  ready(options?: CallOptions): Promise<void>;
+  /**
+   * Runs a transaction. It is committed when the callback ends, and rolled back when it throws.
+   * Resolves when it is safe on this device and every live result shows it.
+   */
+  transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt>;
+  /**
+   * Opens a live result. Results with equal model, selection and parameters share one live query.
+   * Call {@link LiveResult.dispose} when done.
+   */
+  query<M extends AnyModel>(
+    model: M,
+    selection?: string,
+    params?: Params,
+    options?: QueryOptions,
+  ): LiveResult<Infer<M>>;
+  /** Opens a live entity. Call {@link LiveEntity.dispose} when done. */
+  entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>>;
+  /** Reads the rows of a selection once. */
+  fetch<M extends AnyModel>(
+    model: M,
+    selection?: string,
+    params?: Params,
+    options?: CallOptions,
+  ): Promise<readonly Infer<M>[]>;
+  /** Reads one entity once, from this device or else from the durable node; rejects with `not-found`. */
+  get<M extends AnyModel>(model: M, id: EntityId, options?: CallOptions): Promise<Infer<M>>;
+  /** Forgets a refused transaction. */
+  dismissRejection(transaction: string): Promise<void>;
+  /** Presents another token to the server: the connection is made anew with it. */
+  setToken(token: string | undefined): Promise<void>;
+  /**
+   * Ends this client: live results stop, what is unfinished rejects with `closed`. What was
+   * committed stays, and is sent by the next client that opens the same name.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a node and returns at once; what it does waits until the node is up. A failure to start
+ * shows in {@link Client.status} and rejects everything that waits.
+ *
+ * ```ts
+ * import { createClient, defineModel, f } from '@ankurah-go/client'
+ *
+ * const Album = defineModel('album', { name: f.text(), artist: f.string(), year: f.int() })
+ * const client = createClient({ name: 'my-app', models: [Album] })
+ *
+ * const receipt = await client.transact(async tx => {
+ *   const album = await tx.create(Album, { name: 'Origin of Symmetry', artist: 'Muse', year: 2001 })
+ *   tx.edit(Album, album.id).set({ year: 2002 })
+ * })
+ * await receipt.synced
+ * ```
+ */
+export declare function createClient(options: ClientOptions): Client;
+
+/**
+ * Names a live query by its structure: equal keys mean that {@link Client.query} answers from one
+ * live query. Adapters key their memory by it.
+ */
+export declare function queryKey(model: AnyModel, selection?: string, params?: Params): string;

@@ -1,0 +1,42 @@
+export {
+  createClient,
+  queryKey,
+  type CallOptions,
+  type Client,
+  type ClientOptions,
+  type ClientStatus,
+  type Editor,
+  type QueryOptions,
+  type Receipt,
+  type Rejection,
+  type Transaction,
+} from './client.ts';
+export { ClientError, type ClientErrorOptions, type ErrorCode, type SelectionPosition } from './errors.ts';
+export type {
+  Live,
+  LiveEntity,
+  LiveResult,
+  LiveSnapshot,
+  LiveStatus,
+  ParamValue,
+  Params,
+} from './live.ts';
+export {
+  defineModel,
+  f,
+  type AnyModel,
+  type AnyProperty,
+  type CreateInput,
+  type EntityId,
+  type Infer,
+  type JsonValue,
+  type Model,
+  type Presence,
+  type Properties,
+  type Property,
+  type PropertyBuilders,
+  type PropertyKind,
+  type PropertyShape,
+  type PropertyType,
+  type SetInput,
+} from './model.ts';

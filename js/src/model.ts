@@ -1,0 +1,242 @@
+import { ClientError } from './errors.ts';
+
+/** What an entity is known by: 26 characters that sort by the time of its creation. */
+export type EntityId = string;
+
+/** What a JSON property holds. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** The types of properties, by the names that they have on the wire. */
+export type PropertyType =
+  | 'bool'
+  | 'int'
+  | 'float'
+  | 'string'
+  | 'bytes'
+  | 'time'
+  | 'ref'
+  | 'enum'
+  | 'json';
+
+/** How concurrent changes to a property combine. */
+export type PropertyKind = 'lww' | 'text';
+
+/** Whether a property must be given to `create`. */
+export type Presence = 'required' | 'omittable';
+
+/** A property's description as data. */
+export interface PropertyShape {
+  readonly type: PropertyType;
+  readonly kind: PropertyKind;
+  readonly optional: boolean;
+  /** Integers are read as bigint. */
+  readonly big: boolean;
+  /** For references, the collection referred to; empty for any. */
+  readonly target: string;
+  /** For enums, the allowed texts. */
+  readonly values: readonly string[];
+  /** What a create takes that leaves the property out; undefined for none. */
+  readonly fallback: unknown;
+}
+
+/**
+ * One property of a model: what its values are (`T`) and whether a create may leave it out. Made by
+ * {@link f}; immutable, every method returns a new one.
+ */
+export class Property<T, P extends Presence> {
+  /** Never set; it carries the types. */
+  declare readonly types: { readonly value: T; readonly presence: P };
+  /** The description as data. */
+  readonly shape: PropertyShape;
+
+  constructor(shape: PropertyShape) {
+    this.shape = shape;
+  }
+
+  /** Allows null, which is also what a create stores that leaves the property out. */
+  optional(): Property<T | null, 'omittable'> {
+    return new Property({ ...this.shape, optional: true });
+  }
+
+  /** Names the value that a create stores when it leaves the property out. */
+  default(value: NonNullable<T>): Property<T, 'omittable'> {
+    return new Property({ ...this.shape, fallback: value });
+  }
+}
+
+/** Any property, for signatures. */
+export type AnyProperty = Property<unknown, Presence>;
+
+/** The properties of a model by name. `id` is taken: every row shows its own. */
+export interface Properties {
+  readonly [name: string]: AnyProperty;
+}
+
+/** The typed shape of the entities of one collection. Made by {@link defineModel}. */
+export interface Model<P extends Properties = Properties> {
+  /** The collection's name, the same on every node. */
+  readonly collection: string;
+  /** The properties by name. */
+  readonly properties: P;
+}
+
+/** Any model, for signatures. */
+export type AnyModel = Model<Properties>;
+
+type Simplify<T> = { [K in keyof T]: T[K] } & {};
+
+type ValueOf<P> = P extends Property<infer T, Presence> ? T : never;
+
+type OmittableKeys<P> = {
+  [K in keyof P]: P[K] extends Property<unknown, 'omittable'> ? K : never;
+}[keyof P];
+
+/**
+ * A row of a model, as queries show it: plain, frozen, with the entity's `id`.
+ *
+ * ```ts
+ * import { defineModel, f, type Infer } from '@ankurah-go/client'
+ *
+ * const Album = defineModel('album', { name: f.text(), year: f.int().optional() })
+ * type Album = Infer<typeof Album>   // { readonly id: string; readonly name: string; readonly year: number | null }
+ * ```
+ */
+export type Infer<M extends AnyModel> = Simplify<
+  { readonly id: EntityId } & { readonly [K in keyof M['properties']]: ValueOf<M['properties'][K]> }
+>;
+
+/** What `create` takes: optional properties and those with a default may be left out. */
+export type CreateInput<M extends AnyModel> = Simplify<
+  {
+    readonly [K in Exclude<keyof M['properties'], OmittableKeys<M['properties']>>]: ValueOf<M['properties'][K]>;
+  } & {
+    readonly [K in OmittableKeys<M['properties']>]?: ValueOf<M['properties'][K]> | undefined;
+  }
+>;
+
+/** What `set` takes: any of the properties; undefined leaves one as it is. */
+export type SetInput<M extends AnyModel> = Simplify<{
+  readonly [K in keyof M['properties']]?: ValueOf<M['properties'][K]> | undefined;
+}>;
+
+/**
+ * Describes the entities of one collection.
+ *
+ * ```ts
+ * import { defineModel, f } from '@ankurah-go/client'
+ *
+ * const Artist = defineModel('artist', { name: f.string() })
+ * const Album = defineModel('album', {
+ *   name: f.text(),
+ *   artist: f.ref(Artist),
+ *   year: f.int().optional(),
+ *   format: f.enum('cd', 'vinyl').default('cd'),
+ * })
+ * ```
+ *
+ * @throws {ClientError} `schema` for a name that no collection or property may have.
+ */
+export function defineModel<const P extends Properties>(
+  collection: string,
+  properties: P & { readonly id?: never },
+): Model<P> {
+  checkName('collection', collection);
+  for (const name of Object.keys(properties)) {
+    checkName('property', name);
+    if (name === 'id') {
+      throw new ClientError('schema', `${collection}: property name "id" is taken by the entity's own id`);
+    }
+  }
+  return Object.freeze({ collection, properties: Object.freeze({ ...properties }) });
+}
+
+/** The rule of Go's schema.ValidateName, and no `__proto__`, which JavaScript gives a meaning. */
+function checkName(what: string, name: string): void {
+  const bytes = new TextEncoder().encode(name).length;
+  if (!/^[\p{L}_][\p{L}\p{Nd}_-]*$/u.test(name) || bytes > 128 || name === '__proto__') {
+    throw new ClientError(
+      'schema',
+      `${what} name ${JSON.stringify(name)}: letters, digits, _ and - are allowed, a letter or _ first, at most 128 bytes`,
+    );
+  }
+}
+
+function property<T>(type: PropertyType, more?: Partial<PropertyShape>): Property<T, 'required'> {
+  return new Property({
+    type,
+    kind: 'lww',
+    optional: false,
+    big: false,
+    target: '',
+    values: [],
+    fallback: undefined,
+    ...more,
+  });
+}
+
+/** The kinds of properties that a model is made of. */
+export interface PropertyBuilders {
+  /** Text that people edit together. */
+  text(): Property<string, 'required'>;
+  /** Text that is written as a whole. */
+  string(): Property<string, 'required'>;
+  /**
+   * A whole number within JavaScript's safe range. A greater one that another client wrote is read
+   * rounded; declare {@link PropertyBuilders.bigint} where such values occur.
+   */
+  int(): Property<number, 'required'>;
+  /** A whole number of 64 bits. */
+  bigint(): Property<bigint, 'required'>;
+  /** A number, neither NaN nor infinite. */
+  float(): Property<number, 'required'>;
+  /** True or false. */
+  bool(): Property<boolean, 'required'>;
+  /** A byte string. */
+  bytes(): Property<Uint8Array, 'required'>;
+  /** A moment, to the millisecond. */
+  time(): Property<Date, 'required'>;
+  /** The id of an entity of any collection. */
+  id(): Property<EntityId, 'required'>;
+  /** The id of an entity of the given model; a function where two models refer to each other. */
+  ref(target: AnyModel | string): Property<EntityId, 'required'>;
+  /** One of the given texts. */
+  enum<const V extends readonly [string, ...string[]]>(...values: V): Property<V[number], 'required'>;
+  /** A JSON document; `T` is what the application expects in it, and is not checked. */
+  json<T = JsonValue>(): Property<T, 'required'>;
+}
+
+/**
+ * Builders of properties, for {@link defineModel}.
+ *
+ * ```ts
+ * import { defineModel, f } from '@ankurah-go/client'
+ *
+ * const Track = defineModel('track', {
+ *   title: f.text(),
+ *   seconds: f.int().default(0),
+ *   plays: f.bigint(),
+ *   released: f.time().optional(),
+ *   meta: f.json<{ genre?: string }>(),
+ * })
+ * ```
+ */
+export const f: PropertyBuilders = {
+  text: () => property('string', { kind: 'text' }),
+  string: () => property('string'),
+  int: () => property('int'),
+  bigint: () => property('int', { big: true }),
+  float: () => property('float'),
+  bool: () => property('bool'),
+  bytes: () => property('bytes'),
+  time: () => property('time'),
+  id: () => property('ref'),
+  ref: target => property('ref', { target: typeof target === 'string' ? target : target.collection }),
+  enum: (...values) => property('enum', { values }),
+  json: () => property('json'),
+};
