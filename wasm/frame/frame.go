@@ -1,0 +1,324 @@
+// The protocol between a page and the node in its worker.
+//
+//	frame   = version message*
+//	message = [kind, field…], fields in the order of the message's declaration
+//
+//	page → node                          node → page
+//	 1 hello       open the node         32 done        a request succeeded
+//	 2 subscribe   open a live query     33 failed      a request failed
+//	 3 select      change its selection  34 opened      answers hello
+//	 4 unsubscribe close it              35 rows        answers fetch and get, in parts
+//	 5 fetch       read rows once        36 created     answers create: the ids
+//	 6 get         read one entity       37 committed   answers commit: the transaction
+//	 7 create      entities, in a tx     38 delta       a live query changed, in parts
+//	 8 edit        one entity, in a tx   39 status      of the node
+//	 9 mark        deleted or restored   40 settled     a transaction was acknowledged or refused
+//	10 commit      a transaction         41 rejections  all refused transactions
+//	11 rollback    a transaction
+//	12 cancel      a request
+//	13 dismiss     a refused transaction
+//	14 token       present another
+//	15 await       until there is a system
+//	16 received    bytes, for flow control
+//
+// wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
+// and the golden files that both are tested against.
+
+package frame
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// Version opens every frame; page and node come from the same package, so another one
+// means that an old page talks to a new worker, and is refused.
+const Version = 1
+
+// Limits of what a page may send. They bound what one message makes the node allocate.
+const (
+	MaxFrame   = 32 << 20 // bytes of one frame
+	MaxRows    = 10_000   // entities of one create
+	MaxColumns = schema.MaxProperties
+	MaxText    = proto.MaxText
+	MaxName    = 256 // names of clients, URLs are MaxText
+)
+
+// ErrVersion says that the two sides are of different releases.
+var ErrVersion = errors.New("frame: page and worker are of different versions; reload the page")
+
+// errKind says that a message is of a kind that this release does not know.
+var errKind = errors.New("frame: unknown kind of message")
+
+// The kinds of messages. The list is append-only.
+const (
+	kindHello = iota + 1
+	kindSubscribe
+	kindSelect
+	kindUnsubscribe
+	kindFetch
+	kindGet
+	kindCreate
+	kindEdit
+	kindMark
+	kindCommit
+	kindRollback
+	kindCancel
+	kindDismiss
+	kindToken
+	kindAwait
+	kindReceived
+)
+
+const (
+	kindDone = iota + 32
+	kindFailed
+	kindOpened
+	kindRows
+	kindCreated
+	kindCommitted
+	kindDelta
+	kindStatus
+	kindSettled
+	kindRejections
+)
+
+// Message is one message of either direction: exactly the types of this package that have
+// a kind.
+type Message interface {
+	kind() uint64
+	// append appends the fields, each as one item, and says how many they are.
+	append(dst []byte) []byte
+	fields() int
+	// read reads what append wrote; errors stay in r.
+	read(r *msgpack.Reader)
+}
+
+// MessageError says that a message could not be read.
+type MessageError struct {
+	Request uint64 // the request to answer, 0 where none could be read
+	Err     error
+}
+
+// Error implements error.
+func (e *MessageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what was wrong.
+func (e *MessageError) Unwrap() error { return e.Err }
+
+// Begin appends what opens a frame; Append adds the messages.
+func Begin(dst []byte) []byte { return append(dst, Version) }
+
+// Append appends m to a frame.
+func Append(dst []byte, m Message) []byte {
+	dst = msgpack.AppendArrayLen(dst, 1+m.fields())
+	dst = msgpack.AppendUint(dst, m.kind())
+	return m.append(dst)
+}
+
+// Decode yields the messages of a frame in order. What they hold shares nothing with b. A
+// message that cannot be read yields a *MessageError in its place, and the next one
+// follows, if it can be found.
+func Decode(b []byte) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if err := checkHeader(b); err != nil {
+			yield(nil, &MessageError{Err: err})
+			return
+		}
+		r := msgpack.NewReader(b[1:])
+		for r.More() {
+			raw := r.Raw()
+			if err := r.Err(); err != nil {
+				yield(nil, &MessageError{Err: err})
+				return
+			}
+			if !yield(decodeMessage(raw)) {
+				return
+			}
+		}
+	}
+}
+
+func checkHeader(b []byte) error {
+	switch {
+	case len(b) > MaxFrame:
+		return fmt.Errorf("%w: frame of %d bytes, more than %d", msgpack.ErrTooLong, len(b), MaxFrame)
+	case len(b) == 0:
+		return msgpack.ErrTruncated
+	case b[0] != Version:
+		return fmt.Errorf("%w (%d, not %d)", ErrVersion, b[0], Version)
+	}
+	return nil
+}
+
+func decodeMessage(raw []byte) (Message, error) {
+	r := msgpack.NewReader(raw)
+	n := r.ArrayLen(MaxColumns)
+	kind := r.Uint()
+	m := newMessage(kind)
+	if m == nil {
+		r.Fail(errKind)
+	} else if n != 1+m.fields() {
+		r.Fail(msgpack.ErrType)
+	} else {
+		m.read(&r)
+	}
+	if err := r.Done(); err != nil {
+		return nil, &MessageError{Request: requestOf(raw, m), Err: fmt.Errorf("frame: message of kind %d: %w", kind, err)}
+	}
+	return m, nil
+}
+
+// requestOf returns the request that a message is or answers, which is the first field of
+// those that have one.
+func requestOf(raw []byte, m Message) uint64 {
+	if _, ok := m.(Request); !ok {
+		return 0
+	}
+	r := msgpack.NewReader(raw)
+	r.ArrayLen(MaxColumns)
+	r.Uint()
+	request := r.Uint()
+	if r.Err() != nil {
+		return 0
+	}
+	return request
+}
+
+func newMessage(kind uint64) Message {
+	switch kind {
+	case kindHello:
+		return new(Hello)
+	case kindSubscribe:
+		return new(Subscribe)
+	case kindSelect:
+		return new(Select)
+	case kindUnsubscribe:
+		return new(Unsubscribe)
+	case kindFetch:
+		return new(Fetch)
+	case kindGet:
+		return new(Get)
+	case kindCreate:
+		return new(Create)
+	case kindEdit:
+		return new(Edit)
+	case kindMark:
+		return new(Mark)
+	case kindCommit:
+		return new(Commit)
+	case kindRollback:
+		return new(Rollback)
+	case kindCancel:
+		return new(Cancel)
+	case kindDismiss:
+		return new(Dismiss)
+	case kindToken:
+		return new(Token)
+	case kindAwait:
+		return new(Await)
+	case kindReceived:
+		return new(Received)
+	}
+	return newAnswer(kind)
+}
+
+func newAnswer(kind uint64) Message {
+	switch kind {
+	case kindDone:
+		return new(Done)
+	case kindFailed:
+		return new(Failed)
+	case kindOpened:
+		return new(Opened)
+	case kindRows:
+		return new(Rows)
+	case kindCreated:
+		return new(Created)
+	case kindCommitted:
+		return new(Committed)
+	case kindDelta:
+		return new(Delta)
+	case kindStatus:
+		return new(Status)
+	case kindSettled:
+		return new(Settled)
+	case kindRejections:
+		return new(Rejections)
+	}
+	return nil
+}
+
+// The items that messages are made of.
+
+func readString(r *msgpack.Reader, max int) string {
+	b := r.StringBytes()
+	if len(b) > max {
+		r.Fail(msgpack.ErrTooLong)
+		return ""
+	}
+	return string(b)
+}
+
+// appendOptional appends nil for the empty text.
+func appendOptional(dst []byte, s string) []byte {
+	if s == "" {
+		return msgpack.AppendNil(dst)
+	}
+	return msgpack.AppendString(dst, s)
+}
+
+func readOptional(r *msgpack.Reader) string {
+	if r.TryNil() {
+		return ""
+	}
+	return readString(r, MaxText)
+}
+
+func appendULID(dst []byte, u id.ULID) []byte {
+	b := u.Array()
+	return msgpack.AppendBytes(dst, b[:])
+}
+
+func readULID(r *msgpack.Reader) id.ULID {
+	b := r.Bytes()
+	if r.Err() != nil {
+		return id.ULID{}
+	}
+	u, err := id.FromBytes(b)
+	if err != nil {
+		r.Fail(err)
+	}
+	return u
+}
+
+func appendNames(dst []byte, names []string) []byte {
+	dst = msgpack.AppendArrayLen(dst, len(names))
+	for _, name := range names {
+		dst = msgpack.AppendString(dst, name)
+	}
+	return dst
+}
+
+func readNames(r *msgpack.Reader) []string {
+	n := r.ArrayLen(MaxColumns)
+	names := make([]string, 0, n)
+	for ; n > 0 && r.Err() == nil; n-- {
+		names = append(names, readString(r, proto.MaxNameBytes))
+	}
+	return names
+}
+
+// readValues fills values with as many items.
+func readValues(r *msgpack.Reader, values []value.Value) {
+	for i := range values {
+		values[i] = value.Read(r)
+	}
+}

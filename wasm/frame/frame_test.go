@@ -1,0 +1,297 @@
+package frame_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/wasm/frame"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden file anew")
+
+const golden = "testdata/frames.txt"
+
+// pinned is the SHA-256 of the golden file for frame.Version: a protocol that changes gets
+// another version, and js/src/wire.ts with it.
+const pinned = "b572322495bf9c139acfe832def7f71d5f296da213a3a888869d2377af9aca2c"
+
+func entity(n byte) id.EntityID {
+	return id.EntityID{ULID: id.Make(id.Stamp(uint64(n)<<32), [8]byte{n, 1, 2, 3, 4, 5, 6, 7})}
+}
+
+func transaction(n byte) id.TransactionID { return id.TransactionID(entity(n)) }
+
+func document(tree any) value.Value {
+	v, err := value.JSON(tree)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+var (
+	columns = []string{"name", "year", "plays", "rating", "good", "cover", "artist", "meta"}
+	full    = []value.Value{
+		value.String("Größe 🎵"), value.Int(2001), value.Int(9007199254740993), value.Float(4.5), value.Bool(true),
+		value.Bytes([]byte{0, 255}), value.ID(entity(7)),
+		document(map[string]any{"__proto__": map[string]any{"x": int64(1)}, "genre": "rock", "tags": []any{"a", nil, 1.5, -3, false}}),
+	}
+	empty    = make([]value.Value, len(columns))
+	negative = []value.Value{
+		value.String(""), value.Int(-1), value.Int(-9223372036854775808), value.Float(-0.25), value.Bool(false),
+		value.Bytes(nil), value.ID(entity(0)), document([]any{}),
+	}
+	long = strings.Repeat("long ", 80)
+)
+
+// messages are one or more of every kind; js/test/wire.test.ts builds the same ones under
+// the same names.
+var messages = []struct {
+	name    string
+	message frame.Message
+}{
+	{"hello", &frame.Hello{Request: 1, Name: "my-app", URL: "ws://localhost:9797/ws", Storage: frame.StorageMemory, Token: "secret", Models: []*schema.Model{
+		{Collection: "album", Properties: []schema.Property{
+			{Name: "name", Type: schema.TypeString, Kind: schema.KindText},
+			{Name: "artist", Type: schema.TypeRef, Kind: schema.KindLWW, Target: "artist"},
+			{Name: "year", Type: schema.TypeInt, Kind: schema.KindLWW, Optional: true},
+			{Name: "format", Type: schema.TypeEnum, Kind: schema.KindLWW, Default: value.String("cd"), Enum: []string{"cd", "vinyl"}},
+		}},
+	}}},
+	{"hello-least", &frame.Hello{Request: 1, Name: "x"}},
+	{"subscribe", &frame.Subscribe{Query: 3, Collection: "album", Text: "year > ? AND artist IN ?", Params: frame.Params{Positional: []frame.Param{
+		{Value: value.Int(1985)}, {List: []value.Value{value.String("Muse"), value.Null, value.Float(1.5)}, IsList: true},
+	}}}},
+	{"subscribe-named", &frame.Subscribe{Query: 300, Collection: "album", Text: "year > :since", Params: frame.Params{Named: []frame.NamedParam{
+		{Name: "of", Param: frame.Param{List: []value.Value{}, IsList: true}},
+		{Name: "since", Param: frame.Param{Value: value.Int(-5)}},
+	}}}},
+	{"select", &frame.Select{Query: 3, Text: "ORDER BY name LIMIT 50"}},
+	{"unsubscribe", &frame.Unsubscribe{Query: 70000}},
+	{"fetch", &frame.Fetch{Request: 2, Tx: 4, Collection: "album", Text: ""}},
+	{"get", &frame.Get{Request: 5, Collection: "album", Entity: entity(9)}},
+	{"create", &frame.Create{Request: 6, Tx: 4, Collection: "album", Columns: columns, Rows: [][]value.Value{full, empty, negative}}},
+	{"edit", &frame.Edit{Tx: 4, Collection: "album", Entity: entity(9), Columns: []string{"name"}, Values: []value.Value{value.String(long)}}},
+	{"delete", &frame.Mark{Tx: 4, Collection: "album", Entity: entity(9), Deleted: true}},
+	{"restore", &frame.Mark{Tx: 4, Collection: "album", Entity: entity(9)}},
+	{"commit", &frame.Commit{Request: 7, Tx: 4}},
+	{"rollback", &frame.Rollback{Tx: 4}},
+	{"cancel", &frame.Cancel{Request: 7}},
+	{"dismiss", &frame.Dismiss{Request: 8, Transaction: transaction(3)}},
+	{"token", &frame.Token{Request: 9, Token: "other"}},
+	{"token-none", &frame.Token{Request: 9}},
+	{"await", &frame.Await{Request: 10}},
+	{"received", &frame.Received{Bytes: 5_000_000_000}},
+
+	{"done", &frame.Done{Request: 8}},
+	{"failed", &frame.Failed{Request: 2, Err: frame.Error{Code: "selection", Message: "expected a property, got \"yaer\"", Place: &frame.Place{Offset: 12, Line: 1, Column: 13, Hint: "did you mean \"year\"?"}}}},
+	{"failed-plain", &frame.Failed{Request: 2, Err: frame.Error{Code: "offline", Message: "no connection"}}},
+	{"opened", &frame.Opened{Request: 1, Storage: frame.StorageMemory, Warning: &frame.Error{Code: "storage", Message: "IndexedDB is unavailable"}}},
+	{"rows", &frame.Rows{Request: 2, More: true, Columns: columns, Rows: []frame.Row{{Entity: entity(1), Values: full}, {Entity: entity(2), Values: empty}, {Entity: entity(3), Values: negative}}}},
+	{"rows-none", &frame.Rows{Request: 2, Columns: []string{}}},
+	{"created", &frame.Created{Request: 6, Entities: []id.EntityID{entity(1), entity(2)}}},
+	{"committed", &frame.Committed{Request: 7, Transaction: transaction(3)}},
+	{"delta", &frame.Delta{Query: 3, More: true, Status: frame.QueryLocal, Reset: true, Columns: []string{"name", "year"}, Changes: []frame.Change{
+		{Op: frame.OpInitial, From: -1, To: 0, Entity: entity(1), Values: []value.Value{value.String("a"), value.Null}},
+		{Op: frame.OpAdded, From: -1, To: 40, Entity: entity(2), Values: []value.Value{value.String("b"), value.Int(1)}},
+		{Op: frame.OpUpdated, From: 700, To: 2, Entity: entity(3), Values: []value.Value{value.String("c"), value.Int(2)}},
+		{Op: frame.OpRemoved, From: 70_000, To: -1, Entity: entity(4)},
+	}}},
+	{"delta-error", &frame.Delta{Query: 3, Status: frame.QueryError, Err: &frame.Error{Code: "denied", Message: "access denied"}}},
+	{"status", &frame.Status{Connection: frame.Offline, Pending: 12, Ready: true, Err: &frame.Error{Code: "offline", Message: "refused"}}},
+	{"status-live", &frame.Status{Connection: frame.Live}},
+	{"settled", &frame.Settled{Transaction: transaction(3)}},
+	{"settled-refused", &frame.Settled{Transaction: transaction(3), Err: &frame.Error{Code: "denied", Message: "not yours"}}},
+	{"rejections", &frame.Rejections{List: []frame.Rejection{{Transaction: transaction(3), Code: "denied", Message: "not yours", Millis: 1_700_000_000_123}}}},
+}
+
+func TestGolden(t *testing.T) {
+	var out strings.Builder
+	for _, m := range messages {
+		out.WriteString(m.name + " " + hex.EncodeToString(frame.Append(frame.Begin(nil), m.message)) + "\n")
+	}
+	if *rewrite {
+		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != string(want) {
+		t.Errorf("encoded frames differ from %s; if that is meant, run with -rewrite", golden)
+	}
+	sum := sha256.Sum256(want)
+	if got := hex.EncodeToString(sum[:]); got != pinned {
+		t.Errorf("the golden frames of version %d have hash %s; another form of any message is another version", frame.Version, got)
+	}
+}
+
+// What was written is read again, alone and in one frame with all others.
+func TestDecodeReadsWhatAppendWrote(t *testing.T) {
+	all := frame.Begin(nil)
+	for _, m := range messages {
+		all = frame.Append(all, m.message)
+	}
+	i := 0
+	for got, err := range frame.Decode(all) {
+		if err != nil {
+			t.Fatalf("%s: %v", messages[i].name, err)
+		}
+		if want := messages[i].message; !reflect.DeepEqual(normal(got), normal(want)) {
+			t.Errorf("%s: got %+v, want %+v", messages[i].name, got, want)
+		}
+		i++
+	}
+	if i != len(messages) {
+		t.Errorf("read %d messages, wrote %d", i, len(messages))
+	}
+}
+
+// normal encodes a message, since nil and empty slices are the same on the wire.
+func normal(m frame.Message) []byte { return frame.Append(nil, m) }
+
+func TestDecodedMessagesOwnTheirMemory(t *testing.T) {
+	for _, m := range messages {
+		b := frame.Append(frame.Begin(nil), m.message)
+		for got, err := range frame.Decode(b) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := normal(m.message)
+			for i := range b {
+				b[i] = 0xee
+			}
+			if !bytes.Equal(normal(got), want) {
+				t.Errorf("%s changed with the frame that it was read from", m.name)
+			}
+		}
+	}
+}
+
+// One bad message is answered, and the rest of its frame is still read.
+func TestBadMessageDoesNotSpoilItsFrame(t *testing.T) {
+	good := &frame.Rollback{Tx: 4}
+	for name, tc := range map[string]struct {
+		bad     []byte
+		request uint64
+	}{
+		"unknown kind":     {msgpack.AppendUint(msgpack.AppendArrayLen(nil, 1), 99), 0},
+		"no array":         {msgpack.AppendString(nil, "x"), 0},
+		"too few fields":   {msgpack.AppendUint(msgpack.AppendUint(msgpack.AppendArrayLen(nil, 2), 10), 6), 6},
+		"wrong type":       {msgpack.AppendString(msgpack.AppendUint(msgpack.AppendUint(msgpack.AppendArrayLen(nil, 3), 10), 6), "x"), 6},
+		"id of wrong size": {msgpack.AppendBytes(msgpack.AppendUint(msgpack.AppendUint(msgpack.AppendArrayLen(nil, 3), 13), 8), []byte{1}), 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := frame.Append(append(frame.Append(frame.Begin(nil), good), tc.bad...), good)
+			var read, refused int
+			for m, err := range frame.Decode(b) {
+				var bad *frame.MessageError
+				switch {
+				case errors.As(err, &bad):
+					refused++
+					if bad.Request != tc.request {
+						t.Errorf("error names request %d, want %d", bad.Request, tc.request)
+					}
+				case err != nil:
+					t.Errorf("error %v is no MessageError", err)
+				case m.(*frame.Rollback).Tx == 4:
+					read++
+				}
+			}
+			if read != 2 || refused != 1 {
+				t.Errorf("read %d messages and refused %d, want 2 and 1", read, refused)
+			}
+		})
+	}
+}
+
+func TestFrameThatCannotBeReadIsOneError(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"empty":         {},
+		"other version": {frame.Version + 1, 0x91, 17},
+		"truncated":     {frame.Version, 0x95},
+		"too long":      make([]byte, frame.MaxFrame+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			for m, err := range frame.Decode(b) {
+				if n++; err == nil {
+					t.Errorf("read %+v", m)
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d errors, want 1", n)
+			}
+		})
+	}
+}
+
+func TestParamsAreReadInCanonicalFormOnly(t *testing.T) {
+	for name, names := range map[string][]string{"twice": {"a", "a"}, "out of order": {"b", "a"}} {
+		t.Run(name, func(t *testing.T) {
+			m := &frame.Select{Query: 1, Text: "x"}
+			for _, n := range names {
+				m.Params.Named = append(m.Params.Named, frame.NamedParam{Name: n})
+			}
+			for _, err := range frame.Decode(frame.Append(frame.Begin(nil), m)) {
+				if err == nil {
+					t.Error("read without an error")
+				}
+			}
+		})
+	}
+}
+
+// FuzzDecode: nothing that arrives makes the decoder panic, and what it accepts survives
+// being written and read again.
+func FuzzDecode(f *testing.F) {
+	for _, m := range messages {
+		f.Add(frame.Append(frame.Begin(nil), m.message))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for m, err := range frame.Decode(b) {
+			if err != nil {
+				continue
+			}
+			once := normal(m)
+			for again, err := range frame.Decode(append(frame.Begin(nil), once...)) {
+				if err != nil {
+					t.Fatalf("%T does not survive: %v", m, err)
+				}
+				if !bytes.Equal(normal(again), once) {
+					t.Fatalf("%T changes when it is read again", m)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkDecodeCreate(b *testing.B) {
+	m := &frame.Create{Request: 1, Tx: 1, Collection: "album", Columns: columns}
+	for range 1000 {
+		m.Rows = append(m.Rows, full)
+	}
+	buf := frame.Append(frame.Begin(nil), m)
+	b.SetBytes(int64(len(buf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range frame.Decode(buf) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
