@@ -49,6 +49,14 @@ var (
 // is treated as MaxPage, and zero or less as MaxPage too.
 const MaxPage = 4096
 
+// PageSize is the number of items that a call with the given limit returns at most.
+func PageSize(limit int) int {
+	if limit <= 0 {
+		return MaxPage
+	}
+	return min(limit, MaxPage)
+}
+
 // Engine keeps one node's data. Slices and records that it returns belong to the
 // caller, except that records, states and events are immutable; what is passed to it
 // is not changed by the caller afterwards.
@@ -103,12 +111,15 @@ type Page struct {
 
 // Batch is what one Commit stores.
 type Batch struct {
-	// Events are added; those already there are left as they are.
+	// Events are added; those already there stay. (Whoever accepts an event has
+	// checked its id against its content, so equal ids are equal events.)
 	Events []*proto.Event
-	// Records are written, each if the stored head is the expected one.
+	// Records are written, each if the stored head is the expected one; at most one
+	// for an entity. An entity's collection never changes.
 	Records []RecordWrite
 	// Evict removes the records of these entities, whatever they are; an ephemeral
-	// node forgets what it may no longer see. Events stay.
+	// node forgets what it may no longer see. Events stay. An entity is not both
+	// written and evicted.
 	Evict []id.EntityID
 	// Outbox entries are written, or removed where Data is nil.
 	Outbox []OutboxEntry

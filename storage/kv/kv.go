@@ -50,7 +50,8 @@ type Range struct {
 type Pair struct{ Key, Value []byte }
 
 // Writes is what one Commit stores: if every check holds, the puts and the deletes. No
-// key is both put and deleted, nor put twice; a key may be checked and written.
+// key is both put and deleted, nor put twice with different values; a key may be
+// checked and written.
 type Writes struct {
 	Checks  []Check
 	Puts    []Pair

@@ -1,0 +1,328 @@
+package kv
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// Version is the layout that this program reads and writes.
+const Version = 1
+
+// ErrNewer is what Open returns for a store that a newer program has written.
+var ErrNewer = errors.New("kv: the data was written by a newer version of Ankurah")
+
+// Options are an engine's settings; the zero value has the defaults.
+type Options struct {
+	// ScanRows is how many rows one Scan examines at most where the order of the rows
+	// is the selection's, so that it can stop and go on; default 16384.
+	ScanRows int
+	// Homes is how many entities' collections are remembered, at about 60 bytes each,
+	// so that finding a record by its entity takes one step instead of two; default
+	// 32768, none if negative.
+	Homes int
+}
+
+func (o *Options) ensureDefaults() {
+	if o.ScanRows <= 0 {
+		o.ScanRows = 16384
+	}
+	if o.Homes == 0 {
+		o.Homes = 32768
+	}
+}
+
+// Engine implements storage.Engine over a Store.
+type Engine struct {
+	store   Store
+	options Options
+	homes   homeCache
+
+	mu struct {
+		sync.RWMutex // held for reading by every call, so that Close waits for them
+		closed       bool
+	}
+}
+
+var _ storage.Engine = (*Engine)(nil)
+
+// Open returns an engine over store, which it owns from then on: Close closes it. An
+// empty store is made ready; one whose layout is newer is refused with ErrNewer, and
+// one that holds something else with storage.ErrCorrupt. After an error the store is
+// still the caller's.
+func Open(ctx context.Context, store Store, options Options) (*Engine, error) {
+	options.ensureDefaults()
+	e := &Engine{store: store, options: options}
+	e.homes.init(options.Homes)
+	if err := e.checkVersion(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) checkVersion(ctx context.Context) error {
+	for {
+		values, err := e.store.Get(ctx, [][]byte{versionKey})
+		if err != nil {
+			return fmt.Errorf("kv: open: %w", err)
+		}
+		if values[0] != nil {
+			return judgeVersion(values[0])
+		}
+		// Another process may be opening the same empty store: then its version is there
+		// when this one is refused.
+		if err := e.writeVersion(ctx); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+}
+
+func judgeVersion(stored []byte) error {
+	switch {
+	case len(stored) != 1 || stored[0] == 0:
+		return fmt.Errorf("%w: layout version %x", storage.ErrCorrupt, stored)
+	case stored[0] > Version:
+		return fmt.Errorf("%w: its layout is version %d, and this program reads up to %d", ErrNewer, stored[0], Version)
+	}
+	return nil
+}
+
+func (e *Engine) writeVersion(ctx context.Context) error {
+	pairs, err := e.store.Scan(ctx, Range{}, 1)
+	if err != nil {
+		return fmt.Errorf("kv: open: %w", err)
+	}
+	if len(pairs) > 0 && !bytes.Equal(pairs[0].Key, versionKey) {
+		return fmt.Errorf("%w: the store holds data that is not Ankurah's", storage.ErrCorrupt)
+	}
+	err = e.store.Commit(ctx, &Writes{
+		Checks: []Check{{Key: versionKey}},
+		Puts:   []Pair{{Key: versionKey, Value: []byte{Version}}},
+	})
+	if err != nil {
+		return fmt.Errorf("kv: open: %w", err)
+	}
+	return nil
+}
+
+// enter begins a call; unless it fails, the caller defers e.leave.
+func (e *Engine) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.mu.RLock()
+	if e.mu.closed {
+		e.mu.RUnlock()
+		return storage.ErrClosed
+	}
+	return nil
+}
+
+func (e *Engine) leave() { e.mu.RUnlock() }
+
+// Close implements storage.Engine; it closes the store.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.closed {
+		return nil
+	}
+	e.mu.closed = true
+	return e.store.Close()
+}
+
+// Records implements storage.Engine.
+func (e *Engine) Records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	homes := make([]string, len(entities))
+	for i, entity := range entities {
+		homes[i] = e.homes.get(entity)
+	}
+	// Each round reads the rows of the entities whose collection is known and the homes
+	// of the others. The first in which no home turns up is of one moment as a whole.
+	for {
+		values, err := e.readRound(ctx, entities, homes)
+		if err != nil {
+			return nil, err
+		}
+		if values != nil {
+			return decodeRows(entities, homes, values)
+		}
+	}
+}
+
+// readRound reads rows where homes are known, and homes where they are not; when it
+// learns a home it says so in homes and returns nil.
+func (e *Engine) readRound(ctx context.Context, entities []id.EntityID, homes []string) ([][]byte, error) {
+	keys := make([][]byte, len(entities))
+	for i, entity := range entities {
+		if homes[i] == "" {
+			keys[i] = homeKey(entity)
+		} else {
+			keys[i] = recordKey(homes[i], entity)
+		}
+	}
+	values, err := e.store.Get(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	learnt := false
+	for i, entity := range entities {
+		if homes[i] == "" && len(values[i]) > 0 {
+			homes[i] = e.homes.put(entity, values[i])
+			learnt = true
+		}
+	}
+	if learnt {
+		return nil, nil
+	}
+	return values, nil
+}
+
+func decodeRows(entities []id.EntityID, homes []string, values [][]byte) ([]*proto.Record, error) {
+	records := make([]*proto.Record, len(entities))
+	for i, entity := range entities {
+		if homes[i] == "" || values[i] == nil {
+			continue
+		}
+		rec, err := decodeRow(homes[i], entity, values[i])
+		if err != nil {
+			return nil, err
+		}
+		records[i] = rec
+	}
+	return records, nil
+}
+
+// Events implements storage.Engine.
+func (e *Engine) Events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	return e.events(ctx, ids)
+}
+
+func (e *Engine) events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
+	keys := make([][]byte, len(ids))
+	for i, ev := range ids {
+		keys[i] = eventKey(ev)
+	}
+	values, err := e.store.Get(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]*proto.Event, len(ids))
+	for i, b := range values {
+		if b == nil {
+			continue
+		}
+		ev, err := proto.DecodeEvent(b)
+		if err == nil && ev.ID != ids[i] {
+			err = errors.New("another event's id")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: event %s: %w", storage.ErrCorrupt, ids[i], err)
+		}
+		events[i] = ev
+	}
+	return events, nil
+}
+
+// EntityEvents implements storage.Engine.
+func (e *Engine) EntityEvents(ctx context.Context, entity id.EntityID, after id.EventID, limit int) ([]*proto.Event, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	// The home row may have no event (K3), hence one more than asked for. Events are
+	// never removed, so those of the rows read at one moment are of that moment too.
+	limit = storage.PageSize(limit)
+	pairs, err := e.store.Scan(ctx, afterKey(historyPrefix(entity), historyKey(entity, after)), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]id.EventID, len(pairs))
+	for i, p := range pairs {
+		u, err := id.FromBytes(p.Key[1+id.Size:])
+		if err != nil {
+			return nil, fmt.Errorf("%w: history of %s: %w", storage.ErrCorrupt, entity, err)
+		}
+		ids[i] = id.EventID{ULID: u}
+	}
+	events, err := e.events(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	kept := events[:0]
+	for _, ev := range events {
+		if ev != nil {
+			kept = append(kept, ev)
+		}
+	}
+	return kept[:min(len(kept), limit)], nil
+}
+
+// Feed implements storage.Engine.
+func (e *Engine) Feed(ctx context.Context, feed id.NodeID, after uint64, limit int) ([]*proto.FeedEntry, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	pairs, err := e.store.Scan(ctx, afterKey(feedPrefix(feed), feedKey(feed, after)), storage.PageSize(limit))
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*proto.FeedEntry, len(pairs))
+	for i, p := range pairs {
+		entry, err := proto.DecodeFeedEntry(p.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: feed %s: %w", storage.ErrCorrupt, feed, err)
+		}
+		entries[i] = entry
+	}
+	return entries, nil
+}
+
+// Outbox implements storage.Engine.
+func (e *Engine) Outbox(ctx context.Context, after uint64, limit int) ([]storage.OutboxEntry, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	pairs, err := e.store.Scan(ctx, afterKey([]byte{spaceOutbox}, outboxKey(after)), storage.PageSize(limit))
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]storage.OutboxEntry, len(pairs))
+	for i, p := range pairs {
+		if len(p.Key) != 1+8 {
+			return nil, fmt.Errorf("%w: outbox key of %d bytes", storage.ErrCorrupt, len(p.Key))
+		}
+		entries[i] = storage.OutboxEntry{Seq: binary.BigEndian.Uint64(p.Key[1:]), Data: p.Value}
+	}
+	return entries, nil
+}
+
+// Meta implements storage.Engine.
+func (e *Engine) Meta(ctx context.Context, names ...string) ([][]byte, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	keys := make([][]byte, len(names))
+	for i, name := range names {
+		keys[i] = metaKey(name)
+	}
+	return e.store.Get(ctx, keys)
+}

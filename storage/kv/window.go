@@ -1,0 +1,68 @@
+package kv
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// window keeps the rows with the least sort keys of those offered, at most limit. It
+// collects up to twice as many and then drops the greater half, which takes the
+// logarithm of limit per row at worst, and one comparison once the window is settled.
+type window struct {
+	limit int
+	kept  []keptRow
+	bound []byte // no row with this key or a greater one can be in the page
+	more  bool   // some row was dropped
+}
+
+type keptRow struct {
+	key, row []byte
+	entity   id.EntityID
+}
+
+// offer copies what it keeps.
+func (w *window) offer(key []byte, entity id.EntityID, row []byte) {
+	if w.bound != nil && bytes.Compare(key, w.bound) >= 0 {
+		w.more = true
+		return
+	}
+	if len(w.kept) < cap(w.kept) {
+		w.kept = w.kept[:len(w.kept)+1] // with the buffers of a row that was dropped
+	} else {
+		w.kept = append(w.kept, keptRow{})
+	}
+	k := &w.kept[len(w.kept)-1]
+	k.key, k.row, k.entity = append(k.key[:0], key...), append(k.row[:0], row...), entity
+	if len(w.kept) >= max(2*w.limit, 64) {
+		w.settle()
+	}
+}
+
+// settle sorts the window and drops what is beyond the limit.
+func (w *window) settle() {
+	slices.SortFunc(w.kept, func(a, b keptRow) int { return bytes.Compare(a.key, b.key) })
+	if len(w.kept) > w.limit {
+		w.kept, w.more = w.kept[:w.limit], true
+		w.bound = append(w.bound[:0], w.kept[w.limit-1].key...)
+	}
+}
+
+// page decodes the window, which is not used afterwards.
+func (w *window) page(collection string) (*storage.Page, error) {
+	w.settle()
+	page := &storage.Page{More: w.more}
+	for i := range w.kept {
+		rec, err := decodeRow(collection, w.kept[i].entity, w.kept[i].row)
+		if err != nil {
+			return nil, err
+		}
+		page.Records = append(page.Records, rec)
+	}
+	if w.more {
+		page.Next = w.kept[len(w.kept)-1].key
+	}
+	return page, nil
+}
