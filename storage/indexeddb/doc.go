@@ -1,0 +1,2 @@
+// Package indexeddb is the browser's key-value store.
+package indexeddb
