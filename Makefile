@@ -98,10 +98,12 @@ check-vet: ## go vet, native and for js/wasm
 	@GOOS=js GOARCH=wasm $(GO) vet $$(scripts/js-packages)
 
 .PHONY: check-staticcheck
-check-staticcheck: ## staticcheck, native and for js/wasm
-	@$(GO) run honnef.co/go/tools/cmd/staticcheck ./...
-	@$(GO) build -o .tools/staticcheck honnef.co/go/tools/cmd/staticcheck
+check-staticcheck: .tools/staticcheck ## staticcheck, native and for js/wasm
+	@.tools/staticcheck ./...
 	@GOOS=js GOARCH=wasm .tools/staticcheck $$(scripts/js-packages)
+
+.tools/staticcheck: scripts/tools/go.mod
+	@$(GO) build -C scripts/tools -o ../../$@ honnef.co/go/tools/cmd/staticcheck
 
 .PHONY: check-imports
 check-imports: ## who may import whom, and what the browser binary must not reach

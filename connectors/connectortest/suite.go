@@ -296,9 +296,9 @@ func random(size int, seed uint64) []byte {
 	return b
 }
 
-// numbered returns a frame that tells its number at both ends.
+// numbered returns a frame that tells its number at both ends, and does not compress.
 func numbered(n, size int) []byte {
-	b := make([]byte, size)
+	b := random(size, uint64(n))
 	binary.LittleEndian.PutUint64(b, uint64(n))
 	binary.LittleEndian.PutUint64(b[size-8:], uint64(n))
 	return b

@@ -1,0 +1,236 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"github.com/ankurah-go/ankurah/connectors"
+)
+
+// Node is what serves accepted connections.
+type Node interface {
+	// Serve runs one connection until it ends.
+	Serve(ctx context.Context, conn connectors.Conn) error
+}
+
+// maxRefusing is how many surplus connections are told so in words at the same time;
+// those beyond get a plain 503.
+const maxRefusing = 64
+
+// Endpoint is an http.Handler that turns each request into a connection and has the
+// node serve it.
+type Endpoint struct {
+	node    Node
+	options Options
+	origins []originPattern
+
+	mu struct {
+		sync.Mutex
+		closing  bool
+		open     map[*conn]struct{}
+		pending  int // accepted by count, not open yet
+		refusing int
+		idle     chan struct{} // closed when closing and nothing is left
+	}
+}
+
+var _ http.Handler = (*Endpoint)(nil)
+
+// Handler returns the endpoint of a node. An origin that makes no sense matches
+// nothing; CheckOrigins finds it.
+func Handler(node Node, o Options) *Endpoint {
+	e := &Endpoint{node: node, options: o.ensureDefaults()}
+	e.origins, _ = parseOrigins(o.Origins)
+	e.mu.open = map[*conn]struct{}{}
+	e.mu.idle = make(chan struct{})
+	return e
+}
+
+// Connections returns the number of open connections.
+func (e *Endpoint) Connections() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.mu.open)
+}
+
+// ServeHTTP implements http.Handler. It returns when the connection has ended.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !e.originAllowed(r) {
+		e.refuse(w, r, http.StatusForbidden, fmt.Sprintf("origin %q is not allowed", r.Header.Get("Origin")))
+		return
+	}
+	switch e.admit() {
+	case refused:
+		w.Header().Set("Retry-After", "5")
+		e.refuse(w, r, http.StatusServiceUnavailable, "the server is full or shutting down")
+		return
+	case surplus:
+		e.turnAway(w, r)
+		return
+	}
+	socket, err := e.accept(w, r)
+	if err != nil {
+		e.leave(nil)
+		return
+	}
+	c := newConn(socket, r.RemoteAddr, e.options.Limits)
+	e.enter(c)
+	defer e.leave(c)
+	e.serve(r.Context(), c)
+}
+
+// Shutdown refuses new connections, closes those that are open, with "going away", and
+// waits until all have ended or ctx does. What the node had sent is flushed.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.mu.closing {
+		e.mu.closing = true
+		for c := range e.mu.open {
+			c.closeWith(websocket.StatusGoingAway, "the server is shutting down")
+		}
+		e.checkIdleLocked()
+	}
+	idle := e.mu.idle
+	e.mu.Unlock()
+
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d connections still open: %w", e.Connections(), ctx.Err())
+	}
+}
+
+type admission int
+
+const (
+	admitted admission = iota
+	surplus            // to be told that there are too many
+	refused
+)
+
+// admit counts a request that is about to become a connection.
+func (e *Endpoint) admit() admission {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.mu.closing:
+		return refused
+	case len(e.mu.open)+e.mu.pending < e.options.MaxConnections:
+		e.mu.pending++
+		return admitted
+	case e.mu.refusing < maxRefusing:
+		e.mu.refusing++
+		return surplus
+	}
+	return refused
+}
+
+func (e *Endpoint) enter(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.pending--
+	e.mu.open[c] = struct{}{}
+	if e.mu.closing {
+		c.closeWith(websocket.StatusGoingAway, "the server is shutting down")
+	}
+}
+
+// leave takes a connection back out, or with nil one that was admitted only.
+func (e *Endpoint) leave(c *conn) {
+	if c != nil {
+		c.wait()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c == nil {
+		e.mu.pending--
+	} else {
+		delete(e.mu.open, c)
+	}
+	e.checkIdleLocked()
+}
+
+func (e *Endpoint) checkIdleLocked() {
+	if e.mu.closing && len(e.mu.open) == 0 && e.mu.pending == 0 {
+		select {
+		case <-e.mu.idle:
+		default:
+			close(e.mu.idle)
+		}
+	}
+}
+
+func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // originAllowed has decided
+		CompressionMode:    compression(e.options.Limits),
+	})
+	if err != nil && e.options.Listener.Refused != nil {
+		e.options.Listener.Refused(r.RemoteAddr, err.Error())
+	}
+	return socket, err
+}
+
+// turnAway accepts a connection only to say why it is not served: a page cannot see
+// the status of a refused upgrade, but it sees a closing reason.
+func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.mu.refusing--
+	}()
+	socket, err := e.accept(w, r)
+	if err != nil {
+		return
+	}
+	const reason = "too many connections, try again later"
+	if e.options.Listener.Refused != nil {
+		e.options.Listener.Refused(r.RemoteAddr, reason)
+	}
+	socket.Close(websocket.StatusTryAgainLater, reason)
+}
+
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	if e.options.Listener.Refused != nil {
+		e.options.Listener.Refused(r.RemoteAddr, reason)
+	}
+	http.Error(w, reason, status)
+}
+
+// serve has the node serve a connection, and keeps a panic to that connection. The
+// request's context ends with the request's socket, which is ours by now: only its
+// values are kept.
+func (e *Endpoint) serve(ctx context.Context, c *conn) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	l := e.options.Listener
+	if l.Connected != nil {
+		l.Connected(c.remote)
+	}
+	var err error
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("panic: %v", value)
+			c.closeWith(websocket.StatusInternalError, "internal error")
+			if l.Panicked != nil {
+				l.Panicked(c.remote, value, debug.Stack())
+			}
+		}
+		if l.Disconnected != nil {
+			l.Disconnected(c.remote, err)
+		}
+	}()
+	err = e.node.Serve(ctx, c)
+	reason := ""
+	if err != nil && !errors.Is(err, connectors.ErrClosed) {
+		reason = err.Error()
+	}
+	c.Close(reason)
+}
