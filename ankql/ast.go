@@ -23,7 +23,8 @@ type Order struct {
 	Desc  bool
 	Nulls NullsOrder
 
-	at position
+	at      position
+	targets []string // as Field.Targets
 }
 
 // NullsOrder says where NULL sorts.
