@@ -1,0 +1,12 @@
+/**
+ * React hooks for Ankurah. They read what `@ankurah-go/client` keeps in step and hold no data of
+ * their own.
+ *
+ * @module
+ */
+export { AnkurahProvider, useClient, type AnkurahProviderProps } from './provider.ts';
+export { useEntity } from './use-entity.ts';
+export { useLiveQuery, type LiveQueryArguments, type UseLiveQueryOptions } from './use-live-query.ts';
+export { useSignal, type ReadableSignal } from './use-signal.ts';
+export { useStatus } from './use-status.ts';
+export { useTransact } from './use-transact.ts';

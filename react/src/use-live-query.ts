@@ -1,0 +1,95 @@
+'use client';
+
+import { queryKey, type AnyModel, type Client, type Infer, type LiveSnapshot, type Params } from '@ankurah-go/client';
+import { useEffect, useMemo, useRef } from 'react';
+
+import { useClient } from './provider.ts';
+import { constantLive, DeferredLive, useLive } from './use-live.ts';
+
+/** How {@link useLiveQuery} behaves. */
+export interface UseLiveQueryOptions {
+  /**
+   * Whether `data` keeps the rows of the previous selection until the new one has its first answer
+   * (status `loading` meanwhile), so that a list does not flicker while a filter is typed. Default
+   * true; false empties it at once.
+   */
+  readonly keepPrevious?: boolean;
+}
+
+/** What {@link useLiveQuery} takes after the model. */
+export type LiveQueryArguments = [
+  selection?: string | null | undefined | false,
+  params?: Params,
+  options?: UseLiveQueryOptions,
+];
+
+const NO_ROWS: readonly never[] = Object.freeze([]);
+const LOADING: LiveSnapshot<readonly never[]> = Object.freeze({ data: NO_ROWS, status: 'loading', error: undefined });
+const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
+
+/**
+ * Shows the rows of a selection, and renders again when they change, wherever they changed.
+ *
+ * ```tsx
+ * const { data, status, error } = useLiveQuery(Album, 'year > :since ORDER BY name LIMIT 50', { since })
+ * ```
+ *
+ * `data` is always an array, and a row that did not change is the same object as before, so that
+ * `memo` spares its component. `status` is `loading` until there is an answer, `local` when this
+ * device has answered, `live` when the server has confirmed it, and `error`, with `error` saying
+ * why; `data` is then what was last known.
+ *
+ * Queries are told apart by their structure: parameters may be written inline, and components that
+ * ask the same share one live query. When model or client change, `data` starts empty; when only
+ * the selection or its parameters do, see {@link UseLiveQueryOptions.keepPrevious}.
+ *
+ * The selection null, undefined or false asks nothing, for a component that does not know yet what
+ * to ask: `data` is empty and `status` is `loading`. Left out, or empty, it selects every row.
+ */
+export function useLiveQuery<M extends AnyModel>(
+  model: M,
+  ...query: LiveQueryArguments
+): LiveSnapshot<readonly Infer<M>[]> {
+  const client = useClient();
+  const [selection, params, options] = query;
+  // `parent && 'parent = ?'` must never come to mean every row, therefore undefined is not "left out".
+  const text = query.length === 0 ? '' : typeof selection === 'string' ? selection : null;
+  const key = text === null ? null : queryKey(model, text, params);
+  const live = useMemo<DeferredLive<readonly Infer<M>[]>>(
+    () => (text === null ? SKIPPED : new DeferredLive(LOADING, () => client.query(model, text, params, { lazy: true }))),
+    [client, model, key],
+  );
+  return useKept(live, useLive(live), client, model, text !== null && options?.keepPrevious !== false);
+}
+
+/** The rows that a component showed last as the answer to a query. */
+interface Answer<R> {
+  readonly live: DeferredLive<R>;
+  readonly client: Client;
+  readonly model: AnyModel;
+  readonly data: R;
+}
+
+/**
+ * Puts the last answered rows into a snapshot that has none of its own yet. Only what was committed
+ * to the screen counts as answered, therefore the effect.
+ */
+function useKept<R>(
+  live: DeferredLive<R>,
+  snapshot: LiveSnapshot<R>,
+  client: Client,
+  model: AnyModel,
+  keep: boolean,
+): LiveSnapshot<R> {
+  const answer = useRef<Answer<R> | undefined>(undefined);
+  const last = answer.current;
+  const answered = snapshot.status === 'local' || snapshot.status === 'live';
+  const stillMeant = keep && last !== undefined && last.client === client && last.model === model;
+  const data = !answered && stillMeant && last.live !== live ? last.data : snapshot.data;
+
+  useEffect(() => {
+    if (answered) answer.current = { live, client, model, data: snapshot.data };
+    else if (!stillMeant) answer.current = undefined;
+  });
+  return useMemo(() => (data === snapshot.data ? snapshot : Object.freeze({ ...snapshot, data })), [snapshot, data]);
+}
