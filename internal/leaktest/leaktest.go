@@ -89,7 +89,7 @@ func harmless(stack string) bool {
 	for _, frame := range []string{
 		"testing.(*T).Run(", "testing.(*F).Fuzz(", "testing.tRunner.func", "testing.runFuzzing(",
 		"os/signal.signal_recv", "os/signal.loop", "runtime.ReadTrace", "runtime/pprof.",
-		"syscall/js.handleEvent", "runtime.handleAsyncEvent",
+		"syscall/js.handleEvent", "runtime.handleEvent(", "runtime.handleAsyncEvent",
 	} {
 		if strings.Contains(stack, frame) {
 			return true
