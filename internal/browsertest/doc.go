@@ -20,7 +20,7 @@
 //
 //	GET /browser/quota?bytes=N   sets the origin's storage quota; without bytes, resets it
 //	GET /browser/evict           clears the origin's storage, as a user or the browser may
-//	GET /ws/…                    WebSocket endpoints that behave well and badly, see echo.go
+//	GET /ws/…                    WebSocket endpoints that behave well and badly, see sockets.go
 //
 // Further routes can be given in [Options].
 //

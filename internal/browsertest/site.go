@@ -60,7 +60,7 @@ func newSite(o *Options, origin string) *site {
 	s.mux.HandleFunc("GET /channel", s.channel)
 	s.mux.HandleFunc("GET /browser/quota", s.quota)
 	s.mux.HandleFunc("GET /browser/evict", s.evict)
-	s.mux.Handle("GET /ws/", echoRoutes())
+	s.mux.Handle("GET /ws/", sockets())
 	if o.Routes != nil {
 		s.mux.Handle("/", o.Routes)
 	}
