@@ -1,0 +1,73 @@
+package storagetest
+
+import (
+	"testing"
+
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// Run runs every case that needs one engine. Each case gets a new empty one from open
+// and closes it.
+func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
+	cases := []struct {
+		name string
+		run  func(t *testing.T, e storage.Engine)
+	}{
+		{"AnEmptyEngineHasNothing", emptyEngine},
+		{"RecordsComeBackAsWritten", recordsComeBack},
+		{"EventsComeBackAsWritten", eventsComeBack},
+		{"EntityEventsAreAnEntitysOwnInOrder", entityEvents},
+		{"EntityEventsWithoutTheCreation", entityEventsWithoutCreation},
+		{"CommitExpectsHeads", commitExpectsHeads},
+		{"AConflictStoresNothing", conflictStoresNothing},
+		{"EvictedRecordsAreGone", evict},
+		{"EvictedEntitiesCanComeBack", evictAndReturn},
+		{"OutboxIsAQueueByNumber", outbox},
+		{"MetaIsAMap", meta},
+		{"FeedsAreApartAndNumbered", feeds},
+		{"ALimitIsAtMostMaxPage", limits},
+		{"ScanMatchesAndOrders", scanMatchesAndOrders},
+		{"ScanByEntity", scanByEntity},
+		{"ScanLeavesOutDeletedAndOtherCollections", scanLeavesOut},
+		{"ScanGoesOnAfterAnyKey", scanGoesOnAfterAnyKey},
+		{"WhatIsReturnedBelongsToTheCaller", ownership},
+		{"OneOfManyCommitsOnAHeadSucceeds", oneOfManySucceeds},
+		{"CommitsOnDifferentEntitiesAllSucceed", allSucceed},
+		{"AReadIsOfOneMoment", readIsOfOneMoment},
+		{"AgreesWithTheOracle", agreesWithTheOracle},
+		{"ALargeBatchIsOneCommit", largeBatch},
+		{"AClosedEngineSaysSo", closedEngine},
+		{"ACancelledContextIsReported", cancelledContext},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.run(t, openFor(t, open)) })
+	}
+}
+
+// RunDurable runs the cases in which an engine is closed and its data opened again.
+// Each gets a place of its own, empty at first, from place; the function that place
+// returns opens what is there, after the engine that it returned before was closed.
+func RunDurable(t *testing.T, place func(t testing.TB) (open func(t testing.TB) storage.Engine)) {
+	cases := []struct {
+		name string
+		run  func(t *testing.T, open func(t testing.TB) storage.Engine)
+	}{
+		{"WhatWasCommittedIsThereAfterReopening", reopenKeepsEverything},
+		{"ReopenedAgreesWithTheOracle", reopenedAgreesWithTheOracle},
+		{"AnEmptyEngineReopens", emptyEngineReopens},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.run(t, place(t)) })
+	}
+}
+
+// openFor opens an engine that is closed when the test ends.
+func openFor(t testing.TB, open func(t testing.TB) storage.Engine) storage.Engine {
+	e := open(t)
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return e
+}
