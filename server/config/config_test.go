@@ -1,0 +1,164 @@
+package config_test
+
+import (
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ankurah-go/ankurah/server/config"
+)
+
+func env(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func parse(t *testing.T, args string, environment ...string) *config.Config {
+	t.Helper()
+	c, err := config.Parse(strings.Fields(args), env(environment...))
+	if err != nil {
+		t.Fatalf("%s: %v", args, err)
+	}
+	return c
+}
+
+func TestDefaults(t *testing.T) {
+	want := &config.Config{
+		Addr: "localhost:9797", Storage: config.Storage{Engine: "pebble", Dir: "./data"}, CSP: config.DefaultCSP,
+		MaxConnections: 10_000, MaxFrame: 16 << 20, MaxClockDrift: 5 * time.Minute, ShutdownTimeout: 15 * time.Second,
+		LogLevel: slog.LevelInfo, LogFormat: "text",
+	}
+	if got := parse(t, ""); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestEverySetting(t *testing.T) {
+	args := "--addr :80 --storage pebble:/var/lib/a --tls-cert c.pem --tls-key k.pem --origins https://a.b,http://localhost:* " +
+		"--app dist --csp off --max-connections 5 --max-frame 2MiB --max-clock-drift 1m --shutdown-timeout 3s " +
+		"--metrics --log-level WARN --log-format json"
+	want := &config.Config{
+		Addr: ":80", Storage: config.Storage{Engine: "pebble", Dir: "/var/lib/a"}, TLSCert: "c.pem", TLSKey: "k.pem",
+		Origins: []string{"https://a.b", "http://localhost:*"}, App: "dist", MaxConnections: 5, MaxFrame: 2 << 20,
+		MaxClockDrift: time.Minute, ShutdownTimeout: 3 * time.Second, Metrics: true, LogLevel: slog.LevelWarn, LogFormat: "json",
+	}
+	if got := parse(t, args); !reflect.DeepEqual(got, want) {
+		t.Errorf("from flags:\ngot  %+v\nwant %+v", got, want)
+	}
+
+	var environment []string
+	fields := strings.Fields(args)
+	for i := 0; i < len(fields); i++ {
+		name := "ANKURAH_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(fields[i], "--"), "-", "_"))
+		if fields[i] == "--metrics" {
+			environment = append(environment, name, "true")
+			continue
+		}
+		environment = append(environment, name, fields[i+1])
+		i++
+	}
+	if got := parse(t, "", environment...); !reflect.DeepEqual(got, want) {
+		t.Errorf("from the environment:\ngot  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestFlagsWinOverTheEnvironment(t *testing.T) {
+	c := parse(t, "-addr=:1 -metrics=false", "ANKURAH_ADDR", ":2", "ANKURAH_METRICS", "1", "ANKURAH_LOG_LEVEL", "debug")
+	if c.Addr != ":1" || c.Metrics || c.LogLevel != slog.LevelDebug {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestDataDirectory(t *testing.T) {
+	for args, want := range map[string]string{
+		"--data /srv/x":                   "pebble:/srv/x",
+		"--storage pebble:":               "pebble:./data",
+		"--storage pebble: --data /srv/x": "pebble:/srv/x",
+		"--storage memory:":               "memory:",
+	} {
+		if got := parse(t, args).Storage.String(); got != want {
+			t.Errorf("%s: got %s, want %s", args, got, want)
+		}
+	}
+}
+
+func TestEachBadSettingIsOneClearLine(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		env  []string
+		want string
+	}{
+		{args: "--adr :80", want: "--adr: is not a setting; did you mean --addr?; --help lists them"},
+		{args: "--frobnicate", want: "--frobnicate: is not a setting; --help lists them"},
+		{args: "serve", want: "serve: is not a setting; --help lists them"},
+		{args: "addr", want: "addr: is not a setting; did you mean --addr?; --help lists them"},
+		{args: "--addr", want: "--addr: needs a value: --addr HOST:PORT"},
+		{args: "--addr :1 --addr :2", want: "--addr: is given twice"},
+		{args: "--addr 9797", want: `--addr: "9797" is not an address; want HOST:PORT, as in localhost:9797 or :9797`},
+		{args: "--addr :http", want: `--addr: "http" is not a port; want 0 to 65535`},
+		{args: "--addr :65536", want: `--addr: "65536" is not a port; want 0 to 65535`},
+		{env: []string{"ANKURAH_ADDR", "x"}, want: `ANKURAH_ADDR: "x" is not an address; want HOST:PORT, as in localhost:9797 or :9797`},
+		{args: "--data=", want: "--data: is empty"},
+		{args: "--storage sqlite:x", want: `--storage: "sqlite:x" is not a storage engine; want pebble:DIR or memory:`},
+		{args: "--storage pebble", want: `--storage: "pebble" is not a storage engine; want pebble:DIR or memory:`},
+		{args: "--storage memory:x", want: `--storage: memory: keeps nothing, so it takes no directory, but got "x"`},
+		{args: "--storage memory: --data x", want: "--data: has no meaning with --storage memory:"},
+		{args: "--tls-cert c.pem", want: "--tls-cert: needs --tls-key beside it"},
+		{env: []string{"ANKURAH_TLS_KEY", "k.pem"}, want: "ANKURAH_TLS_KEY: needs --tls-cert beside it"},
+		{args: "--tls-cert= --tls-key=k", want: "--tls-cert: is empty"},
+		{args: "--origins app.example.com", want: `--origins: origin "app.example.com": want *, or something like https://app.example.com`},
+		{args: "--app=", want: "--app: is empty"},
+		{args: "--csp off", want: "--csp: has a meaning only with --app"},
+		{args: "--max-connections 0", want: `--max-connections: "0" is not a number from 1 to 1000000`},
+		{args: "--max-connections many", want: `--max-connections: "many" is not a number from 1 to 1000000`},
+		{args: "--max-frame 16", want: "--max-frame: 16 is out of range; want 1114112 bytes to 16777216"},
+		{args: "--max-frame 17MiB", want: "--max-frame: 17MiB is out of range; want 1114112 bytes to 16777216"},
+		{args: "--max-frame 9223372036854775807KiB", want: "--max-frame: 9223372036854775807KiB is out of range; want 1114112 bytes to 16777216"},
+		{args: "--max-frame big", want: `--max-frame: "big" is not a size; want bytes, or something like 4MiB`},
+		{args: "--max-clock-drift 5", want: `--max-clock-drift: "5" is not a duration; want something like 90s or 5m`},
+		{args: "--max-clock-drift -5m", want: "--max-clock-drift: -5m is not more than zero"},
+		{args: "--shutdown-timeout 0s", want: "--shutdown-timeout: 0s is not more than zero"},
+		{args: "--metrics=maybe", want: `--metrics: "maybe" is neither true nor false`},
+		{args: "--log-level loud", want: `--log-level: "loud" is not a level; want debug, info, warn or error`},
+		{args: "--log-format xml", want: `--log-format: "xml" is not a format; want text or json`},
+	} {
+		_, err := config.Parse(strings.Fields(c.args), env(c.env...))
+		if err == nil {
+			t.Errorf("%s %v: accepted", c.args, c.env)
+		} else if err.Error() != c.want {
+			t.Errorf("%s %v:\ngot  %s\nwant %s", c.args, c.env, err, c.want)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for args, want := range map[string]error{
+		"--help": config.ErrHelp, "-h": config.ErrHelp, "help": config.ErrHelp, "--addr :1 --help": config.ErrHelp,
+		"--version": config.ErrVersion, "version": config.ErrVersion,
+	} {
+		if _, err := config.Parse(strings.Fields(args), env()); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", args, err, want)
+		}
+	}
+	usage := config.Usage()
+	for _, name := range []string{"addr", "data", "storage", "tls-cert", "tls-key", "origins", "app", "csp", "max-connections",
+		"max-frame", "max-clock-drift", "shutdown-timeout", "metrics", "log-level", "log-format", "version", "help"} {
+		if !strings.Contains(usage, "  --"+name) {
+			t.Errorf("the help does not name --%s", name)
+		}
+	}
+	for line := range strings.Lines(usage) {
+		if len(line) > 90 {
+			t.Errorf("a line of the help is too long: %s", line)
+		}
+	}
+}

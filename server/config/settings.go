@@ -1,0 +1,180 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ankurah-go/ankurah/connectors/ws"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// setting is one line of the table: its name as a flag, and how its text becomes part
+// of a Config. A switch needs no text.
+type setting struct {
+	name     string
+	argument string // what its text is, for the help; empty for a switch
+	help     string
+	parse    func(c *Config, text string) error
+}
+
+// env returns the setting's environment variable.
+func (s *setting) env() string {
+	return "ANKURAH_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
+
+// settings is the table of all settings, in the order of the help.
+var settings = []setting{
+	{"addr", "HOST:PORT", "where to listen (localhost:9797)", parseAddr},
+	{"data", "DIR", "data directory of the embedded engine (./data)", func(c *Config, text string) error {
+		c.Storage.Dir = text
+		return nonEmpty(text)
+	}},
+	{"storage", "ENGINE:DIR", "storage engine: pebble:DIR, or memory: which forgets (pebble:, in the data directory)", parseStorage},
+	{"tls-cert", "FILE", "certificate chain in PEM, to serve https and wss", func(c *Config, text string) error {
+		c.TLSCert = text
+		return nonEmpty(text)
+	}},
+	{"tls-key", "FILE", "its private key in PEM", func(c *Config, text string) error {
+		c.TLSKey = text
+		return nonEmpty(text)
+	}},
+	{"origins", "LIST", "web pages that may connect, separated by commas: https://app.example.com, https://*.example.com, http://localhost:*, or * for all " +
+		"(the server's own; while it listens on a loopback address, all on this machine)", parseOrigins},
+	{"app", "DIR", "also serve the web app that was built into DIR", func(c *Config, text string) error {
+		c.App = text
+		return nonEmpty(text)
+	}},
+	{"csp", "POLICY", "Content-Security-Policy of the app, or off (one that allows what the app was built with)", func(c *Config, text string) error {
+		c.CSP = text
+		if text == "off" {
+			c.CSP = ""
+		}
+		return nonEmpty(text)
+	}},
+	{"max-connections", "N", "open connections at most (10000)", parseMaxConnections},
+	{"max-frame", "BYTES", "largest message, with KiB or MiB if you like (16MiB)", parseMaxFrame},
+	{"max-clock-drift", "DURATION", "how far ahead of this server's clock a change may be dated (5m)", func(c *Config, text string) error {
+		return parseDuration(&c.MaxClockDrift, text)
+	}},
+	{"shutdown-timeout", "DURATION", "how long a shutdown may wait for what is in progress (15s)", func(c *Config, text string) error {
+		return parseDuration(&c.ShutdownTimeout, text)
+	}},
+	{"metrics", "", "serve /metrics for Prometheus", func(c *Config, text string) error {
+		return parseSwitch(&c.Metrics, text)
+	}},
+	{"log-level", "LEVEL", "debug, info, warn or error (info)", parseLogLevel},
+	{"log-format", "FORMAT", "text or json (text)", func(c *Config, text string) error {
+		c.LogFormat = text
+		if text != "text" && text != "json" {
+			return fmt.Errorf("%q is not a format; want text or json", text)
+		}
+		return nil
+	}},
+}
+
+func nonEmpty(text string) error {
+	if text == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
+func parseAddr(c *Config, text string) error {
+	c.Addr = text
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("%q is not an address; want HOST:PORT, as in localhost:9797 or :9797", text)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil { // 0: the system chooses one
+		return fmt.Errorf("%q is not a port; want 0 to 65535", port)
+	}
+	return nil
+}
+
+func parseStorage(c *Config, text string) error {
+	engine, dir, ok := strings.Cut(text, ":")
+	switch {
+	case !ok, engine != "pebble" && engine != "memory":
+		return fmt.Errorf("%q is not a storage engine; want pebble:DIR or memory:", text)
+	case engine == "memory" && dir != "":
+		return fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", dir)
+	}
+	c.Storage.Engine = engine
+	if engine == "memory" || dir != "" {
+		c.Storage.Dir = dir
+	}
+	return nil
+}
+
+func parseOrigins(c *Config, text string) error {
+	c.Origins = nil
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			c.Origins = append(c.Origins, part)
+		}
+	}
+	return ws.CheckOrigins(c.Origins)
+}
+
+func parseMaxConnections(c *Config, text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return fmt.Errorf("%q is not a number from 1 to 1000000", text)
+	}
+	c.MaxConnections = n
+	return nil
+}
+
+func parseMaxFrame(c *Config, text string) error {
+	number, unit := text, 1
+	for suffix, size := range map[string]int{"KiB": 1 << 10, "MiB": 1 << 20} {
+		if rest, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = rest, size
+		}
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(number))
+	if err != nil {
+		return fmt.Errorf("%q is not a size; want bytes, or something like 4MiB", text)
+	}
+	if n < 0 || n > proto.MaxFrame/unit || n*unit < minFrame {
+		return fmt.Errorf("%s is out of range; want %d bytes to %d", text, minFrame, proto.MaxFrame)
+	}
+	c.MaxFrame = n * unit
+	return nil
+}
+
+func parseDuration(field *time.Duration, text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration; want something like 90s or 5m", text)
+	}
+	if d <= 0 {
+		return fmt.Errorf("%s is not more than zero", text)
+	}
+	*field = d
+	return nil
+}
+
+func parseSwitch(field *bool, text string) error {
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", text)
+	}
+	*field = b
+	return nil
+}
+
+func parseLogLevel(c *Config, text string) error {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(text, level.String()) {
+			c.LogLevel = level
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a level; want debug, info, warn or error", text)
+}
