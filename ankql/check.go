@@ -353,14 +353,15 @@ func property(m *schema.Model, name string) (*schema.Property, bool) {
 
 func unknownProperty(f *Field, m *schema.Model, name string) error {
 	hint := ""
-	if near := nearest(name, m); near != "" {
+	dash := strings.IndexByte(name, '-')
+	_, arithmetic := property(m, name[:max(dash, 0)])
+	switch near := nearest(name, m); {
+	case arithmetic:
+		hint = name + " is one name; there is no arithmetic"
+	case near != "":
 		hint = "did you mean " + near + "?"
-	} else if f.quoted {
+	case f.quoted:
 		hint = "double quotes are for names; text is written " + quoteText(clip(name))
-	} else if i := strings.IndexByte(name, '-'); i > 0 {
-		if _, ok := property(m, name[:i]); ok {
-			hint = name + " is one name; there is no arithmetic"
-		}
 	}
 	return f.at.err("a property of "+m.Collection, clip(name), hint)
 }

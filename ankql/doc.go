@@ -41,7 +41,7 @@
 // A number with a decimal point or an exponent is a float, any other an int of 64 bits. In
 // a pattern % stands for any text, _ for one character (a code point), and the escape
 // character, by default a backslash, takes the meaning from the character after it;
-// ESCAPE '' is for none. A pattern describes the whole text. ILIKE compares letters by
+// ESCAPE ” is for none. A pattern describes the whole text. ILIKE compares letters by
 // Unicode simple case folding.
 //
 // # Values

@@ -67,7 +67,7 @@ func (b *binder) find(t token) (any, error) {
 	case b.isNamed:
 		v, ok := b.named[t.text]
 		if !ok {
-			return nil, t.at.err("a parameter called "+clip(t.text), "none", "")
+			return nil, t.at.err("a parameter called "+clip(t.raw), "none", "")
 		}
 		return v, nil
 	case b.used == len(b.positional):

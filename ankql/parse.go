@@ -161,12 +161,12 @@ func (p *parser) trailing(s *Selection) error {
 	switch {
 	case s.Limit != NoLimit && p.tok.keyword("ORDER"):
 		return p.unexpected("the end of the text", "ORDER BY stands before LIMIT")
-	case s.Limit != NoLimit:
+	case s.Limit != NoLimit && !p.tok.keyword("OFFSET"):
 		return p.unexpected("the end of the text", "")
-	case s.Order != nil:
+	case s.Order != nil && !p.tok.keyword("OFFSET"):
 		return p.unexpected(", LIMIT or the end of the text", "")
 	case p.tok.keyword("OFFSET"):
-		return p.unexpected("ORDER BY, LIMIT or the end of the text", "there is no OFFSET; compare with the last row's values")
+		return p.unexpected("the end of the text", "there is no OFFSET; compare with the last row's values")
 	case p.tok.is(")"):
 		return p.unexpected("the end of the text", "there is no parenthesis to close")
 	case p.bare && p.tok.kind == tokenNumber:
