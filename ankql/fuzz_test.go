@@ -1,0 +1,59 @@
+package ankql_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/ankql"
+)
+
+// FuzzParse: whatever the text, Parse answers without a panic, and what it accepts is
+// printed as text that parses to the same tree.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"", "a = 1 OR NOT b.c IN (1, 'x''y', -1.5e3) AND d IS NOT NULL ORDER BY a DESC NULLS LAST, \"b\"\"c\" LIMIT 5",
+		"order LIMIT 5", "limit ORDER BY limit", "a BETWEEN ? AND :b", "a NOT ILIKE '%_\\%' ESCAPE '!'", "((((a", "a--b = - 1", "Ж=''''",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ankql.Parse(text)
+		if err != nil {
+			return
+		}
+		if again := parseText(t, s); !ankql.Equal(s, again) {
+			t.Fatalf("%q is printed as %s, which parses to %s", text, s, again)
+		}
+		checked, err := s.Check(nil)
+		if err != nil || !ankql.Equal(s, checked) {
+			t.Fatalf("%q passes Parse but not Check(nil): %v", text, err)
+		}
+		if checked, err := s.CheckWith(albumModel, models); err == nil {
+			parseText(t, checked)
+		}
+	})
+}
+
+// FuzzEvaluate: whatever the predicate and the row, evaluation agrees with the oracle.
+func FuzzEvaluate(f *testing.F) {
+	f.Add("meta.n IN (1, '9') OR NOT artist.name LIKE 'a_%'", uint64(1))
+	f.Add("plays BETWEEN -1 AND rating AND name = year", uint64(2))
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		s, err := ankql.Parse(text)
+		if err != nil {
+			return
+		}
+		g := newGenerator(seed)
+		o := oracle{row: g.album(), refs: entities{entity(0): g.artist(), entity(1): g.album()}}
+		if checked, err := s.CheckWith(albumModel, models); err == nil {
+			s = checked
+		}
+		if got, want := int(ankql.Evaluate(s.Where, o.row, o.refs))-1, o.truth(s.Where); got != want {
+			t.Fatalf("%s on %v: got %d, want %d", s, o.row, got, want)
+		}
+		key := s.AppendSortKey(nil, o.row, entity(1))
+		if bytes.Equal(key, s.AppendSortKey(nil, o.row, entity(2))) {
+			t.Fatalf("%s: two entities have one sort key", s)
+		}
+	})
+}
