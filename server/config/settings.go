@@ -100,7 +100,7 @@ func parseStorage(c *Config, text string) error {
 	engine, dir, ok := strings.Cut(text, ":")
 	switch {
 	case !ok, engine != "pebble" && engine != "memory":
-		return fmt.Errorf("%q is not a storage engine; want pebble:DIR or memory:", text)
+		return fmt.Errorf("%q is not a storage engine; want pebble:DIR, or memory: to keep nothing", text)
 	case engine == "memory" && dir != "":
 		return fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", dir)
 	}
