@@ -1,0 +1,128 @@
+package sledcompat
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/storagetest"
+)
+
+// Commits with fsync, each a transaction that edits one property of one entity.
+func BenchmarkCommit(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			e := open(b, b.TempDir())
+			defer e.Close()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			b.ReportAllocs()
+			for i := range writers {
+				w := storagetest.NewWorld(uint64(i))
+				wg.Go(func() {
+					if err := commitEdits(b, e, w, &left); err != nil {
+						b.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+func commitEdits(b *testing.B, e storage.Engine, w *storagetest.World, left *atomic.Int64) error {
+	ev, rec := w.Create(storagetest.Albums, w.AlbumFields()...)
+	expect := proto.Clock(nil)
+	for n := uint64(1); left.Add(-1) >= 0; n++ {
+		err := e.Commit(b.Context(), &storage.Batch{
+			Events:  []*proto.Event{ev},
+			Records: []storage.RecordWrite{{Record: rec, Expect: expect}},
+			FeedID:  w.Node, Feed: []*proto.FeedEntry{{Seq: n, Transaction: w.Transaction()}},
+		})
+		if err != nil {
+			return err
+		}
+		expect = rec.State.Head
+		ev, rec = w.Edit(rec, proto.Field{Name: "year", Value: value.Int(int64(n))})
+	}
+	return nil
+}
+
+// filled returns an engine with n albums, and their ids.
+func filled(b *testing.B, n int) (storage.Engine, []id.EntityID) {
+	b.Helper()
+	e := open(b, b.TempDir())
+	b.Cleanup(func() { e.Close() })
+	w := storagetest.NewWorld(1)
+	var ids []id.EntityID
+	for len(ids) < n {
+		batch := &storage.Batch{}
+		for range min(5000, n-len(ids)) {
+			ev, rec := w.Create(storagetest.Albums,
+				proto.Field{Name: "name", Value: value.String(fmt.Sprintf("album %08x", w.Rand.Uint32()))},
+				proto.Field{Name: "year", Value: value.Int(1950 + w.Rand.Int64N(75))},
+				proto.Field{Name: "score", Value: value.Float(w.Rand.Float64())})
+			batch.Events = append(batch.Events, ev)
+			batch.Records = append(batch.Records, storage.RecordWrite{Record: rec})
+			ids = append(ids, rec.Entity)
+		}
+		if err := e.Commit(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return e, ids
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		e, ids := filled(b, n)
+		for _, text := range []string{"true", "year > 1985 ORDER BY name", "name = 'none'", "id = ?"} {
+			var params []any
+			if text == "id = ?" {
+				params = []any{ids[n/2]}
+			}
+			s, err := ankql.Parse(text, params...)
+			if err == nil {
+				s, err = s.Check(storagetest.AlbumModel)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("rows=%d/%s", n, text), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := e.Scan(b.Context(), storagetest.Albums, s, nil, 50); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkRecords(b *testing.B) {
+	e, ids := filled(b, 100_000)
+	rng := storagetest.NewWorld(2).Rand
+	for _, n := range []int{1, 50} {
+		b.Run(fmt.Sprint("n=", n), func(b *testing.B) {
+			b.ReportAllocs()
+			asked := make([]id.EntityID, n)
+			for b.Loop() {
+				for i := range asked {
+					asked[i] = ids[rng.IntN(len(ids))]
+				}
+				if _, err := e.Records(b.Context(), asked); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
