@@ -289,8 +289,11 @@ var self = schema.Property{Name: schema.ID, Type: schema.TypeRef}
 // field resolves a path. The property is the one that says which values the path leads to;
 // it is nil where nothing is known of them.
 func (c *checker) field(f *Field) (*Field, *schema.Property, error) {
-	if f == nil || len(f.Path) == 0 || len(f.Path) > MaxSteps {
-		return nil, nil, position{}.err("a path of 1 to "+strconv.Itoa(MaxSteps)+" steps", "another", "")
+	if f == nil {
+		return nil, nil, position{}.err("a path", "none", "")
+	}
+	if err := checkPath(f); err != nil {
+		return nil, nil, err
 	}
 	if c.model == nil {
 		return f, nil, nil
@@ -304,6 +307,19 @@ func (c *checker) field(f *Field) (*Field, *schema.Property, error) {
 		return nil, nil, err
 	}
 	return out, p, nil
+}
+
+func checkPath(f *Field) error {
+	if len(f.Path) == 0 || len(f.Path) > MaxSteps {
+		return f.at.err("a path of 1 to "+strconv.Itoa(MaxSteps)+" steps", strconv.Itoa(len(f.Path)), "")
+	}
+	size := 0
+	for _, step := range f.Path {
+		if size += len(step); size > MaxPath || !utf8.ValidString(step) {
+			return f.at.err("a path of at most "+strconv.Itoa(MaxPath)+" bytes of UTF-8", "another", "")
+		}
+	}
+	return nil
 }
 
 // resolve follows the path of f from model to model, and fills in its type and targets.

@@ -2,6 +2,7 @@ package ankql_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -25,6 +26,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is printed as %s, which parses to %s", text, s, again)
 		}
 		checked, err := s.Check(nil)
+		if tooLong := err != nil && strings.Contains(err.Error(), "bytes as text"); tooLong {
+			return // BETWEEN and IN repeat their path
+		}
 		if err != nil || !ankql.Equal(s, checked) {
 			t.Fatalf("%q passes Parse but not Check(nil): %v", text, err)
 		}

@@ -9,6 +9,8 @@ const (
 	MaxItems   = 10_000    // values in one list
 	MaxValues  = 20_000    // values in a selection altogether
 	MaxSteps   = 32        // steps of a path
+	MaxPath    = 1024      // bytes of a path
+	MaxColumns = 64        // items of a list with a property among them: it is printed as a disjunction
 	MaxOrder   = 32        // keys of an ordering
 	MaxPattern = 4096      // bytes of a LIKE pattern
 )

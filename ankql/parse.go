@@ -483,6 +483,7 @@ func number(t token) (*Literal, error) {
 // path reads name { "." name }.
 func (p *parser) path() (*Field, error) {
 	f := &Field{at: p.tok.at, quoted: p.tok.kind == tokenQuoted}
+	size := 0
 	for {
 		ok := p.tok.kind == tokenQuoted || p.tok.kind == tokenName && (len(f.Path) > 0 || !isReserved(p.tok.text))
 		if !ok {
@@ -490,6 +491,9 @@ func (p *parser) path() (*Field, error) {
 		}
 		if len(f.Path) == MaxSteps {
 			return nil, p.tok.at.err("at most "+strconv.Itoa(MaxSteps)+" steps in a path", "more", "")
+		}
+		if size += len(p.tok.text); size > MaxPath {
+			return nil, f.at.err("a path of at most "+strconv.Itoa(MaxPath)+" bytes", "more", "")
 		}
 		f.Path = append(f.Path, p.tok.text)
 		if err := p.advance(); err != nil {
@@ -619,7 +623,7 @@ func (p *parser) membership(left operand) (Expr, error) {
 		if !list.bound.isList {
 			return nil, list.start.at.err("a list for "+p.params.describe(list.start), describeBound(list), "a single value is written IN (?)")
 		}
-		return member(left, appendItems(nil, list)), nil
+		return member(left, appendItems(nil, list))
 	}
 	if err := p.expect("(", "a list in parentheses or a parameter"); err != nil {
 		return nil, err
@@ -639,7 +643,11 @@ func (p *parser) membership(left operand) (Expr, error) {
 			return nil, item.start.at.err("at most "+strconv.Itoa(MaxItems)+" items", "more", "")
 		}
 	}
-	return member(left, items), p.advance()
+	e, err := member(left, items)
+	if err != nil {
+		return nil, err
+	}
+	return e, p.advance()
 }
 
 func (p *parser) item() (operand, error) {
@@ -663,24 +671,27 @@ func appendItems(items []operand, o operand) []operand {
 
 // member makes the test for membership: where it is not a field and values it is what it
 // means, a disjunction of comparisons.
-func member(left operand, items []operand) Expr {
+func member(left operand, items []operand) (Expr, error) {
 	plain := left.field != nil
 	for _, item := range items {
 		plain = plain && item.lit != nil
+	}
+	if !plain && len(items) > MaxColumns {
+		return nil, left.start.at.err("at most "+strconv.Itoa(MaxColumns)+" items where not all are values", strconv.Itoa(len(items)), "")
 	}
 	if !plain {
 		tests := make([]Expr, len(items))
 		for i, item := range items {
 			tests[i] = compare(left, OpEqual, item)
 		}
-		return disjunction(tests...)
+		return disjunction(tests...), nil
 	}
 	values := make([]value.Value, len(items))
 	places := make([]position, len(items))
 	for i, item := range items {
 		values[i], places[i] = item.lit.Value, item.lit.at
 	}
-	return newMembership(left.field, values, places)
+	return newMembership(left.field, values, places), nil
 }
 
 // match reads the pattern of LIKE or ILIKE.

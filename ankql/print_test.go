@@ -80,6 +80,8 @@ func TestLimits(t *testing.T) {
 	for name, texts := range map[string][2]string{
 		"depth":   {nested(ankql.MaxDepth / 2), nested(ankql.MaxDepth/2 + 1)},
 		"steps":   {steps(ankql.MaxSteps), steps(ankql.MaxSteps + 1)},
+		"path":    {strings.Repeat("x", ankql.MaxPath) + " = 1", `a."` + strings.Repeat("é", ankql.MaxPath/2) + `" = 1`},
+		"columns": {"5 IN (a" + strings.Repeat(",a", ankql.MaxColumns-1) + ")", "b IN (a" + strings.Repeat(",1", ankql.MaxColumns) + ")"},
 		"keys":    {keys(ankql.MaxOrder), keys(ankql.MaxOrder + 1)},
 		"items":   {items(ankql.MaxItems), items(ankql.MaxItems + 1)},
 		"text":    {"a='" + strings.Repeat("x", ankql.MaxText-4) + "'", "a='" + strings.Repeat("x", ankql.MaxText-3) + "'"},
