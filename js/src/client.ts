@@ -4,7 +4,7 @@ import type { ClientError, ErrorCode } from './errors.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
 
-/** How {@link createClient} opens a node. */
+/** How `createClient` opens a node. */
 export interface ClientOptions {
   /**
    * Names the database on this device and the worker that the tabs of this origin share: one per
@@ -162,28 +162,3 @@ export interface Client {
    */
   close(): Promise<void>;
 }
-
-/**
- * Opens a node and returns at once; what it does waits until the node is up. A failure to start
- * shows in {@link Client.status} and rejects everything that waits.
- *
- * ```ts
- * import { createClient, defineModel, f } from '@ankurah-go/client'
- *
- * const Album = defineModel('album', { name: f.text(), artist: f.string(), year: f.int() })
- * const client = createClient({ name: 'my-app', models: [Album] })
- *
- * const receipt = await client.transact(async tx => {
- *   const album = await tx.create(Album, { name: 'Origin of Symmetry', artist: 'Muse', year: 2001 })
- *   tx.edit(Album, album.id).set({ year: 2002 })
- * })
- * await receipt.synced
- * ```
- */
-export declare function createClient(options: ClientOptions): Client;
-
-/**
- * Names a live query by its structure: equal keys mean that {@link Client.query} answers from one
- * live query. Adapters key their memory by it.
- */
-export declare function queryKey(model: AnyModel, selection?: string, params?: Params): string;

@@ -1,15 +1,14 @@
-export {
-  createClient,
-  queryKey,
-  type CallOptions,
-  type Client,
-  type ClientOptions,
-  type ClientStatus,
-  type Editor,
-  type QueryOptions,
-  type Receipt,
-  type Rejection,
-  type Transaction,
+export { createClient } from './create-client.ts';
+export type {
+  CallOptions,
+  Client,
+  ClientOptions,
+  ClientStatus,
+  Editor,
+  QueryOptions,
+  Receipt,
+  Rejection,
+  Transaction,
 } from './client.ts';
 export { ClientError, type ClientErrorOptions, type ErrorCode, type SelectionPosition } from './errors.ts';
 export type {
@@ -21,6 +20,7 @@ export type {
   ParamValue,
   Params,
 } from './live.ts';
+export { queryKey } from './selection-key.ts';
 export {
   defineModel,
   f,

@@ -6,20 +6,19 @@
 //	page → node                          node → page
 //	 1 hello       open the node         32 done        a request succeeded
 //	 2 subscribe   open a live query     33 failed      a request failed
-//	 3 select      change its selection  34 opened      answers hello
-//	 4 unsubscribe close it              35 rows        answers fetch and get, in parts
-//	 5 fetch       read rows once        36 created     answers create: the ids
-//	 6 get         read one entity       37 committed   answers commit: the transaction
-//	 7 create      entities, in a tx     38 delta       a live query changed, in parts
-//	 8 edit        one entity, in a tx   39 status      of the node
-//	 9 mark        deleted or restored   40 settled     a transaction was acknowledged or refused
-//	10 commit      a transaction         41 rejections  all refused transactions
-//	11 rollback    a transaction
-//	12 cancel      a request
-//	13 dismiss     a refused transaction
-//	14 token       present another
-//	15 await       until there is a system
-//	16 received    bytes, for flow control
+//	 3 unsubscribe close it              34 opened      answers hello
+//	 4 fetch       read rows once        35 rows        answers fetch and get, in parts
+//	 5 get         read one entity       36 created     answers create: the ids
+//	 6 create      entities, in a tx     37 committed   answers commit: the transaction
+//	 7 edit        one entity, in a tx   38 delta       a live query changed, in parts
+//	 8 mark        deleted or restored   39 status      of the node
+//	 9 commit      a transaction         40 settled     a transaction was acknowledged or refused
+//	10 rollback    a transaction         41 rejections  all refused transactions
+//	11 cancel      a request
+//	12 dismiss     a refused transaction
+//	13 token       present another
+//	14 await       until there is a system
+//	15 received    bytes, for flow control
 //
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
@@ -61,7 +60,6 @@ var errKind = errors.New("frame: unknown kind of message")
 const (
 	kindHello = iota + 1
 	kindSubscribe
-	kindSelect
 	kindUnsubscribe
 	kindFetch
 	kindGet
@@ -198,8 +196,6 @@ func newMessage(kind uint64) Message {
 		return new(Hello)
 	case kindSubscribe:
 		return new(Subscribe)
-	case kindSelect:
-		return new(Select)
 	case kindUnsubscribe:
 		return new(Unsubscribe)
 	case kindFetch:

@@ -53,13 +53,6 @@ type Subscribe struct {
 	Params     Params
 }
 
-// Select changes the selection of a live query.
-type Select struct {
-	Query  uint64
-	Text   string
-	Params Params
-}
-
 // Unsubscribe closes a live query. Deltas that are on their way may still arrive.
 type Unsubscribe struct{ Query uint64 }
 
@@ -140,7 +133,6 @@ type Received struct{ Bytes uint64 }
 
 func (*Hello) kind() uint64       { return kindHello }
 func (*Subscribe) kind() uint64   { return kindSubscribe }
-func (*Select) kind() uint64      { return kindSelect }
 func (*Unsubscribe) kind() uint64 { return kindUnsubscribe }
 func (*Fetch) kind() uint64       { return kindFetch }
 func (*Get) kind() uint64         { return kindGet }
@@ -157,7 +149,6 @@ func (*Received) kind() uint64    { return kindReceived }
 
 func (*Hello) fields() int       { return 6 }
 func (*Subscribe) fields() int   { return 4 }
-func (*Select) fields() int      { return 3 }
 func (*Unsubscribe) fields() int { return 1 }
 func (*Fetch) fields() int       { return 5 }
 func (*Get) fields() int         { return 4 }
@@ -234,18 +225,6 @@ func (m *Subscribe) append(dst []byte) []byte {
 func (m *Subscribe) read(r *msgpack.Reader) {
 	m.Query = r.Uint()
 	m.Collection = readString(r, proto.MaxNameBytes)
-	m.Text = readString(r, MaxText)
-	m.Params = readParams(r)
-}
-
-func (m *Select) append(dst []byte) []byte {
-	dst = msgpack.AppendUint(dst, m.Query)
-	dst = msgpack.AppendString(dst, m.Text)
-	return m.Params.append(dst)
-}
-
-func (m *Select) read(r *msgpack.Reader) {
-	m.Query = r.Uint()
 	m.Text = readString(r, MaxText)
 	m.Params = readParams(r)
 }

@@ -1,0 +1,241 @@
+import { batch, signal, type ReadonlySignal, type Signal } from '@preact/signals-core';
+
+import { chooseHost } from './choose-host.ts';
+import type {
+  CallOptions,
+  Client,
+  ClientOptions,
+  ClientStatus,
+  QueryOptions,
+  Receipt,
+  Rejection,
+  Transaction,
+} from './client.ts';
+import { ClientError } from './errors.ts';
+import type { StartHost } from './host.ts';
+import { MappedLive, SharedLiveResult } from './live-result.ts';
+import { LiveStore } from './live-store.ts';
+import type { LiveEntity, LiveResult, Params } from './live.ts';
+import type { AnyModel, EntityId, Infer } from './model.ts';
+import type { Row } from './row.ts';
+import { Session, withResolvers, type SessionEvents } from './session.ts';
+import { PageTransaction, rowsOf } from './transaction.ts';
+import { writeAwait, writeDismiss, writeFetch, writeGet, writeToken } from './wire.ts';
+
+/**
+ * Opens a node and returns at once; what it does waits until the node is up. A failure to start
+ * shows in {@link Client.status} and rejects everything that waits.
+ *
+ * ```ts
+ * import { createClient, defineModel, f } from '@ankurah-go/client'
+ *
+ * const Album = defineModel('album', { name: f.text(), artist: f.string(), year: f.int() })
+ * const client = createClient({ name: 'my-app', models: [Album] })
+ *
+ * const receipt = await client.transact(async tx => {
+ *   const album = await tx.create(Album, { name: 'Origin of Symmetry', artist: 'Muse', year: 2001 })
+ *   tx.edit(Album, album.id).set({ year: 2002 })
+ * })
+ * await receipt.synced
+ * ```
+ */
+export function createClient(options: ClientOptions): Client {
+  return new NodeClient(options, chooseHost(options));
+}
+
+const rowOf = (rows: readonly Row[]): Row | undefined => rows[0];
+
+/** What waits to hear whether a durable node has a transaction. */
+interface Unsettled {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class NodeClient implements Client {
+  readonly name: string;
+  readonly #status: Signal<ClientStatus>;
+  readonly #rejections = signal<readonly Rejection[]>(Object.freeze([]));
+  readonly #store = new LiveStore();
+  readonly #session: Session;
+  readonly #unsettled = new Map<string, Unsettled>();
+  /** Outcomes that came before their commit was answered, kept while commits are under way. */
+  readonly #early = new Map<string, ClientError | undefined>();
+  #committing = 0;
+  #lastTx = 0;
+
+  constructor(options: ClientOptions, start: StartHost) {
+    this.name = options.name;
+    this.#status = signal<ClientStatus>(
+      Object.freeze({ connection: 'connecting', pending: 0, error: undefined, storage: undefined, warning: undefined }),
+    );
+    const hello = {
+      name: options.name,
+      url: resolveUrl(options.url),
+      storage: options.storage ?? defaultStorage(),
+      token: options.token,
+      models: options.models,
+    };
+    const wasmUrl = options.wasmUrl === undefined ? undefined : String(options.wasmUrl);
+    this.#session = new Session(start, { name: options.name, wasmUrl }, hello, this.#events());
+    this.#store.session = this.#session;
+  }
+
+  get status(): ReadonlySignal<ClientStatus> {
+    return this.#status;
+  }
+
+  get rejections(): ReadonlySignal<readonly Rejection[]> {
+    return this.#rejections;
+  }
+
+  async ready(options?: CallOptions): Promise<void> {
+    await this.#session.request(writeAwait, { signal: options?.signal });
+  }
+
+  async transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt> {
+    options?.signal?.throwIfAborted();
+    const tx = new PageTransaction(this.#session, ++this.#lastTx);
+    this.#committing++;
+    try {
+      await callback(tx);
+      options?.signal?.throwIfAborted();
+      return this.#receipt(await tx.commit(options?.signal));
+    } catch (error) {
+      tx.rollback();
+      throw error;
+    } finally {
+      if (--this.#committing === 0) this.#early.clear();
+    }
+  }
+
+  query<M extends AnyModel>(
+    model: M,
+    selection: string = '',
+    params?: Params,
+    options?: QueryOptions,
+  ): LiveResult<Infer<M>> {
+    return this.#live(model, selection, params, options) as unknown as LiveResult<Infer<M>>;
+  }
+
+  entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>> {
+    const live = new MappedLive(this.#live(model, 'id = ?', [id], options), rowOf);
+    return live as unknown as LiveEntity<Infer<M>>;
+  }
+
+  async fetch<M extends AnyModel>(
+    model: M,
+    selection: string = '',
+    params?: Params,
+    options?: CallOptions,
+  ): Promise<readonly Infer<M>[]> {
+    const answer = await this.#session.request(
+      (w, request) => writeFetch(w, request, 0, model.collection, selection, params),
+      { model, signal: options?.signal },
+    );
+    return rowsOf(answer) as readonly Infer<M>[];
+  }
+
+  async get<M extends AnyModel>(model: M, id: EntityId, options?: CallOptions): Promise<Infer<M>> {
+    const answer = await this.#session.request((w, request) => writeGet(w, request, 0, model.collection, id), {
+      model,
+      signal: options?.signal,
+    });
+    return rowsOf(answer)[0] as Infer<M>;
+  }
+
+  async dismissRejection(transaction: string): Promise<void> {
+    await this.#session.request((w, request) => writeDismiss(w, request, transaction));
+  }
+
+  async setToken(token: string | undefined): Promise<void> {
+    await this.#session.request((w, request) => writeToken(w, request, token));
+  }
+
+  async close(): Promise<void> {
+    const closed = new ClientError('closed', 'the client was closed');
+    const end = this.#session.end(closed);
+    this.#store.stop(closed);
+    this.#abandon(closed);
+    await end;
+  }
+
+  #live(model: AnyModel, selection: string, params: Params | undefined, options: QueryOptions | undefined): SharedLiveResult {
+    return new SharedLiveResult(this.#store, model, selection, params, options?.lazy ?? false);
+  }
+
+  #receipt(id: string): Receipt {
+    const { promise, resolve, reject } = withResolvers<void>();
+    promise.catch(() => {}); // a refusal that nobody listens to is in `rejections`
+    if (this.#early.has(id)) {
+      settle({ resolve, reject }, this.#early.get(id));
+    } else {
+      this.#unsettled.set(id, { resolve, reject });
+    }
+    return Object.freeze({ id, synced: promise });
+  }
+
+  #settled(transaction: string, error: ClientError | undefined): void {
+    const unsettled = this.#unsettled.get(transaction);
+    if (unsettled !== undefined) {
+      this.#unsettled.delete(transaction);
+      settle(unsettled, error);
+    } else if (this.#committing > 0) {
+      this.#early.set(transaction, error);
+    }
+  }
+
+  /** Leaves receipts without an answer: it will come after this client's time. */
+  #abandon(error: ClientError): void {
+    const unsettled = [...this.#unsettled.values()];
+    this.#unsettled.clear();
+    for (const { reject } of unsettled) reject(error);
+  }
+
+  #show(change: Partial<ClientStatus>): void {
+    const before = this.#status.peek();
+    const after = { ...before, ...change };
+    const keys = Object.keys(after) as (keyof ClientStatus)[];
+    if (keys.some(key => after[key] !== before[key])) this.#status.value = Object.freeze(after);
+  }
+
+  #events(): SessionEvents {
+    return {
+      opened: (storage, warning) => this.#show({ storage, warning }),
+      resubscribe: () => {
+        this.#store.resubscribe();
+      },
+      status: ({ connection, pending, error }) => this.#show({ connection, pending, error }),
+      settled: (transaction, error) => this.#settled(transaction, error),
+      rejections: rejections => {
+        this.#rejections.value = Object.freeze(rejections);
+      },
+      query: query => this.#store.byWireId(query),
+      frameDone: () => this.#store.flush(),
+      failed: error => {
+        batch(() => {
+          this.#show({ connection: 'offline', error });
+          this.#store.fail(error);
+        });
+        this.#abandon(error);
+      },
+    };
+  }
+}
+
+function settle({ resolve, reject }: Unsettled, error: ClientError | undefined): void {
+  if (error === undefined) resolve();
+  else reject(error);
+}
+
+/** Returns the server's address; `auto` is this page's own origin. */
+function resolveUrl(url: string = 'auto'): string {
+  if (url !== 'auto') return url;
+  if (typeof location === 'undefined' || !location.host) {
+    throw new ClientError('invalid', 'url: "auto" needs a page with an origin; give the address of the server');
+  }
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
+}
+
+function defaultStorage(): 'indexeddb' | 'memory' {
+  return typeof indexedDB === 'undefined' ? 'memory' : 'indexeddb';
+}

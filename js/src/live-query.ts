@@ -1,0 +1,146 @@
+import { callOut } from './assert.ts';
+import { ClientError } from './errors.ts';
+import type { LiveSnapshot, LiveStatus, Params } from './live.ts';
+import type { AnyModel } from './model.ts';
+import { RowList } from './row-list.ts';
+import { sameRow, type Row, type RowReader } from './row.ts';
+import type { Change, Delta, DeltaTarget } from './wire.ts';
+
+/** What every live result of the package shows, before the public signatures give it its type. */
+export type Snapshot = LiveSnapshot<readonly Row[]>;
+
+const noRows: readonly Row[] = Object.freeze([]);
+
+/** Returns a frozen snapshot. */
+export function snapshotOf<T>(data: T, status: LiveStatus, error: ClientError | undefined): LiveSnapshot<T> {
+  if (status !== 'error') return Object.freeze({ data, status, error: undefined });
+  return Object.freeze({ data, status, error: error ?? new ClientError('internal', 'no reason was given') });
+}
+
+/** One selection that the node keeps true for all results on this page that are equal. */
+export class LiveQuery implements DeltaTarget {
+  readonly key: string;
+  readonly model: AnyModel;
+  readonly text: string;
+  readonly params: Params | undefined;
+  reader: RowReader | undefined;
+  /** The number under which the node knows it. */
+  wireId = 0;
+  /** Results that keep it open. */
+  holders = 0;
+  /** Ends the wait after which a query that nobody holds is closed. */
+  release: ReturnType<typeof setTimeout> | undefined;
+
+  readonly #rows = new RowList<Row>();
+  /** Rows of another result whose identity is kept where they are the same. */
+  #seed: readonly Row[];
+  #parts: Change[] = [];
+  #snapshot: Snapshot = snapshotOf(noRows, 'loading', undefined);
+  #stale = false;
+  #status: LiveStatus = 'loading';
+  #error: ClientError | undefined;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(key: string, model: AnyModel, text: string, params: Params | undefined, seed: readonly Row[]) {
+    this.key = key;
+    this.model = model;
+    this.text = text;
+    this.params = params;
+    this.#seed = seed;
+  }
+
+  /** The present snapshot. It is made when it is asked for: changes in between cost nothing. */
+  get snapshot(): Snapshot {
+    if (this.#stale) {
+      this.#stale = false;
+      this.#snapshot = snapshotOf(this.#data(), this.#status, this.#error);
+    }
+    return this.#snapshot;
+  }
+
+  /** Calls `listener` at every `notify`, until the returned function is called. */
+  subscribe(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** Tells the listeners that there is another snapshot. */
+  notify(): void {
+    for (const listener of [...this.#listeners]) callOut(listener);
+  }
+
+  /** Called when something changed; set by the store, which notifies at the end of a frame. */
+  onChange: (() => void) | undefined;
+
+  /** Takes in a part of a change set, and with the last part all of it. */
+  apply(delta: Delta): void {
+    if (delta.more || this.#parts.length > 0) for (const change of delta.changes) this.#parts.push(change);
+    if (delta.more) return;
+    const changes = this.#parts.length > 0 ? this.#parts : delta.changes;
+    this.#parts = [];
+    const moved = delta.reset ? this.#reset(changes) : this.#move(changes);
+    const told = delta.status !== this.#status || delta.error !== undefined || this.#error !== undefined;
+    this.#status = delta.status;
+    this.#error = delta.error;
+    if (moved) this.#rowsChanged = true;
+    if (moved || told) this.#changed();
+  }
+
+  /** Shows an error; the rows stay. */
+  fail(error: ClientError): void {
+    this.#status = 'error';
+    this.#error = error;
+    this.#changed();
+  }
+
+  #rowsChanged = false;
+
+  #changed(): void {
+    this.#stale = true;
+    this.onChange?.();
+  }
+
+  #data(): readonly Row[] {
+    if (!this.#rowsChanged) return this.#snapshot.data;
+    this.#rowsChanged = false;
+    return Object.freeze(this.#rows.toArray());
+  }
+
+  /** Replaces all rows, keeping those that are the same; says whether the list is another one. */
+  #reset(changes: readonly Change[]): boolean {
+    const before = this.#rows.length > 0 ? this.#rows.toArray() : this.#seed;
+    const known = new Map(before.map(row => [row.id, row]));
+    const was = this.#rows.length;
+    this.#seed = noRows;
+    this.#rows.clear();
+    for (const { to, row } of changes) {
+      if (row !== undefined) this.#rows.insert(to, kept(known.get(row.id), row));
+    }
+    if (was !== this.#rows.length) return true;
+    const after = this.#rows.toArray();
+    return after.some((row, i) => row !== before[i]);
+  }
+
+  #move(changes: readonly Change[]): boolean {
+    let changed = false;
+    for (const { from, to, row } of changes) {
+      if (from >= 0 && from === to && row !== undefined) {
+        const before = this.#rows.at(from);
+        const after = kept(before, row);
+        if (after === before) continue;
+        this.#rows.replace(from, after);
+      } else {
+        const before = from >= 0 ? this.#rows.remove(from) : undefined;
+        if (to >= 0 && row !== undefined) this.#rows.insert(to, kept(before, row));
+      }
+      changed = true;
+    }
+    return changed;
+  }
+}
+
+/** Returns the row that was there before if it reads the same, so that its identity stays. */
+function kept(before: Row | undefined, row: Row): Row {
+  return before !== undefined && before.id === row.id && sameRow(before, row) ? before : row;
+}

@@ -1,0 +1,157 @@
+import { callOut } from './assert.ts';
+import type { ClientError } from './errors.ts';
+import type { LiveResult, LiveSnapshot, LiveStatus, Params } from './live.ts';
+import { snapshotOf, type LiveQuery, type Snapshot } from './live-query.ts';
+import type { LiveStore } from './live-store.ts';
+import type { AnyModel } from './model.ts';
+import type { Row } from './row.ts';
+
+/** How long a lazy result that nobody subscribes to keeps its query open. */
+const lazyDelay = 1000;
+
+/** One user of a live query: an application, or a component. */
+export class SharedLiveResult implements LiveResult<Row> {
+  readonly #store: LiveStore;
+  readonly #model: AnyModel;
+  readonly #lazy: boolean;
+  readonly #listeners = new Map<symbol, () => void>();
+  #text: string;
+  #params: Params | undefined;
+  #query: LiveQuery;
+  #stop: (() => void) | undefined;
+  #disposed = false;
+  /** What is shown while another selection has no answer yet. */
+  #carried: Snapshot | undefined;
+
+  constructor(store: LiveStore, model: AnyModel, text: string, params: Params | undefined, lazy: boolean) {
+    this.#store = store;
+    this.#model = model;
+    this.#text = text;
+    this.#params = params;
+    this.#lazy = lazy;
+    this.#query = store.hold(model, text, params);
+    if (lazy) store.release(this.#query, lazyDelay);
+  }
+
+  get data(): readonly Row[] {
+    return this.getSnapshot().data;
+  }
+
+  get status(): LiveStatus {
+    return this.getSnapshot().status;
+  }
+
+  get error(): ClientError | undefined {
+    return this.getSnapshot().error;
+  }
+
+  readonly getSnapshot = (): Snapshot => {
+    const present = this.#query.snapshot;
+    if (this.#carried !== undefined && present.status === 'loading') return this.#carried;
+    this.#carried = undefined;
+    return present;
+  };
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    if (this.#disposed) return () => {};
+    const key = Symbol();
+    this.#listeners.set(key, listener);
+    if (this.#listeners.size === 1) this.#attach();
+    return () => {
+      if (this.#listeners.delete(key) && this.#listeners.size === 0) this.#detach();
+    };
+  };
+
+  setSelection(selection: string, params?: Params): void {
+    if (this.#disposed || this.#store.keyOf(this.#model, selection, params) === this.#query.key) return;
+    const before = this.getSnapshot();
+    const previous = this.#query;
+    const next = this.#store.hold(this.#model, selection, params, before.data);
+    this.#text = selection;
+    this.#params = params;
+    this.#carried = before.status === 'loading' && before.data.length === 0 ? undefined : snapshotOf(before.data, 'loading', undefined);
+    this.#query = next;
+    const attached = this.#stop !== undefined;
+    this.#stop?.();
+    this.#stop = undefined;
+    if (attached) this.#stop = next.subscribe(this.#notify);
+    if (attached || !this.#lazy) this.#store.release(previous);
+    if (!attached && this.#lazy) this.#store.release(next, lazyDelay);
+    if (this.getSnapshot() !== before) this.#notify();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#listeners.clear();
+    const attached = this.#stop !== undefined;
+    this.#stop?.();
+    this.#stop = undefined;
+    if (attached || !this.#lazy) this.#store.release(this.#query);
+  }
+
+  /** The first listener: from here on a lazy result holds its query. */
+  #attach(): void {
+    if (!this.#store.isOpen(this.#query)) {
+      const shown = this.getSnapshot();
+      this.#query = this.#store.hold(this.#model, this.#text, this.#params, shown.data);
+      if (shown.data.length > 0) this.#carried = snapshotOf(shown.data, 'loading', undefined);
+    } else if (this.#lazy) {
+      this.#store.retain(this.#query);
+    }
+    this.#stop = this.#query.subscribe(this.#notify);
+  }
+
+  #detach(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    if (this.#lazy) this.#store.release(this.#query);
+  }
+
+  readonly #notify = (): void => {
+    for (const listener of [...this.#listeners.values()]) callOut(listener);
+  };
+}
+
+/** A live result seen through a function of its rows, as a live entity is. */
+export class MappedLive<T> {
+  readonly #base: SharedLiveResult;
+  readonly #map: (rows: readonly Row[]) => T;
+  #from: Snapshot | undefined;
+  #shown: LiveSnapshot<T> | undefined;
+
+  constructor(base: SharedLiveResult, map: (rows: readonly Row[]) => T) {
+    this.#base = base;
+    this.#map = map;
+    this.subscribe = base.subscribe;
+  }
+
+  get data(): T {
+    return this.getSnapshot().data;
+  }
+
+  get status(): LiveStatus {
+    return this.getSnapshot().status;
+  }
+
+  get error(): ClientError | undefined {
+    return this.getSnapshot().error;
+  }
+
+  readonly getSnapshot = (): LiveSnapshot<T> => {
+    const from = this.#base.getSnapshot();
+    if (this.#shown === undefined || from !== this.#from) {
+      this.#from = from;
+      const data = this.#map(from.data);
+      const same = this.#shown?.data === data && this.#shown.status === from.status && this.#shown.error === from.error;
+      if (!same) this.#shown = snapshotOf(data, from.status, from.error);
+    }
+    return this.#shown as LiveSnapshot<T>;
+  };
+
+  readonly subscribe: (listener: () => void) => () => void;
+
+  dispose(): void {
+    this.#base.dispose();
+  }
+}

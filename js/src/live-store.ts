@@ -1,0 +1,125 @@
+import type { ClientError } from './errors.ts';
+import type { Params } from './live.ts';
+import { LiveQuery } from './live-query.ts';
+import type { AnyModel } from './model.ts';
+import type { Row } from './row.ts';
+import { queryKey } from './selection-key.ts';
+import type { Session } from './session.ts';
+import { writeSubscribe, writeUnsubscribe } from './wire.ts';
+
+/** How long a query stays open that nobody holds any more: a component that remounts finds it. */
+export const releaseDelay = 10;
+
+/** The live queries of a client: equal ones are one, and those that nobody holds are closed. */
+export class LiveStore {
+  /** Set by the client, which makes both. */
+  session: Session | undefined;
+  readonly #byKey = new Map<string, LiveQuery>();
+  readonly #byWireId = new Map<number, LiveQuery>();
+  readonly #changed = new Set<LiveQuery>();
+  readonly #models = new Map<AnyModel, number>();
+  #lastWireId = 0;
+  #ended: ClientError | undefined;
+
+  /** Returns the query for a selection, held once; it is opened unless an equal one is open. */
+  hold(model: AnyModel, text: string, params: Params | undefined, seed: readonly Row[] = []): LiveQuery {
+    const key = this.keyOf(model, text, params);
+    let query = this.#byKey.get(key);
+    if (query === undefined) {
+      query = new LiveQuery(key, model, text, params, seed);
+      this.#byKey.set(key, query);
+      this.#open(query);
+    }
+    this.retain(query);
+    return query;
+  }
+
+  /** Names a query; models that only share their collection do not share queries. */
+  keyOf(model: AnyModel, text: string, params: Params | undefined): string {
+    let number = this.#models.get(model);
+    if (number === undefined) this.#models.set(model, (number = this.#models.size));
+    return `${number} ${queryKey(model, text, params)}`;
+  }
+
+  /** Keeps a query open. */
+  retain(query: LiveQuery): void {
+    query.holders++;
+    clearTimeout(query.release);
+    query.release = undefined;
+  }
+
+  /** Takes back one hold or retain; the last one closes the query after a delay. */
+  release(query: LiveQuery, delay: number = releaseDelay): void {
+    query.holders--;
+    if (query.holders > 0 || !this.isOpen(query)) return;
+    clearTimeout(query.release);
+    query.release = setTimeout(() => this.#close(query), delay);
+    unref(query.release);
+  }
+
+  /** Whether a query is still kept true. */
+  isOpen(query: LiveQuery): boolean {
+    return this.#byKey.get(query.key) === query;
+  }
+
+  /** Returns the query that deltas of this number are for. */
+  byWireId(wireId: number): LiveQuery | undefined {
+    return this.#byWireId.get(wireId);
+  }
+
+  /** Opens all queries anew, on a node that knows none of them. */
+  resubscribe(): void {
+    const queries = [...this.#byKey.values()];
+    this.#byWireId.clear();
+    for (const query of queries) this.#subscribe(query);
+  }
+
+  /** Tells the listeners of what changed since the last time; rendering comes once. */
+  flush(): void {
+    if (this.#changed.size === 0) return;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const query of changed) query.notify();
+  }
+
+  /** Ends every query, those open and those to come, with an error; their rows stay. */
+  fail(error: ClientError): void {
+    this.stop(error);
+    for (const query of this.#byKey.values()) query.fail(error);
+    this.flush();
+  }
+
+  /** Lets every query rest as it is; those to come fail with `error`. */
+  stop(error: ClientError): void {
+    this.#ended = error;
+    this.#byWireId.clear();
+    for (const query of this.#byKey.values()) clearTimeout(query.release);
+  }
+
+  #open(query: LiveQuery): void {
+    query.onChange = () => this.#changed.add(query);
+    if (this.#ended !== undefined) {
+      query.fail(this.#ended);
+      this.#changed.delete(query);
+    } else if (this.session?.open) {
+      this.#subscribe(query);
+    }
+  }
+
+  #subscribe(query: LiveQuery): void {
+    query.wireId = ++this.#lastWireId;
+    query.reader = undefined;
+    this.#byWireId.set(query.wireId, query);
+    this.session?.send(w => writeSubscribe(w, query.wireId, query.model.collection, query.text, query.params));
+  }
+
+  #close(query: LiveQuery): void {
+    this.#byKey.delete(query.key);
+    if (this.#byWireId.delete(query.wireId)) this.session?.send(w => writeUnsubscribe(w, query.wireId));
+  }
+}
+
+/** Lets Node.js end although a query waits to be closed. */
+function unref(timer: ReturnType<typeof setTimeout>): void {
+  if (typeof timer === 'object') timer.unref();
+}

@@ -1,0 +1,183 @@
+import type { Editor, Transaction } from './client.ts';
+import { ClientError } from './errors.ts';
+import type { Params } from './live.ts';
+import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
+import { Writer } from './msgpack.ts';
+import { formatOf, type Row } from './row.ts';
+import { withResolvers, type Session } from './session.ts';
+import { writeCommit, writeCreate, writeEdit, writeFetch, writeGet, writeMark, writeRollback } from './wire.ts';
+
+/** A message of creations is sent when it holds this many, or this many bytes. */
+const fullCreation = { rows: 1000, bytes: 128 << 10 };
+
+interface Values {
+  readonly [name: string]: unknown;
+}
+
+/** One `create` that waits for the node to name its entity. */
+interface Creation {
+  readonly values: Values;
+  readonly resolve: (row: Row) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Creations of one model that will leave as one message. */
+interface Batch {
+  readonly model: AnyModel;
+  readonly rows: Writer;
+  readonly creations: Creation[];
+}
+
+/** The page's end of a transaction: turns calls into messages, and as few of them as it can. */
+export class PageTransaction implements Transaction {
+  readonly #session: Session;
+  readonly #tx: number;
+  readonly #generation: number;
+  #batch: Batch | undefined;
+  #ended = false;
+
+  constructor(session: Session, tx: number) {
+    this.#session = session;
+    this.#tx = tx;
+    this.#generation = session.generation;
+  }
+
+  create<M extends AnyModel>(model: M, values: CreateInput<M>): Promise<Infer<M>> {
+    this.#check();
+    const row = this.#add(model, values as Values) as Promise<Infer<M>>;
+    // The commit reports what went wrong; whoever does not wait need not catch it as well.
+    row.catch(() => {});
+    return row;
+  }
+
+  createMany<M extends AnyModel>(model: M, values: readonly CreateInput<M>[]): Promise<readonly Infer<M>[]> {
+    this.#check();
+    const rows = Promise.all(values.map(each => this.#add(model, each as Values))) as Promise<unknown>;
+    rows.catch(() => {});
+    return rows as Promise<readonly Infer<M>[]>;
+  }
+
+  edit<M extends AnyModel>(model: M, id: EntityId): Editor<M> {
+    return Object.freeze({
+      id,
+      set: (values: SetInput<M>) => {
+        this.#check();
+        this.#seal();
+        const fields = new Writer();
+        if (formatOf(model).writeEdit(fields, values as Values) === 0) return;
+        this.#session.send(w => writeEdit(w, this.#tx, model.collection, id, fields.peek()));
+      },
+    });
+  }
+
+  delete<M extends AnyModel>(model: M, id: EntityId): void {
+    this.#mark(model, id, true);
+  }
+
+  restore<M extends AnyModel>(model: M, id: EntityId): void {
+    this.#mark(model, id, false);
+  }
+
+  async get<M extends AnyModel>(model: M, id: EntityId): Promise<Infer<M>> {
+    this.#check();
+    this.#seal();
+    const answer = await this.#session.request(
+      (w, request) => writeGet(w, request, this.#tx, model.collection, id),
+      { model },
+    );
+    return rowsOf(answer)[0] as Infer<M>;
+  }
+
+  async query<M extends AnyModel>(model: M, selection: string = '', params?: Params): Promise<readonly Infer<M>[]> {
+    this.#check();
+    this.#seal();
+    const answer = await this.#session.request(
+      (w, request) => writeFetch(w, request, this.#tx, model.collection, selection, params),
+      { model },
+    );
+    return rowsOf(answer) as readonly Infer<M>[];
+  }
+
+  /** Commits, and resolves with the transaction's id. */
+  async commit(signal: AbortSignal | undefined): Promise<string> {
+    this.#check();
+    this.#seal();
+    this.#ended = true;
+    const answer = await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal });
+    if (answer.kind !== 'committed') throw new ClientError('internal', `commit answered by ${answer.kind}`);
+    return answer.transaction;
+  }
+
+  /** Ends the transaction without a trace. */
+  rollback(): void {
+    if (this.#ended) return;
+    this.#seal();
+    this.#ended = true;
+    if (this.#generation === this.#session.generation) this.#session.send(w => writeRollback(w, this.#tx));
+  }
+
+  #check(): void {
+    if (this.#session.ended !== undefined) throw this.#session.ended;
+    if (this.#ended) throw new ClientError('closed', 'the transaction has ended');
+    if (this.#generation !== this.#session.generation) {
+      throw new ClientError('closed', 'the tab that ran the node was closed during the transaction');
+    }
+  }
+
+  #mark(model: AnyModel, id: EntityId, deleted: boolean): void {
+    this.#check();
+    this.#seal();
+    this.#session.send(w => writeMark(w, this.#tx, model.collection, id, deleted));
+  }
+
+  #add(model: AnyModel, values: Values): Promise<Row> {
+    if (this.#batch?.model !== model) this.#seal();
+    const batch = (this.#batch ??= this.#begin(model));
+    const before = batch.rows.length;
+    try {
+      formatOf(model).writeCreation(batch.rows, values);
+    } catch (error) {
+      batch.rows.truncate(before);
+      throw error;
+    }
+    const { promise, resolve, reject } = withResolvers<Row>();
+    batch.creations.push({ values, resolve, reject });
+    if (batch.creations.length >= fullCreation.rows || batch.rows.length >= fullCreation.bytes) this.#seal();
+    return promise;
+  }
+
+  #begin(model: AnyModel): Batch {
+    const batch: Batch = { model, rows: new Writer(), creations: [] };
+    queueMicrotask(() => {
+      if (this.#batch === batch) this.#seal();
+    });
+    return batch;
+  }
+
+  /** Sends the creations collected so far. */
+  #seal(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch === undefined || batch.creations.length === 0) return;
+    const { model, rows, creations } = batch;
+    const answer = this.#session.request((w, request) =>
+      writeCreate(w, request, this.#tx, model, creations.length, rows.peek()),
+    );
+    answer.then(
+      created => {
+        const ids = created.kind === 'created' ? created.ids : [];
+        const format = formatOf(model);
+        for (const [i, { values, resolve }] of creations.entries()) resolve(format.created(ids[i] ?? '', values));
+      },
+      (error: unknown) => {
+        for (const { reject } of creations) reject(error);
+      },
+    );
+  }
+}
+
+/** Returns the rows of an answer to fetch or get. */
+export function rowsOf(answer: { readonly kind: string; readonly rows?: readonly Row[] }): readonly Row[] {
+  if (answer.rows === undefined) throw new ClientError('internal', `rows answered by ${answer.kind}`);
+  return answer.rows;
+}

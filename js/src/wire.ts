@@ -1,0 +1,415 @@
+// The protocol between a page and the node in its worker.
+//
+//	frame   = version message*
+//	message = [kind, field…], fields in the order of the message's declaration
+//
+//	page → node                          node → page
+//	 1 hello       open the node         32 done        a request succeeded
+//	 2 subscribe   open a live query     33 failed      a request failed
+//	 3 unsubscribe close it              34 opened      answers hello
+//	 4 fetch       read rows once        35 rows        answers fetch and get, in parts
+//	 5 get         read one entity       36 created     answers create: the ids
+//	 6 create      entities, in a tx     37 committed   answers commit: the transaction
+//	 7 edit        one entity, in a tx   38 delta       a live query changed, in parts
+//	 8 mark        deleted or restored   39 status      of the node
+//	 9 commit      a transaction         40 settled     a transaction was acknowledged or refused
+//	10 rollback    a transaction         41 rejections  all refused transactions
+//	11 cancel      a request
+//	12 dismiss     a refused transaction
+//	13 token       present another
+//	14 await       until there is a system
+//	15 received    bytes, for flow control
+//
+// wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
+// and the golden files that both are tested against.
+
+import { assert } from './assert.ts';
+import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
+import type { LiveStatus, Params } from './live.ts';
+import type { AnyModel } from './model.ts';
+import { Reader, type Writer } from './msgpack.ts';
+import { writeParams } from './params.ts';
+import { formatOf, type Row, type RowReader } from './row.ts';
+import { ulidBytes, ulidText } from './ulid.ts';
+import { writeValue } from './value.ts';
+
+/** Opens every frame. */
+export const version = 1;
+
+/** Most entities of one create message. */
+export const maxRows = 10_000;
+
+/** What opens the node. */
+export interface Hello {
+  readonly name: string;
+  readonly url: string;
+  readonly storage: 'indexeddb' | 'memory';
+  readonly token: string | undefined;
+  readonly models: readonly AnyModel[];
+}
+
+const storages = ['indexeddb', 'memory'] as const;
+const statuses: readonly LiveStatus[] = ['loading', 'local', 'live', 'error'];
+const connections = ['connecting', 'live', 'offline'] as const;
+
+// What a page says.
+
+export function writeHello(w: Writer, request: number, hello: Hello): void {
+  begin(w, 1, 6);
+  w.int(request);
+  w.string(hello.name);
+  writeOptional(w, hello.url);
+  w.int(storages.indexOf(hello.storage));
+  writeOptional(w, hello.token);
+  w.array(hello.models.length);
+  for (const model of hello.models) writeModel(w, model);
+}
+
+export function writeSubscribe(
+  w: Writer,
+  query: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+): void {
+  begin(w, 2, 4);
+  w.int(query);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
+}
+
+export function writeUnsubscribe(w: Writer, query: number): void {
+  begin(w, 3, 1);
+  w.int(query);
+}
+
+export function writeFetch(
+  w: Writer,
+  request: number,
+  tx: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+): void {
+  begin(w, 4, 5);
+  w.int(request);
+  w.int(tx);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
+}
+
+export function writeGet(w: Writer, request: number, tx: number, collection: string, id: string): void {
+  begin(w, 5, 4);
+  w.int(request);
+  w.int(tx);
+  w.string(collection);
+  writeUlid(w, id);
+}
+
+/** Appends a creation of `count` entities, whose values `rows` holds as RowFormat wrote them. */
+export function writeCreate(
+  w: Writer,
+  request: number,
+  tx: number,
+  model: AnyModel,
+  count: number,
+  rows: Uint8Array,
+): void {
+  begin(w, 6, 5);
+  w.int(request);
+  w.int(tx);
+  w.string(model.collection);
+  const { names } = formatOf(model);
+  w.array(names.length);
+  for (const name of names) w.string(name);
+  w.array(count);
+  w.raw(rows);
+}
+
+/** Appends an edit, whose columns and values `fields` holds as RowFormat wrote them. */
+export function writeEdit(w: Writer, tx: number, collection: string, id: string, fields: Uint8Array): void {
+  begin(w, 7, 5);
+  w.int(tx);
+  w.string(collection);
+  writeUlid(w, id);
+  w.raw(fields);
+}
+
+export function writeMark(w: Writer, tx: number, collection: string, id: string, deleted: boolean): void {
+  begin(w, 8, 4);
+  w.int(tx);
+  w.string(collection);
+  writeUlid(w, id);
+  w.bool(deleted);
+}
+
+export function writeCommit(w: Writer, request: number, tx: number): void {
+  begin(w, 9, 2);
+  w.int(request);
+  w.int(tx);
+}
+
+export function writeRollback(w: Writer, tx: number): void {
+  begin(w, 10, 1);
+  w.int(tx);
+}
+
+export function writeCancel(w: Writer, request: number): void {
+  begin(w, 11, 1);
+  w.int(request);
+}
+
+export function writeDismiss(w: Writer, request: number, transaction: string): void {
+  begin(w, 12, 2);
+  w.int(request);
+  writeUlid(w, transaction);
+}
+
+export function writeToken(w: Writer, request: number, token: string | undefined): void {
+  begin(w, 13, 2);
+  w.int(request);
+  writeOptional(w, token);
+}
+
+export function writeAwait(w: Writer, request: number): void {
+  begin(w, 14, 1);
+  w.int(request);
+}
+
+export function writeReceived(w: Writer, bytes: number): void {
+  begin(w, 15, 1);
+  w.int(bytes);
+}
+
+function begin(w: Writer, kind: number, fields: number): void {
+  w.array(1 + fields);
+  w.int(kind);
+}
+
+function writeOptional(w: Writer, text: string | undefined): void {
+  if (text === undefined || text === '') w.nil();
+  else w.string(text);
+}
+
+const ulidScratch = new Uint8Array(16);
+
+function writeUlid(w: Writer, id: string): void {
+  ulidBytes(id, ulidScratch, 0);
+  w.bytes(ulidScratch);
+}
+
+/** Appends a model as [collection, [[name, type, kind, optional, default, target, [value…]]…]]. */
+function writeModel(w: Writer, model: AnyModel): void {
+  w.array(2);
+  w.string(model.collection);
+  const properties = Object.entries(model.properties);
+  w.array(properties.length);
+  for (const [name, { shape }] of properties) {
+    w.array(7);
+    w.string(name);
+    w.string(shape.type);
+    w.string(shape.kind);
+    w.bool(shape.optional);
+    if (shape.fallback === undefined) w.nil();
+    else writeValue(w, shape, `default of ${model.collection}.${name}`, shape.fallback);
+    w.string(shape.target);
+    w.array(shape.values.length);
+    for (const value of shape.values) w.string(value);
+  }
+}
+
+// What the node says.
+
+/** What the node answers and tells. Rows and changes come with what knows their model. */
+export interface Inbox {
+  done(request: number): void;
+  failed(request: number, error: ClientError): void;
+  opened(request: number, storage: 'indexeddb' | 'memory', warning: ClientError | undefined): void;
+  /** Returns the model of the rows that a request waits for, or undefined to skip them. */
+  modelOf(request: number): AnyModel | undefined;
+  rows(request: number, rows: readonly Row[], more: boolean): void;
+  created(request: number, ids: readonly string[]): void;
+  committed(request: number, transaction: string): void;
+  /** Returns where a live query's changes go, or undefined to skip them. */
+  query(query: number): DeltaTarget | undefined;
+  status(status: NodeStatus): void;
+  settled(transaction: string, error: ClientError | undefined): void;
+  rejections(rejections: readonly RefusedTransaction[]): void;
+}
+
+/** The state of the node. */
+export interface NodeStatus {
+  readonly connection: 'connecting' | 'live' | 'offline';
+  readonly pending: number;
+  readonly ready: boolean;
+  readonly error: ClientError | undefined;
+}
+
+/** A refused transaction. */
+export interface RefusedTransaction {
+  readonly transaction: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly time: Date;
+}
+
+/** A live query as the decoder sees it. */
+export interface DeltaTarget {
+  readonly model: AnyModel;
+  /** Reads rows by the columns that came last; set by the decoder. */
+  reader: RowReader | undefined;
+  apply(delta: Delta): void;
+}
+
+/** One part of what happened to a live query in one transaction. */
+export interface Delta {
+  /** Another part follows; they are shown together. */
+  readonly more: boolean;
+  readonly status: LiveStatus;
+  readonly error: ClientError | undefined;
+  /** The rows before are forgotten. */
+  readonly reset: boolean;
+  readonly changes: readonly Change[];
+}
+
+/** One row's move: it is taken from `from`, unless that is -1, then put at `to`, unless -1. */
+export interface Change {
+  readonly from: number;
+  readonly to: number;
+  /** The row as it is now; undefined when it was removed. */
+  readonly row: Row | undefined;
+}
+
+const opRemoved = 3;
+
+/** Reads a frame and hands its messages to `inbox` in order. Throws if it is malformed. */
+export function readFrame(frame: Uint8Array, inbox: Inbox): void {
+  const r = new Reader(frame);
+  const got = r.byte();
+  if (got !== version) {
+    throw new ClientError('version', `worker speaks version ${got} of the frame protocol, not ${version}`);
+  }
+  while (r.more) {
+    const fields = r.array();
+    assert(fields > 0, 'message without a kind');
+    readMessage(r, r.number(), fields - 1, inbox);
+  }
+}
+
+function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): void {
+  switch (kind) {
+    case 32:
+      return inbox.done(r.number());
+    case 33:
+      return inbox.failed(r.number(), readError(r) ?? new ClientError('internal', 'failed without a reason'));
+    case 34:
+      return inbox.opened(r.number(), storages[r.number()] ?? 'memory', readError(r));
+    case 35:
+      return readRows(r, inbox);
+    case 36:
+      return inbox.created(r.number(), readIds(r));
+    case 37:
+      return inbox.committed(r.number(), r.ulid());
+    case 38:
+      return readDelta(r, inbox);
+    case 39:
+      return inbox.status({
+        connection: connections[r.number()] ?? 'offline',
+        pending: r.number(),
+        ready: r.bool(),
+        error: readError(r),
+      });
+    case 40:
+      return inbox.settled(r.ulid(), readError(r));
+    case 41:
+      return inbox.rejections(readRejections(r));
+  }
+  for (let i = 0; i < fields; i++) r.skip();
+}
+
+function readError(r: Reader): ClientError | undefined {
+  if (r.nil()) return undefined;
+  r.array();
+  const code = r.string() as ErrorCode;
+  const message = r.string();
+  return new ClientError(code, message, { selection: readPosition(r) });
+}
+
+function readPosition(r: Reader): SelectionPosition | undefined {
+  if (r.nil()) return undefined;
+  r.array();
+  return Object.freeze({ position: r.number(), line: r.number(), column: r.number(), hint: r.string() });
+}
+
+function readNames(r: Reader): readonly string[] {
+  return Array.from({ length: r.array() }, () => r.string());
+}
+
+function readIds(r: Reader): readonly string[] {
+  const bytes = r.bytes();
+  return Array.from({ length: bytes.length / 16 }, (_, i) => ulidText(bytes, 16 * i));
+}
+
+function readRows(r: Reader, inbox: Inbox): void {
+  const request = r.number();
+  const more = r.bool();
+  const columns = readNames(r);
+  const model = inbox.modelOf(request);
+  const count = r.array();
+  if (model === undefined) {
+    for (let i = 0; i < count; i++) r.skip();
+    return;
+  }
+  const reader = formatOf(model).reader(columns);
+  const rows: Row[] = [];
+  for (let i = 0; i < count; i++) {
+    r.array();
+    rows.push(reader.read(r, r.ulid()));
+  }
+  inbox.rows(request, rows, more);
+}
+
+function readDelta(r: Reader, inbox: Inbox): void {
+  const target = inbox.query(r.number());
+  const more = r.bool();
+  const status = statuses[r.number()] ?? 'error';
+  const error = readError(r);
+  const reset = r.bool();
+  if (!r.nil()) {
+    const columns = readNames(r);
+    if (target !== undefined) target.reader = formatOf(target.model).reader(columns);
+  }
+  const count = r.array();
+  if (target === undefined) {
+    for (let i = 0; i < count; i++) r.skip();
+    return;
+  }
+  const changes: Change[] = [];
+  for (let i = 0; i < count; i++) changes.push(readChange(r, target.reader));
+  target.apply({ more, status, error, reset, changes });
+}
+
+function readChange(r: Reader, reader: RowReader | undefined): Change {
+  r.array();
+  const op = r.number();
+  const from = r.number();
+  const to = r.number();
+  const id = r.ulid();
+  if (op === opRemoved) return { from, to, row: undefined };
+  assert(reader !== undefined, 'rows without columns');
+  return { from, to, row: reader.read(r, id) };
+}
+
+function readRejections(r: Reader): readonly RefusedTransaction[] {
+  return Array.from({ length: r.array() }, () => {
+    r.array();
+    return Object.freeze({
+      transaction: r.ulid(),
+      code: r.string() as ErrorCode,
+      message: r.string(),
+      time: new Date(r.number()),
+    });
+  });
+}

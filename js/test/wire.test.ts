@@ -1,0 +1,270 @@
+import { describe, expect, test } from 'vitest';
+
+import { defineModel, f, type AnyModel } from '../src/mod.ts';
+import { Writer } from '../src/msgpack.ts';
+import { formatOf } from '../src/row.ts';
+import { ulidText } from '../src/ulid.ts';
+import * as wire from '../src/wire.ts';
+import { golden } from './golden.ts';
+
+/** The entity ids of the golden file (wasm/frame/frame_test.go). */
+function entity(n: number): string {
+  const bytes = new Uint8Array(16);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(n) << 32n);
+  bytes.set([n, 1, 2, 3, 4, 5, 6, 7], 8);
+  return ulidText(bytes, 0);
+}
+
+const Album = defineModel('album', {
+  name: f.text().optional(),
+  year: f.int().optional(),
+  plays: f.bigint().optional(),
+  rating: f.float().optional(),
+  good: f.bool().optional(),
+  cover: f.bytes().optional(),
+  artist: f.ref('artist').optional(),
+  meta: f.json().optional(),
+});
+
+const document: object = JSON.parse('{"__proto__":{"x":1},"genre":"rock","tags":["a",null,1.5,-3,false]}');
+
+const full = {
+  name: 'Größe 🎵',
+  year: 2001,
+  plays: 9007199254740993n,
+  rating: 4.5,
+  good: true,
+  cover: Uint8Array.of(0, 255),
+  artist: entity(7),
+  meta: document,
+};
+const empty = { name: null, year: null, plays: null, rating: null, good: null, cover: null, artist: null, meta: null };
+const negative = {
+  name: '',
+  year: -1,
+  plays: -9223372036854775808n,
+  rating: -0.25,
+  good: false,
+  cover: new Uint8Array(),
+  artist: entity(0),
+  meta: [],
+};
+
+const Registered = defineModel('album', {
+  name: f.text(),
+  artist: f.ref('artist'),
+  year: f.int().optional(),
+  format: f.enum('cd', 'vinyl').default('cd'),
+});
+
+const requests: readonly (readonly [string, (w: Writer) => void])[] = [
+  [
+    'hello',
+    w => wire.writeHello(w, 1, { name: 'my-app', url: 'ws://localhost:9797/ws', storage: 'memory', token: 'secret', models: [Registered] }),
+  ],
+  ['hello-least', w => wire.writeHello(w, 1, { name: 'x', url: '', storage: 'indexeddb', token: undefined, models: [] })],
+  ['subscribe', w => wire.writeSubscribe(w, 3, 'album', 'year > ? AND artist IN ?', [1985, ['Muse', null, 1.5]])],
+  ['subscribe-named', w => wire.writeSubscribe(w, 300, 'album', 'year > :since', { since: -5, of: [] })],
+  ['unsubscribe', w => wire.writeUnsubscribe(w, 70_000)],
+  ['fetch', w => wire.writeFetch(w, 2, 4, 'album', '', undefined)],
+  ['get', w => wire.writeGet(w, 5, 0, 'album', entity(9))],
+  [
+    'create',
+    w => {
+      const rows = new Writer();
+      for (const row of [full, empty, negative]) formatOf(Album).writeCreation(rows, row);
+      wire.writeCreate(w, 6, 4, Album, 3, rows.peek());
+    },
+  ],
+  [
+    'edit',
+    w => {
+      const fields = new Writer();
+      formatOf(Album).writeEdit(fields, { name: 'long '.repeat(80), year: undefined });
+      wire.writeEdit(w, 4, 'album', entity(9), fields.peek());
+    },
+  ],
+  ['delete', w => wire.writeMark(w, 4, 'album', entity(9), true)],
+  ['restore', w => wire.writeMark(w, 4, 'album', entity(9), false)],
+  ['commit', w => wire.writeCommit(w, 7, 4)],
+  ['rollback', w => wire.writeRollback(w, 4)],
+  ['cancel', w => wire.writeCancel(w, 7)],
+  ['dismiss', w => wire.writeDismiss(w, 8, entity(3))],
+  ['token', w => wire.writeToken(w, 9, 'other')],
+  ['token-none', w => wire.writeToken(w, 9, undefined)],
+  ['await', w => wire.writeAwait(w, 10)],
+  ['received', w => wire.writeReceived(w, 5_000_000_000)],
+];
+
+/** What a golden answer decodes to: the calls of the inbox. */
+function decode(name: string): unknown[] {
+  const calls: unknown[] = [];
+  const note =
+    (call: string) =>
+    (...args: readonly unknown[]): void => {
+      calls.push([call, ...args]);
+    };
+  wire.readFrame(golden.get(name) ?? new Uint8Array(), {
+    done: note('done'),
+    failed: note('failed'),
+    opened: note('opened'),
+    modelOf: (): AnyModel => Album,
+    rows: note('rows'),
+    created: note('created'),
+    committed: note('committed'),
+    query: query => ({ model: Album, reader: undefined, apply: delta => calls.push(['delta', query, delta]) }),
+    status: note('status'),
+    settled: note('settled'),
+    rejections: note('rejections'),
+  });
+  return calls;
+}
+
+const error = (code: string, message: string, selection?: object): unknown =>
+  expect.objectContaining({ name: 'ClientError', code, message, selection });
+
+/** A row of which only name and year were sent. */
+const short = (id: number, name: string, year: number | null): object => ({ ...empty, id: entity(id), name, year });
+
+const answers: readonly (readonly [string, unknown[]])[] = [
+  ['done', ['done', 8]],
+  [
+    'failed',
+    ['failed', 2, error('selection', 'expected a property, got "yaer"', { position: 12, line: 1, column: 13, hint: 'did you mean "year"?' })],
+  ],
+  ['failed-plain', ['failed', 2, error('offline', 'no connection')]],
+  ['opened', ['opened', 1, 'memory', error('storage', 'IndexedDB is unavailable')]],
+  [
+    'rows',
+    ['rows', 2, [{ id: entity(1), ...full }, { id: entity(2), ...empty }, { id: entity(3), ...negative }], true],
+  ],
+  ['rows-none', ['rows', 2, [], false]],
+  ['created', ['created', 6, [entity(1), entity(2)]]],
+  ['committed', ['committed', 7, entity(3)]],
+  [
+    'delta',
+    [
+      'delta',
+      3,
+      {
+        more: true,
+        status: 'local',
+        error: undefined,
+        reset: true,
+        changes: [
+          { from: -1, to: 0, row: short(1, 'a', null) },
+          { from: -1, to: 40, row: short(2, 'b', 1) },
+          { from: 700, to: 2, row: short(3, 'c', 2) },
+          { from: 70_000, to: -1, row: undefined },
+        ],
+      },
+    ],
+  ],
+  ['delta-error', ['delta', 3, { more: false, status: 'error', error: error('denied', 'access denied'), reset: false, changes: [] }]],
+  ['status', ['status', { connection: 'offline', pending: 12, ready: true, error: error('offline', 'refused') }]],
+  ['status-live', ['status', { connection: 'live', pending: 0, ready: false, error: undefined }]],
+  ['settled', ['settled', entity(3), undefined]],
+  ['settled-refused', ['settled', entity(3), error('denied', 'not yours')]],
+  ['rejections', ['rejections', [{ transaction: entity(3), code: 'denied', message: 'not yours', time: new Date(1_700_000_000_123) }]]],
+];
+
+describe('the frame protocol is that of wasm/frame', () => {
+  test.each(requests)('writes %s', (name, write) => {
+    const w = new Writer();
+    w.byte(wire.version);
+    write(w);
+    expect(Buffer.from(w.take()).toString('hex')).toBe(Buffer.from(golden.get(name) ?? []).toString('hex'));
+  });
+
+  test.each(answers)('reads %s', (name, call) => {
+    expect(decode(name)).toEqual([call]);
+  });
+
+  test('every golden message is written or read here', () => {
+    expect([...requests, ...answers].map(([name]) => name).sort()).toEqual([...golden.keys()].sort());
+  });
+
+  test('all answers in one frame are read in order', () => {
+    const w = new Writer();
+    w.byte(wire.version);
+    for (const [name] of answers) w.raw((golden.get(name) ?? new Uint8Array()).subarray(1));
+    const seen: number[] = [];
+    const see = (n: number) => (): void => void seen.push(n);
+    wire.readFrame(w.take(), {
+      done: see(32),
+      failed: see(33),
+      opened: see(34),
+      modelOf: () => undefined,
+      rows: see(35),
+      created: see(36),
+      committed: see(37),
+      query: () => undefined,
+      status: see(39),
+      settled: see(40),
+      rejections: see(41),
+    });
+    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 39, 39, 40, 40, 41]);
+  });
+
+  test('another version is refused in words', () => {
+    const inbox = {} as wire.Inbox;
+    expect(() => wire.readFrame(Uint8Array.of(wire.version + 1), inbox)).toThrow(
+      expect.objectContaining({ code: 'version' }),
+    );
+  });
+
+  test('a truncated frame throws', () => {
+    const frame = golden.get('rows') ?? new Uint8Array();
+    for (let length = 2; length < frame.length; length++) {
+      expect(() => {
+        wire.readFrame(frame.subarray(0, length), { modelOf: () => Album, rows: () => {} } as unknown as wire.Inbox);
+      }).toThrow();
+    }
+  });
+});
+
+describe('values', () => {
+  test('JSON with a __proto__ key stays an object without another prototype', () => {
+    const [row] = (decode('rows')[0] as [string, number, { meta: object }[]])[2];
+    expect(Object.getPrototypeOf(row?.meta)).toBe(Object.prototype);
+    expect(Object.keys(row?.meta ?? {})).toEqual(['__proto__', 'genre', 'tags']);
+    expect(({} as { x?: number }).x).toBeUndefined();
+  });
+
+  test('rows are frozen, JSON in them too', () => {
+    const [row] = (decode('rows')[0] as [string, number, { meta: object }[]])[2];
+    expect(Object.isFrozen(row)).toBe(true);
+    expect(Object.isFrozen(row?.meta)).toBe(true);
+  });
+
+  test.each([
+    ['name', 1],
+    ['year', 1.5],
+    ['year', 2 ** 53],
+    ['year', '1'],
+    ['plays', 2n ** 63n],
+    ['rating', Number.NaN],
+    ['good', 0],
+    ['cover', [1]],
+    ['artist', 'Muse'],
+    ['meta', { f: () => {} }],
+    ['meta', { n: Number.NaN }],
+  ])('%s refuses %s', (name, value) => {
+    const format = formatOf(Album);
+    expect(() => format.writeEdit(new Writer(), { [name]: value })).toThrow(expect.objectContaining({ name: 'ClientError' }));
+  });
+
+  test('a creation must have every required property, and no unknown one', () => {
+    const format = formatOf(Registered);
+    const write = (values: { [name: string]: unknown }) => () => format.writeCreation(new Writer(), values);
+    expect(write({ name: 'x' })).toThrow('album.artist takes ref, not undefined');
+    expect(write({ name: 'x', artist: entity(1), nome: 'x' })).toThrow('album has no property "nome"');
+    expect(write({ name: 'x', artist: entity(1), format: 'mp3' })).toThrow('album.format takes one of cd, vinyl, not "mp3"');
+    expect(write({ name: 'x', artist: entity(1) })).not.toThrow();
+  });
+
+  test('what a creation left out is in the row that it returns', () => {
+    const row = formatOf(Registered).created(entity(5), { name: 'x', artist: entity(1) });
+    expect(row).toEqual({ id: entity(5), name: 'x', artist: entity(1), year: null, format: 'cd' });
+  });
+});
