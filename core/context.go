@@ -1,0 +1,143 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// Context is a node as seen by one principal. Every read and write of an application
+// goes through one.
+type Context struct {
+	node      *Node
+	principal policy.Principal
+}
+
+// Node returns the context's node.
+func (c *Context) Node() *Node { return c.node }
+
+// Begin starts a transaction. It holds memory for what changes while it is open, until
+// Commit or Rollback.
+func (c *Context) Begin() *Tx { return newTx(c.node, c.principal) }
+
+// Get returns an entity: from this node's data, or, where an ephemeral node does not hold
+// it, from the durable node. It fails with ErrNotFound if there is none, and with
+// ErrOffline if that cannot be known.
+func (c *Context) Get(ctx context.Context, collection string, e id.EntityID) (_ *View, err error) {
+	defer wrap(&err, "get")
+	if err := c.node.checkCollection(collection); err != nil {
+		return nil, err
+	}
+	records, err := c.node.engine.Records(ctx, []id.EntityID{e})
+	if err != nil {
+		return nil, err
+	}
+	r := records[0]
+	if r == nil && c.node.replica != nil {
+		if r, err = c.node.replica.get(ctx, collection, e); err != nil {
+			return nil, err
+		}
+	}
+	if visible(r) == nil || r.Collection != collection {
+		return nil, about(e, ErrNotFound)
+	}
+	if err := c.readable(r); err != nil {
+		return nil, about(e, err)
+	}
+	return newView(r), nil
+}
+
+// readable holds a record against the policy; only a durable node has one that counts.
+func (c *Context) readable(r *proto.Record) error {
+	if !c.node.opts.Durable {
+		return nil
+	}
+	narrow, err := c.node.policy.Narrow(c.principal, r.Collection)
+	if err != nil {
+		return err
+	}
+	if narrow != nil && !(&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Matches(r) {
+		return ErrNotFound
+	}
+	return c.node.policy.Read(c.principal, r.Collection, r)
+}
+
+// Fetch returns the entities of a selection as they are now: on an ephemeral node that is
+// connected, as the durable node has them; on one that is not, as they are known here.
+func (c *Context) Fetch(ctx context.Context, collection string, s *ankql.Selection) (_ []*View, err error) {
+	defer wrap(&err, "fetch")
+	if c.node.replica != nil {
+		return c.node.replica.fetch(ctx, c, collection, s)
+	}
+	checked, err := c.node.prepare(c.principal, collection, s)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.node.scan(ctx, collection, checked)
+	if err != nil {
+		return nil, err
+	}
+	return views(c.filter(rows)), nil
+}
+
+// filter drops the rows that the policy does not show one by one.
+func (c *Context) filter(rows []*proto.Record) []*proto.Record {
+	if !c.node.opts.Durable || policy.IsPermissive(c.node.policy) {
+		return rows
+	}
+	kept := rows[:0]
+	for _, r := range rows {
+		if c.node.policy.Read(c.principal, r.Collection, r) == nil {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// checkCollection refuses what no application reads or writes, and collections without
+// a model.
+func (n *Node) checkCollection(collection string) error {
+	if strings.HasPrefix(collection, schema.ReservedPrefix) {
+		return fmt.Errorf("%w: %s", ErrReserved, collection)
+	}
+	if _, ok := n.catalog.get(collection); !ok {
+		return fmt.Errorf("%w: no model is registered for collection %q", schema.ErrInvalid, collection)
+	}
+	return nil
+}
+
+// prepare checks a selection against the model and, on a durable node, narrows it to
+// what the principal may see.
+func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection) (*ankql.Selection, error) {
+	if err := n.checkCollection(collection); err != nil {
+		return nil, err
+	}
+	model, _ := n.catalog.get(collection)
+	checked, err := s.Check(model)
+	if err != nil {
+		return nil, err
+	}
+	if !n.opts.Durable {
+		return checked, nil
+	}
+	narrow, err := n.policy.Narrow(p, collection)
+	if err != nil {
+		return nil, err
+	}
+	if narrow == nil {
+		return checked, nil
+	}
+	scope, err := (&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Check(model)
+	if err != nil {
+		return nil, err
+	}
+	narrowed := *checked
+	narrowed.Where = ankql.And(checked.Where, scope.Where)
+	return &narrowed, nil
+}

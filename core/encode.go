@@ -1,0 +1,106 @@
+package core
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// How a node writes what only it reads: metadata, outbox entries, rejections, cursors.
+
+func encodeUint(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+// decodeUint reads what encodeUint wrote; anything else is 0.
+func decodeUint(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+// encodePending writes an outbox entry: a Commit frame, which is what it will be.
+func encodePending(p *pendingTx) []byte {
+	return proto.AppendFrame(nil, &proto.Commit{Transaction: p.tx, Attempt: p.attempt, Events: p.events})
+}
+
+func decodePending(entry storage.OutboxEntry) (*pendingTx, error) {
+	f, err := proto.DecodeFrame(entry.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: outbox entry %d: %w", storage.ErrCorrupt, entry.Seq, err)
+	}
+	commit, ok := f.(*proto.Commit)
+	if !ok {
+		return nil, fmt.Errorf("%w: outbox entry %d holds a %T", storage.ErrCorrupt, entry.Seq, f)
+	}
+	return &pendingTx{seq: entry.Seq, tx: commit.Transaction, attempt: commit.Attempt, events: commit.Events}, nil
+}
+
+func encodeRejections(list []Rejection) []byte {
+	b := msgpack.AppendArrayLen(nil, len(list))
+	for _, r := range list {
+		b = msgpack.AppendArrayLen(b, 4)
+		b = msgpack.AppendBytes(b, r.Transaction.Bytes())
+		b = msgpack.AppendUint(b, uint64(r.Kind))
+		b = msgpack.AppendString(b, r.Message)
+		b = msgpack.AppendInt(b, r.Time.UnixMicro())
+	}
+	return b
+}
+
+func decodeRejections(b []byte, max int) (list []Rejection, err error) {
+	if b == nil {
+		return nil, nil
+	}
+	r := msgpack.NewReader(b)
+	for n := r.ArrayLen(max); n > 0 && r.Err() == nil; n-- {
+		r.Array(4)
+		var x Rejection
+		u, err := id.FromBytes(r.Bytes())
+		if err != nil {
+			r.Fail(err)
+		}
+		x.Transaction = id.TransactionID{ULID: u}
+		x.Kind = kindFromWire(r.Uint())
+		x.Message = r.String()
+		x.Time = unixMicro(r.Int())
+		list = append(list, x)
+	}
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("%w: rejections: %w", storage.ErrCorrupt, err)
+	}
+	return list, nil
+}
+
+// cursor is a position in the durable node's feed as of which all rows of a selection
+// are here.
+type cursor struct {
+	key string // of the selection, hashed
+	seq uint64 // 0: the selection is open, and in step with the connection's position
+}
+
+func encodeCursors(list []cursor) []byte {
+	b := msgpack.AppendArrayLen(nil, 2*len(list))
+	for _, c := range list {
+		b = msgpack.AppendBytes(b, c.key)
+		b = msgpack.AppendUint(b, c.seq)
+	}
+	return b
+}
+
+func decodeCursors(b []byte, max int) (list []cursor, err error) {
+	if b == nil {
+		return nil, nil
+	}
+	r := msgpack.NewReader(b)
+	for n := r.ArrayLen(2 * max); n > 0 && r.Err() == nil; n -= 2 {
+		list = append(list, cursor{key: string(r.Bytes()), seq: r.Uint()})
+	}
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("%w: cursors: %w", storage.ErrCorrupt, err)
+	}
+	return list, nil
+}

@@ -1,0 +1,86 @@
+package core
+
+import (
+	"time"
+
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// Limits bounds everything that a node would otherwise let grow. The zero value of a
+// field means its default.
+type Limits struct {
+	// TxEvents and TxBytes bound one transaction. Defaults proto.MaxTxEvents and
+	// proto.MaxTxBytes, which they cannot exceed.
+	TxEvents, TxBytes int
+	// CommitQueue bounds the transactions that wait for the sequencer. Default 1024;
+	// Commit blocks while it is full.
+	CommitQueue int
+	// GroupCommit bounds the transactions of one storage batch. Default 512.
+	GroupCommit int
+	// CachedRecords bounds the records that the committing goroutine keeps. Default
+	// 8192.
+	CachedRecords int
+	// SnapshotRecords bounds what an open transaction remembers so that its reads do not
+	// change; beyond it the transaction fails with KindLimit. Default 100,000.
+	SnapshotRecords int
+	// SendQueue bounds the frames that wait to be sent on one connection. Default 1024.
+	// A peer whose queue is full is marked behind and brought up to date when it drains.
+	SendQueue int
+	// SendBytes bounds their bytes. Default twice proto.MaxFrame.
+	SendBytes int
+	// Subscriptions bounds those of one connection. Default 4096.
+	Subscriptions int
+	// Known bounds the rows that an ephemeral node says it holds when it subscribes.
+	// Default 20,000.
+	Known int
+	// ResumeEntries bounds how much of the feed one resume reads; what is further back is
+	// compared row by row. Default 50,000.
+	ResumeEntries int
+	// Pending bounds the transactions of an ephemeral node's outbox. Default 100,000;
+	// beyond it commits are refused with KindLimit.
+	Pending int
+	// Rejections bounds the refused transactions that are kept for the app. Default 256,
+	// the oldest are dropped.
+	Rejections int
+	// Cursors bounds the selections whose feed position an ephemeral node remembers.
+	// Default 512.
+	Cursors int
+	// Handshake and Request are deadlines for a peer's answer. Defaults 10 s and 30 s.
+	Handshake, Request time.Duration
+	// Ping is how long a connection may be silent before it is probed, and then until it
+	// is given up. Default 20 s.
+	Ping time.Duration
+	// Backoff and MaxBackoff bound the pauses between attempts to connect. Defaults
+	// 250 ms and 15 s; each pause is drawn at random between half of it and the whole.
+	Backoff, MaxBackoff time.Duration
+}
+
+func (l *Limits) ensureDefaults() {
+	set(&l.TxEvents, proto.MaxTxEvents)
+	l.TxEvents = min(l.TxEvents, proto.MaxTxEvents)
+	set(&l.TxBytes, proto.MaxTxBytes)
+	l.TxBytes = min(l.TxBytes, proto.MaxTxBytes)
+	set(&l.CommitQueue, 1024)
+	set(&l.GroupCommit, 512)
+	set(&l.CachedRecords, 8192)
+	set(&l.SnapshotRecords, 100_000)
+	set(&l.SendQueue, 1024)
+	set(&l.SendBytes, 2*proto.MaxFrame)
+	set(&l.Subscriptions, 4096)
+	set(&l.Known, 20_000)
+	set(&l.ResumeEntries, 50_000)
+	set(&l.Pending, 100_000)
+	set(&l.Rejections, 256)
+	set(&l.Cursors, 512)
+	set(&l.Handshake, 10*time.Second)
+	set(&l.Request, 30*time.Second)
+	set(&l.Ping, 20*time.Second)
+	set(&l.Backoff, 250*time.Millisecond)
+	set(&l.MaxBackoff, 15*time.Second)
+}
+
+func set[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,451 @@
+package core
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// QueryStatus is how far a live query's rows can be trusted.
+type QueryStatus uint8
+
+// The statuses of a live query.
+const (
+	QueryLoading QueryStatus = iota // nothing has been read yet
+	QueryLocal                      // answered from this node's data
+	QueryLive                       // the durable node has confirmed it, and keeps it in step
+	QueryError                      // it cannot be answered; Err says why. Rows are the last known.
+)
+
+var queryStatusNames = [...]string{"loading", "local", "live", "error"}
+
+// String returns the status's name, as TypeScript has it.
+func (s QueryStatus) String() string { return queryStatusNames[s] }
+
+// ChangeKind is what happened to a row's membership in a result.
+type ChangeKind uint8
+
+// The kinds of changes.
+const (
+	ChangeInitial ChangeKind = iota // there when the query, or its new selection, was first answered
+	ChangeAdded
+	ChangeUpdated
+	ChangeRemoved
+)
+
+var changeKindNames = [...]string{"initial", "added", "updated", "removed"}
+
+// String returns the kind's name.
+func (k ChangeKind) String() string { return changeKindNames[k] }
+
+// Change is one step from the rows before to the rows after: take away the row at From,
+// unless that is negative; then put View at To, unless that is negative.
+type Change struct {
+	Kind     ChangeKind
+	Entity   id.EntityID
+	View     *View // nil when removed
+	From, To int
+}
+
+// ChangeSet is what one transaction, or a change of the selection or the status, did to
+// a live query.
+type ChangeSet struct {
+	Version uint64 // counts the query's change sets
+	Status  QueryStatus
+	Err     error
+	Changes []Change
+}
+
+// LiveQuery is a selection that stays true: its rows change as entities do.
+type LiveQuery struct {
+	node       *Node
+	principal  policy.Principal
+	collection string
+
+	mu struct {
+		sync.Mutex
+		sel     *ankql.Selection
+		set     *resultset.Set // changed on the loop only
+		shown   []*proto.Record
+		fresh   bool // shown is what set has
+		status  QueryStatus
+		err     error
+		version uint64
+		next    int
+		subs    map[int]*subscriber
+		closed  bool
+	}
+
+	// The rest belongs to the loop.
+	watch      *reactor.Watch
+	generation int // of the selection
+	filling    bool
+	buffer     []reactor.Change // published while the first scan is under way
+	upstream   *upstream
+	began      bool // the set is inside a transaction
+	waiters    []chan error
+}
+
+// subscriber is a callback. Its mutex lets the first call, with the rows so far, end
+// before the next begins.
+type subscriber struct {
+	mu   sync.Mutex
+	call func(*ChangeSet)
+}
+
+// Query opens a live query. It returns at once; the rows follow. An invalid selection is
+// an error here, of KindSelection with the position.
+func (c *Context) Query(collection string, s *ankql.Selection) (_ *LiveQuery, err error) {
+	defer wrap(&err, "query")
+	checked, err := c.node.prepare(c.principal, collection, s)
+	if err != nil {
+		return nil, err
+	}
+	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection}
+	q.mu.sel = checked
+	q.mu.set = resultset.New(checked)
+	q.mu.subs = make(map[int]*subscriber)
+	if !c.node.loop.post(q.start) {
+		return nil, ErrClosed
+	}
+	return q, nil
+}
+
+// Rows returns the rows in order.
+func (q *LiveQuery) Rows() []*View {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return views(q.rowsLocked())
+}
+
+func (q *LiveQuery) rowsLocked() []*proto.Record {
+	if !q.mu.fresh {
+		q.mu.shown, q.mu.fresh = q.mu.set.Rows(), true
+	}
+	return q.mu.shown
+}
+
+// Selection returns the selection in force, checked and narrowed.
+func (q *LiveQuery) Selection() *ankql.Selection {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.sel
+}
+
+// Status returns how far the rows can be trusted.
+func (q *LiveQuery) Status() QueryStatus {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.status
+}
+
+// Err returns why the status is QueryError, else nil.
+func (q *LiveQuery) Err() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.err
+}
+
+// Subscribe calls f, before it returns, with the rows so far as initial changes, and then
+// with every change set, in order, until stop. f runs on the node's loop: it must return
+// soon, and must not call what waits for the node (Commit, SetSelection, Close).
+func (q *LiveQuery) Subscribe(f func(*ChangeSet)) (stop func()) {
+	s := &subscriber{call: f}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.mu.Lock()
+	key := q.mu.next
+	q.mu.next++
+	q.mu.subs[key] = s
+	first := &ChangeSet{Version: q.mu.version, Status: q.mu.status, Err: q.mu.err}
+	for i, r := range q.rowsLocked() {
+		first.Changes = append(first.Changes, Change{ChangeInitial, r.Entity, newView(r), -1, i})
+	}
+	q.mu.Unlock()
+	f(first)
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		delete(q.mu.subs, key)
+	}
+}
+
+// SetSelection changes the selection in place, and returns when the rows are those of the
+// new one (or of one set later still). What left is removed, what came is initial, what
+// stays is not named. An invalid selection is an error and leaves the old one in force.
+func (q *LiveQuery) SetSelection(ctx context.Context, s *ankql.Selection) (err error) {
+	defer wrap(&err, "set selection")
+	checked, err := q.node.prepare(q.principal, q.collection, s)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	if !q.node.loop.post(func() { q.reselect(checked, done) }) {
+		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-q.node.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// Close ends the query and releases what it holds here and on the durable node. No
+// callback begins after Close has returned, unless it is called by a callback.
+func (q *LiveQuery) Close() {
+	q.mu.Lock()
+	q.mu.closed = true
+	clear(q.mu.subs)
+	q.mu.Unlock()
+	q.node.loop.post(q.release)
+}
+
+func (q *LiveQuery) closedNow() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.closed
+}
+
+// What follows runs on the loop.
+
+func (q *LiveQuery) release() {
+	if q.watch != nil {
+		q.watch.Stop()
+		q.watch = nil
+	}
+	q.detach()
+	q.generation++
+	q.buffer = nil
+	q.answerWaiters(ErrClosed)
+}
+
+func (q *LiveQuery) detach() {
+	if q.upstream != nil {
+		q.node.replica.detach(q)
+	}
+}
+
+func (q *LiveQuery) answerWaiters(err error) {
+	for _, w := range q.waiters {
+		w <- err
+	}
+	q.waiters = nil
+}
+
+// start watches, then scans (law L9): what is published meanwhile is buffered.
+func (q *LiveQuery) start() {
+	if q.closedNow() {
+		return
+	}
+	sel := q.Selection()
+	q.watch = q.node.reactor.Watch(q.collection, sel, q)
+	q.filling = true
+	q.buffer = nil
+	generation := q.generation
+	q.node.run.start(func(ctx context.Context) {
+		set := resultset.New(sel)
+		err := q.fill(ctx, set)
+		q.node.loop.post(func() { q.filled(generation, set, err) })
+	})
+}
+
+// fill scans what the set needs. Only the loop changes a set that is shown; mu keeps its
+// readers off meanwhile.
+func (q *LiveQuery) fill(ctx context.Context, set *resultset.Set) error {
+	q.mu.Lock()
+	after, want := set.Need()
+	sel := q.mu.sel
+	q.mu.Unlock()
+	if want == 0 {
+		return nil
+	}
+	var rows []*proto.Record
+	var more bool
+	var err error
+	if want < 0 {
+		rows, err = q.node.scan(ctx, q.collection, sel)
+	} else {
+		rows, more, err = q.node.scanAfter(ctx, q.collection, sel, after, want)
+	}
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	set.Fill(q.permitted(rows), more)
+	return nil
+}
+
+func (q *LiveQuery) permitted(rows []*proto.Record) []*proto.Record {
+	return (&Context{q.node, q.principal}).filter(rows)
+}
+
+// filled takes the first scan's result.
+func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
+	if generation != q.generation || q.closedNow() {
+		return
+	}
+	q.filling = false
+	if err != nil {
+		q.answerWaiters(err)
+		q.setStatus(QueryError, err)
+		return
+	}
+	for i := range q.buffer {
+		q.apply(set, &q.buffer[i])
+	}
+	q.buffer = nil
+	q.refill(set)
+	q.mu.Lock()
+	before := q.rowsLocked()
+	q.mu.set, q.mu.fresh = set, false
+	changes := resultset.Diff(before, q.rowsLocked())
+	q.mu.Unlock()
+	status := QueryLive
+	if !q.node.opts.Durable {
+		status = QueryLocal
+	}
+	q.emit(status, nil, changes, ChangeInitial)
+	q.answerWaiters(nil)
+	if q.node.replica != nil {
+		q.node.replica.attach(q)
+	}
+}
+
+func (q *LiveQuery) reselect(sel *ankql.Selection, done chan error) {
+	if q.closedNow() {
+		done <- ErrClosed
+		return
+	}
+	q.waiters = append(q.waiters, done)
+	q.generation++
+	if q.watch != nil {
+		q.watch.Stop()
+	}
+	q.detach()
+	q.mu.Lock()
+	q.rowsLocked() // keep what is shown until the new rows are there
+	q.mu.sel = sel
+	q.mu.Unlock()
+	q.start()
+}
+
+// Touch implements reactor.Watcher.
+func (q *LiveQuery) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
+	if q.filling {
+		q.buffer = append(q.buffer, *c)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.began {
+		q.mu.set.Begin()
+		q.began = true
+	}
+	q.applyLocked(q.mu.set, c)
+	q.mu.fresh = false
+}
+
+func (q *LiveQuery) apply(set *resultset.Set, c *reactor.Change) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.applyLocked(set, c)
+}
+
+func (q *LiveQuery) applyLocked(set *resultset.Set, c *reactor.Change) {
+	if c.After != nil && q.mu.sel.Matches(c.After) && len(q.permitted([]*proto.Record{c.After})) == 1 {
+		set.Put(c.After)
+	} else {
+		set.Remove(c.Entity, c.Rev)
+	}
+}
+
+// refill brings a window back to its size. An error is reported, and leaves the window
+// short until the next change tries again.
+func (q *LiveQuery) refill(set *resultset.Set) {
+	for {
+		q.mu.Lock()
+		_, want := set.Need()
+		q.mu.Unlock()
+		if want == 0 {
+			return
+		}
+		if err := q.fill(q.node.run.ctx, set); err != nil {
+			q.node.opts.Listener.failed("refill", err)
+			return
+		}
+	}
+}
+
+// Settle implements reactor.Watcher.
+func (q *LiveQuery) Settle(*reactor.Transaction) {
+	if q.filling || !q.began {
+		return
+	}
+	q.began = false
+	q.refill(q.mu.set)
+	q.mu.Lock()
+	changes := q.mu.set.End()
+	q.mu.fresh = false
+	status, err := q.mu.status, q.mu.err
+	q.mu.Unlock()
+	if len(changes) > 0 {
+		q.emit(status, err, changes, ChangeAdded)
+	}
+}
+
+// setStatus tells of a status that comes without changes.
+func (q *LiveQuery) setStatus(status QueryStatus, err error) {
+	q.mu.Lock()
+	same := q.mu.status == status && q.mu.err == err
+	q.mu.Unlock()
+	if !same {
+		q.emit(status, err, nil, ChangeAdded)
+	}
+}
+
+// emit tells the subscribers; added is how rows that came are called.
+func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Change, added ChangeKind) {
+	q.mu.Lock()
+	q.mu.status, q.mu.err = status, err
+	q.mu.version++
+	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: make([]Change, len(changes))}
+	subs := values(q.mu.subs)
+	q.mu.Unlock()
+	for i, c := range changes {
+		kind := ChangeUpdated
+		switch c.Kind {
+		case resultset.Added:
+			kind = added
+		case resultset.Removed:
+			kind = ChangeRemoved
+		}
+		set.Changes[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To}
+	}
+	for _, s := range subs {
+		q.tell(s, set)
+	}
+}
+
+// tell calls one subscriber; one that panics does not keep the others from hearing.
+func (q *LiveQuery) tell(s *subscriber, set *ChangeSet) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			q.node.opts.Listener.failed("live query", recovered("a subscriber", cause))
+		}
+	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !q.closedNow() {
+		s.call(set)
+	}
+}

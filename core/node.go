@@ -1,0 +1,300 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// Options configures a node. Engine is required; the zero value of everything else has a
+// meaning.
+type Options struct {
+	// Engine keeps the node's data. The node owns it from Open on and closes it.
+	Engine storage.Engine
+	// Policy decides who may do what. Default policy.Permissive.
+	Policy policy.Agent
+	// Durable makes the node one that loses nothing and holds full history.
+	Durable bool
+	// Random is where ids and nonces come from. Default crypto/rand.
+	Random io.Reader
+	// Listener hears of what is not an answer to a call.
+	Listener Listener
+	// Limits bounds the node's queues, caches and deadlines.
+	Limits Limits
+	// MaxClockDrift is how far ahead of a durable node an event may be. Default 5 min.
+	MaxClockDrift time.Duration
+}
+
+// Listener hears of what happens apart from any call; a nil function is not called. The
+// functions are called from many goroutines and return soon.
+type Listener struct {
+	// Connected and Disconnected tell of peers, on either side.
+	Connected    func(peer id.NodeID, remote string)
+	Disconnected func(peer id.NodeID, remote string, err error)
+	// Refused tells of a transaction that this durable node refused.
+	Refused func(peer id.NodeID, tx id.TransactionID, err error)
+	// Failed tells of an error that no caller will see: storage in the background, a
+	// callback that panicked, a peer that broke the protocol.
+	Failed func(op string, err error)
+}
+
+func (l *Listener) failed(op string, err error) {
+	if l.Failed != nil && err != nil {
+		l.Failed(op, err)
+	}
+}
+
+// Node is a participant of a system.
+type Node struct {
+	opts    Options
+	engine  storage.Engine
+	policy  policy.Agent
+	limits  Limits
+	self    id.NodeID
+	clock   id.HLC
+	run     *runner
+	reactor reactor.Reactor
+	catalog catalog
+	system  membership
+	open    snapshots // of open transactions
+	status  statusBoard
+	peers   sessionSet
+	loop    loop
+	seq     *sequencer // of a durable node
+	replica *replica   // of an ephemeral node
+
+	published atomic.Uint64 // durable: feed position of the last published transaction
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Keys of the engine's metadata.
+const (
+	metaNode       = "node"       // this node's id
+	metaSystem     = "system"     // the system's root
+	metaFeed       = "feed"       // durable: hint of the feed's end
+	metaModels     = "models"     // ephemeral: models, as in a Catalog frame
+	metaOffset     = "offset"     // ephemeral: clock offset in microseconds
+	metaPeer       = "peer"       // ephemeral: the durable node that BaseRevs come from
+	metaPosition   = "position"   // ephemeral: position in its feed
+	metaCursors    = "cursors"    // ephemeral: positions of selections
+	metaRejections = "rejections" // ephemeral: refused transactions
+	metaUser       = "user"       // ephemeral: the principal's name
+)
+
+// Open starts a node over what the engine holds, and makes a new identity if it holds
+// nothing. It reads; it does not wait for any peer.
+func Open(ctx context.Context, opts Options) (_ *Node, err error) {
+	defer wrap(&err, "open")
+	if opts.Engine == nil {
+		return nil, errors.New("no storage engine given")
+	}
+	if opts.Policy == nil {
+		opts.Policy = policy.Permissive()
+	}
+	if opts.MaxClockDrift <= 0 {
+		opts.MaxClockDrift = 5 * time.Minute
+	}
+	opts.Limits.ensureDefaults()
+	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
+	n.run = newRunner(context.Background())
+	n.loop = newLoop(n.run, opts.Limits.CommitQueue)
+	n.system.init()
+	n.status.init(opts.Durable)
+	if err := n.load(ctx); err != nil {
+		return nil, err
+	}
+	if opts.Durable {
+		n.run.start(n.seq.stageAll)
+		n.run.start(n.seq.commitAll)
+	} else {
+		n.run.start(n.replica.work)
+	}
+	return n, nil
+}
+
+// load reads identity, system, catalog and outbox.
+func (n *Node) load(ctx context.Context) error {
+	meta, err := n.engine.Meta(ctx, metaNode, metaSystem)
+	if err != nil {
+		return err
+	}
+	if meta[0] == nil {
+		n.self = id.NodeID{ULID: id.New(n.opts.Random)}
+		batch := &storage.Batch{Meta: []storage.MetaEntry{{Key: metaNode, Value: n.self.Bytes()}}}
+		if err := n.engine.Commit(ctx, batch); err != nil {
+			return err
+		}
+	} else if n.self.ULID, err = id.FromBytes(meta[0]); err != nil {
+		return fmt.Errorf("%w: node id: %w", storage.ErrCorrupt, err)
+	}
+	if meta[1] != nil {
+		root, err := id.FromBytes(meta[1])
+		if err != nil {
+			return fmt.Errorf("%w: system id: %w", storage.ErrCorrupt, err)
+		}
+		n.system.join(id.EntityID{ULID: root})
+		n.status.update(func(s *Status) { s.Ready = true })
+	}
+	if n.opts.Durable {
+		n.seq, err = openSequencer(ctx, n)
+		if err != nil {
+			return err
+		}
+		return n.loadCatalog(ctx)
+	}
+	n.replica, err = openReplica(ctx, n)
+	return err
+}
+
+// ID returns the node's identity, which it keeps as long as its data.
+func (n *Node) ID() id.NodeID { return n.self }
+
+// Durable reports whether the node attests that it loses nothing.
+func (n *Node) Durable() bool { return n.opts.Durable }
+
+// System returns the root of the system that the node belongs to, if any.
+func (n *Node) System() (root id.EntityID, ok bool) { return n.system.get() }
+
+// WaitReady blocks until the node belongs to a system, the node is closed or ctx ends.
+func (n *Node) WaitReady(ctx context.Context) (err error) {
+	defer wrap(&err, "wait until ready")
+	select {
+	case <-n.system.ready:
+		return nil
+	case <-n.run.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Model returns the model of a collection, if it is known here.
+func (n *Node) Model(collection string) (*schema.Model, bool) { return n.catalog.get(collection) }
+
+// Now returns the node's corrected clock.
+func (n *Node) Now() time.Time { return n.clock.Now() }
+
+// Watches returns how many predicates are being watched, for leak tests and metrics.
+func (n *Node) Watches() int { return n.reactor.Count() }
+
+// Published returns, on a durable node, the feed position of the last transaction that
+// its live queries show.
+func (n *Node) Published() uint64 { return n.published.Load() }
+
+// Context returns the node as seen by one principal.
+func (n *Node) Context(p policy.Principal) *Context { return &Context{node: n, principal: p} }
+
+// Close ends connections, waits for what is being committed, and closes the engine.
+// Commits that have not been acknowledged by then fail with KindClosed. It blocks until
+// all of the node's goroutines have ended; closing twice is harmless.
+func (n *Node) Close() (err error) {
+	defer wrap(&err, "close")
+	n.closeOnce.Do(func() {
+		n.run.end(ErrClosed)
+		n.peers.closeAll("the node is closing")
+		n.run.stop(ErrClosed)
+		n.closeErr = n.engine.Close()
+	})
+	return n.closeErr
+}
+
+// random returns the source of ids and nonces.
+func random(r io.Reader) io.Reader {
+	if r == nil {
+		return rand.Reader
+	}
+	return r
+}
+
+// membership is which system the node belongs to.
+type membership struct {
+	ready chan struct{}
+	mu    struct {
+		sync.Mutex
+		root id.EntityID
+	}
+}
+
+func (m *membership) init() { m.ready = make(chan struct{}) }
+
+func (m *membership) get() (id.EntityID, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.root, !m.mu.root.IsZero()
+}
+
+func (m *membership) join(root id.EntityID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.root.IsZero() {
+		close(m.ready)
+	}
+	m.mu.root = root
+}
+
+// loop carries tasks to the node's loop goroutine, on which everything is published.
+type loop struct {
+	run   *runner
+	tasks chan func()
+}
+
+func newLoop(run *runner, size int) loop { return loop{run: run, tasks: make(chan func(), size)} }
+
+// post hands f to the loop; it blocks while the queue is full, and reports false when
+// the node closes instead. It must not be called on the loop.
+func (l *loop) post(f func()) bool {
+	select {
+	case l.tasks <- f:
+		return true
+	case <-l.run.ctx.Done():
+		return false
+	}
+}
+
+// call runs f on the loop and waits for it.
+func (l *loop) call(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	if !l.post(func() { f(); close(done) }) {
+		return ErrClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// publish tells the reactor of a transaction; it runs on the loop. A watcher that panics
+// is reported and does not harm the others' transactions.
+func (n *Node) publish(t *reactor.Transaction) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			n.opts.Listener.failed("publish", recovered("a watcher", cause))
+		}
+	}()
+	n.reactor.Publish(t)
+}
+
+// visible returns what selections see of a record: nothing if it is deleted.
+func visible(r *proto.Record) *proto.Record {
+	if r == nil || r.State.Deleted() {
+		return nil
+	}
+	return r
+}

@@ -1,0 +1,392 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ankurah-go/ankurah/core/entity"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// outbox is an ephemeral node's own transactions that no durable node has acknowledged,
+// in order, and those that one has refused. It mirrors what storage holds.
+type outbox struct {
+	pending    []*pendingTx
+	byTx       map[id.TransactionID]*pendingTx
+	byEntity   map[id.EntityID][]*pendingTx // in order; without those that the base includes
+	receipts   map[id.TransactionID]*Receipt
+	next       uint64
+	rejections []Rejection
+}
+
+// pendingTx is one transaction of the outbox.
+type pendingTx struct {
+	seq     uint64
+	tx      id.TransactionID
+	attempt uint64 // how often its events were made again
+	events  []*proto.Event
+	sent    bool // on the present connection
+}
+
+// Rejection is an own transaction that a durable node refused.
+type Rejection struct {
+	Transaction id.TransactionID
+	Kind        Kind
+	Message     string
+	Time        time.Time
+}
+
+func (o *outbox) init() {
+	o.byTx = make(map[id.TransactionID]*pendingTx)
+	o.byEntity = make(map[id.EntityID][]*pendingTx)
+	if o.receipts == nil {
+		o.receipts = make(map[id.TransactionID]*Receipt)
+	}
+	o.next = 1
+}
+
+// load reads the stored entries.
+func (o *outbox) load(ctx context.Context, n *Node) error {
+	o.init()
+	var after uint64
+	for {
+		entries, err := n.engine.Outbox(ctx, after, storage.MaxPage)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, entry := range entries {
+			p, err := decodePending(entry)
+			if err != nil {
+				return err
+			}
+			o.insert(p)
+			after = entry.Seq
+		}
+	}
+	n.status.update(func(s *Status) { s.Pending = len(o.pending) })
+	return nil
+}
+
+// add appends a new transaction.
+func (o *outbox) add(p *pendingTx, receipt *Receipt) {
+	p.seq = o.next
+	o.insert(p)
+	if receipt != nil {
+		o.receipts[p.tx] = receipt
+	}
+}
+
+func (o *outbox) insert(p *pendingTx) {
+	o.next = max(o.next, p.seq+1)
+	o.pending = append(o.pending, p)
+	o.byTx[p.tx] = p
+	for _, e := range p.entities() {
+		o.byEntity[e] = append(o.byEntity[e], p)
+	}
+}
+
+// remove takes a transaction out.
+func (o *outbox) remove(p *pendingTx) {
+	if i := slices.Index(o.pending, p); i >= 0 {
+		o.pending = slices.Delete(o.pending, i, i+1)
+	}
+	delete(o.byTx, p.tx)
+	for _, e := range p.entities() {
+		o.included(p, e)
+	}
+}
+
+// included says that an entity's base includes a transaction's events on it.
+func (o *outbox) included(p *pendingTx, e id.EntityID) {
+	list := slices.DeleteFunc(o.byEntity[e], func(q *pendingTx) bool { return q == p })
+	if len(list) == 0 {
+		delete(o.byEntity, e)
+	} else {
+		o.byEntity[e] = list
+	}
+}
+
+func (o *outbox) isIncluded(p *pendingTx, e id.EntityID) bool {
+	return !slices.Contains(o.byEntity[e], p)
+}
+
+// entities returns the entities that a transaction touches, in order of first touch.
+func (p *pendingTx) entities() []id.EntityID {
+	list := make([]id.EntityID, 0, len(p.events))
+	seen := make(map[id.EntityID]bool, len(p.events))
+	for _, e := range p.events {
+		if !seen[e.Entity] {
+			seen[e.Entity] = true
+			list = append(list, e.Entity)
+		}
+	}
+	return list
+}
+
+func (p *pendingTx) collectionOf(e id.EntityID) string {
+	for _, event := range p.events {
+		if event.Entity == e {
+			return event.Collection
+		}
+	}
+	return ""
+}
+
+// ack takes the durable node's word that it has a transaction: its events move into the
+// bases.
+func (d *draft) ack(ctx context.Context, m *proto.Ack) error {
+	p, ok := d.outbox.byTx[m.Transaction]
+	if !ok || p.attempt != m.Attempt {
+		return nil
+	}
+	d.dropped = true
+	d.edits++
+	rows := make(map[id.EntityID]proto.AckRow, len(m.Rows))
+	for _, row := range m.Rows {
+		rows[row.Entity] = row
+	}
+	for _, e := range p.entities() {
+		if d.outbox.isIncluded(p, e) {
+			continue
+		}
+		if err := d.include(ctx, p, e, rows[e]); err != nil {
+			return err
+		}
+	}
+	d.outbox.remove(p)
+	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
+	d.showPending()
+	d.current.ID = p.tx
+	return nil
+}
+
+// include merges an acknowledged transaction's events on one entity into its base.
+func (d *draft) include(ctx context.Context, p *pendingTx, e id.EntityID, row proto.AckRow) error {
+	rec, err := d.record(ctx, e)
+	if err != nil {
+		return err
+	}
+	d.outbox.included(p, e)
+	if rec.now == nil {
+		return nil // evicted meanwhile
+	}
+	confirmed, rev := base(rec.now), rec.now.BaseRev
+	if row.Rev > rev {
+		inStep := row.Before.Equal(confirmed.Head)
+		if confirmed, err = p.apply(confirmed, e); err != nil {
+			return err
+		}
+		if inStep {
+			rev = row.Rev
+		}
+	}
+	return d.settle(rec, rec.now.Collection, e, confirmed, rev)
+}
+
+// apply merges the transaction's events on one entity into a state.
+func (p *pendingTx) apply(s *proto.State, e id.EntityID) (*proto.State, error) {
+	for _, event := range p.events {
+		if event.Entity != e || s.Head.Contains(event.ID) || event.IsCreation() && len(s.Head) > 0 {
+			continue
+		}
+		next, err := entity.Apply(s, event)
+		if err != nil {
+			return nil, err
+		}
+		s = next
+	}
+	return s, nil
+}
+
+// nack takes a refusal: the transaction is dropped, what depends on it as well, and what
+// merely came later on the same entities is made again on the new heads. Each of the
+// refused is kept as a rejection. It returns what there is to tell once this is stored.
+func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, err error) {
+	p, ok := d.outbox.byTx[m.Transaction]
+	if !ok || p.attempt != m.Attempt {
+		return nil, nil
+	}
+	d.dropped = true
+	d.edits++
+	cause := &Error{Op: "sync", Kind: kindFromWire(m.Kind), Entity: m.Entity, Err: errors.New(m.Message)}
+	refused = d.refuse(p, cause, nil)
+	affected := make(map[id.EntityID]bool)
+	lost := make(map[id.EventID]bool)
+	for _, r := range refused {
+		for _, event := range d.refusedTx[r.Transaction].events {
+			affected[event.Entity] = true
+			lost[event.ID] = true
+		}
+	}
+	for e := range affected {
+		if err := d.resettle(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.remake(ctx, lost); err != nil {
+		return nil, err
+	}
+	d.meta(metaRejections, encodeRejections(d.outbox.rejections))
+	d.showPending()
+	return refused, nil
+}
+
+// refuse drops a transaction and, recursively, those that edit an entity which it
+// creates.
+func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
+	if d.refusedTx == nil {
+		d.refusedTx = make(map[id.TransactionID]*pendingTx)
+	}
+	d.refusedTx[p.tx] = p
+	refused = append(refused, Settled{p.tx, cause})
+	d.outbox.reject(p, cause, d.node)
+	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
+	for _, event := range p.events {
+		if !event.IsCreation() {
+			continue
+		}
+		for _, later := range slices.Clone(d.outbox.byEntity[event.Entity]) {
+			dependent := &Error{Op: "sync", Kind: KindDependsOnRefused, Entity: event.Entity,
+				Err: fmt.Errorf("%w: the creation was refused: %w", ErrDependent, cause)}
+			refused = d.refuse(later, dependent, refused)
+		}
+	}
+	return refused
+}
+
+func (o *outbox) reject(p *pendingTx, cause error, n *Node) {
+	o.remove(p)
+	o.rejections = append(o.rejections, Rejection{Transaction: p.tx, Kind: KindOf(cause), Message: cause.Error(), Time: n.clock.Now()})
+	if extra := len(o.rejections) - n.limits.Rejections; extra > 0 {
+		o.rejections = slices.Delete(o.rejections, 0, extra)
+	}
+}
+
+// remake mints again the events that were made on top of lost ones, and in turn those on
+// top of these, keeping what they do.
+func (d *draft) remake(ctx context.Context, lost map[id.EventID]bool) error {
+	affected := make(map[id.EntityID]bool)
+	for _, p := range d.outbox.pending {
+		if !p.onTop(lost) {
+			continue
+		}
+		events := make([]*proto.Event, len(p.events))
+		for i, event := range p.events {
+			events[i] = event
+			if !event.IsCreation() && anyIn(event.Parents, lost) {
+				again, err := d.mintAgain(ctx, p, event, lost)
+				if err != nil {
+					return err
+				}
+				lost[event.ID] = true
+				events[i] = again
+				affected[event.Entity] = true
+			}
+		}
+		p.events = events
+		p.attempt++
+		p.sent = false
+		d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
+	}
+	for e := range affected {
+		if err := d.resettle(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pendingTx) onTop(lost map[id.EventID]bool) bool {
+	return slices.ContainsFunc(p.events, func(e *proto.Event) bool { return anyIn(e.Parents, lost) })
+}
+
+func anyIn(c proto.Clock, set map[id.EventID]bool) bool {
+	return slices.ContainsFunc(c, func(e id.EventID) bool { return set[e] })
+}
+
+// mintAgain makes an event on top of what its entity is without the lost events: the base
+// and the pending transactions before p.
+func (d *draft) mintAgain(ctx context.Context, p *pendingTx, old *proto.Event, lost map[id.EventID]bool) (*proto.Event, error) {
+	rec, err := d.record(ctx, old.Entity)
+	if err != nil {
+		return nil, err
+	}
+	head := base(rec.now).Head
+	for _, q := range d.outbox.byEntity[old.Entity] {
+		if q == p {
+			break
+		}
+		for _, event := range q.events {
+			if event.Entity == old.Entity && !head.Contains(event.ID) {
+				head = head.Advance(event.Parents, event.ID)
+			}
+		}
+	}
+	again := &proto.Event{Collection: old.Collection, Entity: old.Entity, Parents: head, Author: old.Author, User: old.User, Operations: old.Operations}
+	if err := again.Mint(d.node.clock.Next(head.Stamp())); err != nil {
+		return nil, err
+	}
+	return again, nil
+}
+
+// pump sends the transactions that have not been sent, in order, a bounded number ahead of
+// their answers.
+func (r *replica) pump() {
+	if r.peer == nil {
+		return
+	}
+	for i, p := range r.outbox.pending {
+		if i >= sendAhead {
+			return
+		}
+		if !p.sent {
+			p.sent = true
+			r.peer.out.must(&proto.Commit{Transaction: p.tx, Attempt: p.attempt, Events: p.events})
+		}
+	}
+}
+
+// sendAhead is how many transactions may be on their way unanswered.
+const sendAhead = 64
+
+// settled tells who waits for a transaction.
+func (r *replica) settled(s Settled) {
+	if receipt, ok := r.outbox.receipts[s.Transaction]; ok {
+		delete(r.outbox.receipts, s.Transaction)
+		receipt.settle(s.Err)
+	}
+	r.node.status.settle(s)
+}
+
+// Rejections returns the refused transactions that have not been dismissed, oldest first,
+// also those of earlier runs.
+func (n *Node) Rejections(ctx context.Context) (list []Rejection, err error) {
+	defer wrap(&err, "rejections")
+	if n.replica == nil {
+		return nil, nil
+	}
+	err = n.loop.call(ctx, func() { list = slices.Clone(n.replica.outbox.rejections) })
+	return list, err
+}
+
+// DismissRejection forgets a refused transaction.
+func (n *Node) DismissRejection(ctx context.Context, tx id.TransactionID) (err error) {
+	defer wrap(&err, "dismiss rejection")
+	if n.replica == nil {
+		return nil
+	}
+	return n.replica.await(ctx, func(_ context.Context, d *draft) error {
+		list := slices.DeleteFunc(slices.Clone(d.outbox.rejections), func(r Rejection) bool { return r.Transaction == tx })
+		d.outbox.rejections = list
+		d.meta(metaRejections, encodeRejections(list))
+		return nil
+	})
+}

@@ -1,0 +1,543 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ankurah-go/ankurah/core/entity"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// replica is the data of an ephemeral node. Of each entity it keeps the base, which the
+// durable node has confirmed, and merges the node's own pending events over it. All of
+// it belongs to the loop goroutine, work; others hand it steps.
+type replica struct {
+	node  *Node
+	steps chan *step
+
+	outbox    outbox
+	cache     map[id.EntityID]*proto.Record
+	upstreams upstreams
+	peer      *peer  // the connected durable node; nil when offline
+	position  uint64 // in its feed, as far as stored
+	source    id.NodeID
+
+	mu struct {
+		sync.Mutex
+		user string
+	}
+}
+
+// step is one change to the replica's data. Several that wait together are stored in one
+// batch.
+type step struct {
+	// stage works out the change on the draft. An error refuses this step alone, and
+	// must come before anything was changed.
+	stage func(ctx context.Context, d *draft) error
+	// done is called when the change is stored and published, or why it was not. It runs
+	// on the loop, may be nil, and must not block.
+	done func(err error)
+}
+
+// draft is a storage batch in the making.
+type draft struct {
+	*replica
+	batch   storage.Batch
+	records map[id.EntityID]*drafted
+	order   []id.EntityID
+	txs     []*reactor.Transaction
+	current *reactor.Transaction
+	hold    bool // the step publishes its changes itself, later
+	held    []reactor.Change
+	dropped bool // a step changed memory that a failed batch must take back
+
+	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
+	edits     int                             // counts changes, to see whether a failed step made any
+	broken    error                           // a step failed half way: nothing of the draft is stored
+}
+
+// drafted is one record of a draft.
+type drafted struct {
+	stored, now *proto.Record
+}
+
+func openReplica(ctx context.Context, n *Node) (*replica, error) {
+	r := &replica{node: n, steps: make(chan *step, 256), cache: make(map[id.EntityID]*proto.Record)}
+	r.upstreams.init(r)
+	return r, r.load(ctx)
+}
+
+// load reads what the node remembers besides its records.
+func (r *replica) load(ctx context.Context) error {
+	n := r.node
+	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaPeer, metaPosition, metaCursors, metaRejections)
+	if err != nil {
+		return err
+	}
+	if meta[0] != nil {
+		models, err := decodeModels(meta[0])
+		if err != nil {
+			return err
+		}
+		for _, m := range models {
+			n.catalog.put(m)
+		}
+	}
+	n.clock.SetOffset(time.Duration(int64(decodeUint(meta[1]))) * time.Microsecond)
+	r.mu.user = string(meta[2])
+	if u, err := id.FromBytes(meta[3]); err == nil {
+		r.source = id.NodeID{ULID: u}
+	}
+	r.position = decodeUint(meta[4])
+	if err := r.upstreams.load(meta[5], r.position); err != nil {
+		return err
+	}
+	if r.outbox.rejections, err = decodeRejections(meta[6], n.limits.Rejections); err != nil {
+		return err
+	}
+	return r.outbox.load(ctx, n)
+}
+
+// user returns the principal's name, as the durable node last gave it.
+func (r *replica) user() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.user
+}
+
+// work is the loop: it stores and publishes steps, those that wait together in one batch,
+// and runs tasks, until ctx ends.
+func (r *replica) work(ctx context.Context) {
+	for {
+		select {
+		case s := <-r.steps:
+			r.runSteps(ctx, r.gather(s))
+		case task := <-r.node.loop.tasks:
+			task()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// gather takes what else is waiting.
+func (r *replica) gather(first *step) []*step {
+	list := []*step{first}
+	for len(list) < r.node.limits.GroupCommit {
+		select {
+		case s := <-r.steps:
+			list = append(list, s)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// hand gives a step to the loop; it blocks while the queue is full.
+func (r *replica) hand(ctx context.Context, s *step) error {
+	select {
+	case r.steps <- s:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.node.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// await hands a step over and waits until it is done.
+func (r *replica) await(ctx context.Context, stage func(context.Context, *draft) error) error {
+	outcome := make(chan error, 1)
+	if err := r.hand(ctx, &step{stage: stage, done: func(err error) { outcome <- err }}); err != nil {
+		return err
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.node.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// runSteps stores a group of steps and publishes them one by one.
+func (r *replica) runSteps(ctx context.Context, steps []*step) {
+	ctx = context.WithoutCancel(ctx) // what was taken is finished, also when closing
+	d := &draft{replica: r, records: make(map[id.EntityID]*drafted)}
+	type staged struct {
+		step *step
+		tx   *reactor.Transaction
+	}
+	accepted := make([]staged, 0, len(steps))
+	for _, s := range steps {
+		tx, err := d.run(ctx, s)
+		if err != nil {
+			s.finish(err)
+			continue
+		}
+		accepted = append(accepted, staged{s, tx})
+	}
+	if err := r.store(ctx, d); err != nil {
+		r.node.opts.Listener.failed("store", err)
+		r.recoverMemory(ctx, d)
+		for _, a := range accepted {
+			a.step.finish(err)
+		}
+		return
+	}
+	for _, a := range accepted {
+		if len(a.tx.Changes) > 0 {
+			r.node.publish(a.tx)
+		}
+		a.step.finish(nil)
+	}
+	r.pump()
+}
+
+func (s *step) finish(err error) {
+	if s.done != nil {
+		s.done(err)
+	}
+}
+
+// run stages one step.
+func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) {
+	d.current = &reactor.Transaction{}
+	edits := d.edits
+	if err := s.stage(ctx, d); err != nil {
+		if d.edits != edits {
+			d.broken = err
+		}
+		return nil, err
+	}
+	return d.current, nil
+}
+
+// store commits the draft's batch.
+func (r *replica) store(ctx context.Context, d *draft) error {
+	if d.broken != nil {
+		return d.broken
+	}
+	for _, e := range d.order {
+		rec := d.records[e]
+		switch {
+		case rec.now == rec.stored:
+		case rec.now == nil:
+			d.batch.Evict = append(d.batch.Evict, e)
+		default:
+			write := storage.RecordWrite{Record: rec.now}
+			if rec.stored != nil {
+				write.Expect = rec.stored.State.Head
+			}
+			d.batch.Records = append(d.batch.Records, write)
+		}
+		r.node.open.preserve(e, rec.stored)
+	}
+	b := &d.batch
+	if len(b.Records)+len(b.Evict)+len(b.Outbox)+len(b.Meta) == 0 {
+		return nil
+	}
+	if err := r.node.engine.Commit(ctx, b); err != nil {
+		return err
+	}
+	for _, e := range d.order {
+		r.remember(e, d.records[e].now)
+	}
+	return nil
+}
+
+// remember keeps a record in the cache.
+func (r *replica) remember(e id.EntityID, rec *proto.Record) {
+	if rec == nil {
+		delete(r.cache, e)
+		return
+	}
+	if len(r.cache) >= r.node.limits.CachedRecords {
+		for victim := range r.cache {
+			delete(r.cache, victim)
+			break
+		}
+	}
+	r.cache[e] = rec
+}
+
+// recoverMemory brings memory back to what is stored, after a batch failed.
+func (r *replica) recoverMemory(ctx context.Context, d *draft) {
+	clear(r.cache)
+	if !d.dropped {
+		return
+	}
+	fresh := outbox{}
+	if err := fresh.load(ctx, r.node); err != nil {
+		// Storage cannot be read either; whoever commits next is told.
+		r.node.opts.Listener.failed("reload the outbox", err)
+		return
+	}
+	fresh.rejections, fresh.receipts = r.outbox.rejections, r.outbox.receipts
+	r.outbox = fresh
+	if r.peer != nil {
+		r.peer.close("storage failed on this side")
+	}
+}
+
+// record returns the newest reading of an entity, drafted ones included.
+func (d *draft) record(ctx context.Context, e id.EntityID) (*drafted, error) {
+	if rec, ok := d.records[e]; ok {
+		return rec, nil
+	}
+	stored, ok := d.cache[e]
+	if !ok {
+		records, err := d.node.engine.Records(ctx, []id.EntityID{e})
+		if err != nil {
+			return nil, err
+		}
+		stored = records[0]
+	}
+	rec := &drafted{stored: stored, now: stored}
+	d.records[e] = rec
+	d.order = append(d.order, e)
+	return rec, nil
+}
+
+// put replaces an entity's record, nil to evict it, and adds the change to the step's
+// transaction.
+func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.Record) {
+	d.edits++
+	before := rec.now
+	rec.now = next
+	change := reactor.Change{Collection: collection, Entity: e, Before: visible(before), After: visible(next), Stored: next}
+	if next != nil {
+		change.Rev = next.Rev
+	} else if before != nil {
+		change.Rev = before.Rev
+	}
+	if d.hold {
+		d.held = append(d.held, change)
+		return
+	}
+	for i := range d.current.Changes {
+		if c := &d.current.Changes[i]; c.Entity == e {
+			change.Before = c.Before
+			*c = change
+			return
+		}
+	}
+	d.current.Changes = append(d.current.Changes, change)
+}
+
+func (d *draft) meta(key string, value []byte) {
+	d.edits++
+	d.batch.Meta = append(d.batch.Meta, storage.MetaEntry{Key: key, Value: value})
+}
+
+// base returns the confirmed part of a record; an entity that no durable node has
+// confirmed has an empty one.
+func base(r *proto.Record) *proto.State {
+	switch {
+	case r == nil:
+		return &proto.State{}
+	case r.Base != nil:
+		return r.Base
+	}
+	return r.State
+}
+
+// settle puts a record together from its base and the pending events on the entity.
+func (d *draft) settle(rec *drafted, collection string, e id.EntityID, confirmed *proto.State, rev uint64) error {
+	next := &proto.Record{Collection: collection, Entity: e, BaseRev: rev, State: confirmed, Rev: 1}
+	if rec.now != nil {
+		next.Rev = rec.now.Rev + 1
+	}
+	for _, p := range d.outbox.byEntity[e] {
+		for _, event := range p.events {
+			if event.Entity != e || next.State.Head.Contains(event.ID) || event.IsCreation() != (len(next.State.Head) == 0) {
+				continue // the base includes it, or lost the entity
+			}
+			state, err := entity.Apply(next.State, event)
+			if err != nil {
+				return about(e, err)
+			}
+			next.State, next.Base = state, confirmed
+		}
+	}
+	if len(next.State.Head) == 0 {
+		next = nil // neither confirmed nor pending any more
+	}
+	d.put(rec, collection, e, next)
+	return nil
+}
+
+// confirm takes a row as the durable node has it.
+func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) error {
+	rec, err := d.record(ctx, row.Entity)
+	if err != nil {
+		return err
+	}
+	if rec.now != nil && rec.now.BaseRev >= row.Rev {
+		return nil
+	}
+	return d.settle(rec, collection, row.Entity, row.State, row.Rev)
+}
+
+// forget drops a row that this node may no longer see. Pending changes to it stay in the
+// outbox, where the durable node will answer them.
+func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) error {
+	rec, err := d.record(ctx, e)
+	if err != nil || rec.now == nil || rec.now.BaseRev == 0 {
+		return err
+	}
+	d.put(rec, collection, e, nil)
+	return nil
+}
+
+// commit stores an own transaction with its outbox entry, and shows it.
+func (r *replica) commit(ctx context.Context, tx id.TransactionID, events []*proto.Event) (*Receipt, error) {
+	receipt := newReceipt(r.node, tx)
+	err := r.await(ctx, func(ctx context.Context, d *draft) error {
+		return d.commit(ctx, &pendingTx{tx: tx, events: events}, receipt)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return receipt, nil
+}
+
+func (d *draft) commit(ctx context.Context, p *pendingTx, receipt *Receipt) error {
+	if len(d.outbox.pending) >= d.node.limits.Pending {
+		return fmt.Errorf("%w: %d transactions wait for a durable node", ErrLimit, d.node.limits.Pending)
+	}
+	if err := d.applicable(ctx, p); err != nil {
+		return err
+	}
+	d.dropped = true
+	d.edits++
+	d.outbox.add(p, receipt)
+	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
+	for _, e := range p.entities() {
+		if err := d.resettle(ctx, e); err != nil {
+			return err
+		}
+	}
+	d.showPending()
+	d.current.ID = p.tx
+	return nil
+}
+
+// applicable checks, before anything is changed, that every event of a transaction can be
+// applied.
+func (d *draft) applicable(ctx context.Context, p *pendingTx) error {
+	states := make(map[id.EntityID]*proto.State)
+	for _, event := range p.events {
+		state, ok := states[event.Entity]
+		if !ok {
+			rec, err := d.record(ctx, event.Entity)
+			if err != nil {
+				return err
+			}
+			if rec.now != nil {
+				state = rec.now.State
+			}
+		}
+		next, err := entity.Apply(state, event)
+		if err != nil {
+			return about(event.Entity, err)
+		}
+		states[event.Entity] = next
+	}
+	return nil
+}
+
+// resettle makes an entity's record anew after its pending events changed.
+func (d *draft) resettle(ctx context.Context, e id.EntityID) error {
+	rec, err := d.record(ctx, e)
+	if err != nil {
+		return err
+	}
+	collection := ""
+	if rec.now != nil {
+		collection = rec.now.Collection
+	} else if list := d.outbox.byEntity[e]; len(list) > 0 {
+		collection = list[0].collectionOf(e)
+	}
+	if collection == "" {
+		return nil
+	}
+	var rev uint64
+	if rec.now != nil {
+		rev = rec.now.BaseRev
+	}
+	return d.settle(rec, collection, e, base(rec.now), rev)
+}
+
+func (d *draft) showPending() {
+	count := len(d.outbox.pending)
+	d.node.status.update(func(s *Status) { s.Pending = count })
+}
+
+// get asks the durable node for an entity that is not here, and keeps it.
+func (r *replica) get(ctx context.Context, collection string, e id.EntityID) (*proto.Record, error) {
+	outcome := make(chan error, 1)
+	if !r.node.loop.post(func() {
+		if r.peer == nil {
+			outcome <- ErrOffline
+			return
+		}
+		r.peer.ask(collection, []id.EntityID{e}, func(err error) { outcome <- err })
+	}) {
+		return nil, ErrClosed
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.node.limits.Request)
+	defer cancel()
+	select {
+	case err := <-outcome:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.node.run.ctx.Done():
+		return nil, ErrClosed
+	}
+	records, err := r.node.engine.Records(ctx, []id.EntityID{e})
+	if err != nil {
+		return nil, err
+	}
+	return records[0], nil
+}
+
+// wipe forgets everything that came from a durable node of another system.
+func (r *replica) wipe(ctx context.Context, d *draft) error {
+	if len(d.outbox.pending) > 0 {
+		return fmt.Errorf("%w, and %d transactions wait for the one that this data belongs to", ErrSystem, len(d.outbox.pending))
+	}
+	for _, m := range r.node.catalog.all() {
+		err := r.node.scanAll(ctx, m.Collection, ankqlAll, func(rec *proto.Record) error {
+			drafted, err := d.record(ctx, rec.Entity)
+			if err == nil && drafted.now != nil {
+				d.put(drafted, m.Collection, rec.Entity, nil)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.position = 0
+	r.upstreams.forget()
+	d.meta(metaPosition, nil)
+	d.meta(metaCursors, nil)
+	return nil
+}
+
+func unixMicro(us int64) time.Time { return time.UnixMicro(us) }
+
+// errGone is why a request ended when its connection did.
+var errGone = errors.New("the connection ended before the answer came")

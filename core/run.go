@@ -1,0 +1,55 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// runner owns the goroutines of a node or of a connection: it is the only place of
+// this package that starts one. stop ends their context and waits for them.
+type runner struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+	mu     struct {
+		sync.Mutex
+		stopped bool
+	}
+}
+
+func newRunner(parent context.Context) *runner {
+	r := &runner{}
+	r.ctx, r.cancel = context.WithCancelCause(parent)
+	return r
+}
+
+// errStopped ends what has done its work.
+var errStopped = errors.New("stopped")
+
+// start runs f in a goroutine of the runner's, unless that has been stopped; it reports
+// whether it did. f returns soon after its context has ended.
+func (r *runner) start(f func(ctx context.Context)) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.stopped {
+		return false
+	}
+	r.wg.Go(func() { f(r.ctx) })
+	return true
+}
+
+// stop ends the runner's context with the given cause, and waits for its goroutines.
+// It must not be called from one of them.
+func (r *runner) stop(cause error) {
+	r.end(cause)
+	r.wg.Wait()
+}
+
+// end is stop without waiting; a goroutine of the runner's own may call it.
+func (r *runner) end(cause error) {
+	r.mu.Lock()
+	r.mu.stopped = true
+	r.mu.Unlock()
+	r.cancel(cause)
+}

@@ -1,0 +1,357 @@
+package core
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ankurah-go/ankurah/core/entity"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// submission is a transaction on its way through the sequencer.
+type submission struct {
+	tx        id.TransactionID
+	events    []*proto.Event
+	principal policy.Principal
+	system    bool                // may write protected collections
+	author    id.NodeID           // the connected peer that it came from; zero for this node
+	meta      []storage.MetaEntry // stored in the same batch
+
+	// done is called once, on one of the sequencer's goroutines, after the transaction
+	// has been published or refused. It must not block.
+	done func(rows []proto.AckRow, err error)
+}
+
+// stagedTx is a transaction that has been validated and merged in memory.
+type stagedTx struct {
+	sub     *submission
+	events  []*proto.Event // those that are new
+	entry   *proto.FeedEntry
+	rows    []proto.AckRow
+	changes []reactor.Change
+	before  map[id.EntityID]*proto.Record // deleted ones included, for snapshots
+}
+
+// group is the transactions of one storage batch.
+type group struct {
+	txs    []*stagedTx
+	writes map[id.EntityID]*storage.RecordWrite
+	order  []id.EntityID
+}
+
+func newGroup() *group { return &group{writes: make(map[id.EntityID]*storage.RecordWrite)} }
+
+// sequencer is the commit path of a durable node. One goroutine validates and merges
+// transactions in memory, on top of what is being written (stageAll); another writes
+// them in groups and publishes (commitAll). While one group syncs, the next is staged.
+type sequencer struct {
+	node   *Node
+	queue  chan *submission
+	groups chan *group      // to commitAll, without buffer: it takes one when it is free
+	done   chan groupResult // from commitAll, which takes no group before its last is settled
+
+	// The rest belongs to stageAll.
+	next    uint64 // the next feed number
+	overlay map[id.EntityID]*proto.Record
+	flying  map[id.EntityID]int // how many groups in flight hold the entity
+	events  map[id.EventID]*proto.Event
+	cache   map[id.EntityID]*proto.Record
+}
+
+type groupResult struct {
+	group *group
+	err   error
+}
+
+func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
+	s := &sequencer{
+		node: n, queue: make(chan *submission, n.limits.CommitQueue), groups: make(chan *group),
+		done: make(chan groupResult), overlay: make(map[id.EntityID]*proto.Record),
+		flying: make(map[id.EntityID]int), events: make(map[id.EventID]*proto.Event),
+		cache: make(map[id.EntityID]*proto.Record),
+	}
+	last, err := lastSeq(ctx, n)
+	s.next = last + 1
+	n.published.Store(last)
+	return s, err
+}
+
+// lastSeq finds the end of the feed from the hint that every batch leaves.
+func lastSeq(ctx context.Context, n *Node) (uint64, error) {
+	meta, err := n.engine.Meta(ctx, metaFeed)
+	if err != nil {
+		return 0, err
+	}
+	last := decodeUint(meta[0])
+	for {
+		entries, err := n.engine.Feed(ctx, n.self, last, storage.MaxPage)
+		if err != nil || len(entries) == 0 {
+			return last, err
+		}
+		last = entries[len(entries)-1].Seq
+	}
+}
+
+// commit submits a transaction and waits for its outcome.
+func (s *sequencer) commit(ctx context.Context, sub *submission) error {
+	outcome := make(chan error, 1)
+	sub.done = func(_ []proto.AckRow, err error) { outcome <- err }
+	if err := s.submit(ctx, sub); err != nil {
+		return err
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.node.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// submit queues a transaction; it blocks while the queue is full.
+func (s *sequencer) submit(ctx context.Context, sub *submission) error {
+	select {
+	case s.queue <- sub:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.node.run.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// stageAll validates what is queued and hands it on in groups, until ctx ends.
+func (s *sequencer) stageAll(ctx context.Context) {
+	current := newGroup()
+	for {
+		queue, groups := s.queue, s.groups
+		if len(current.txs) == 0 {
+			groups = nil
+		}
+		if len(current.txs) >= s.node.limits.GroupCommit {
+			queue = nil
+		}
+		select {
+		case sub := <-queue:
+			s.accept(ctx, current, sub)
+		case groups <- current:
+			current = newGroup()
+		case result := <-s.done:
+			current = s.settle(ctx, result, current)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// accept stages a transaction into the group, or refuses it.
+func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
+	staged, err := s.stage(ctx, g, sub)
+	if err != nil {
+		if l := s.node.opts.Listener.Refused; l != nil {
+			l(sub.author, sub.tx, err)
+		}
+		sub.done(nil, err)
+		return
+	}
+	if len(staged.events) == 0 && len(sub.meta) == 0 && len(g.txs) == 0 && len(s.overlay) == 0 {
+		sub.done(staged.rows, nil) // everything known and stored already
+		return
+	}
+	g.txs = append(g.txs, staged)
+}
+
+// settle takes the outcome of a group. When it failed, what was staged on top of it is
+// staged again from storage.
+func (s *sequencer) settle(ctx context.Context, result groupResult, current *group) *group {
+	if result.err == nil {
+		s.landed(result.group)
+		return current
+	}
+	clear(s.overlay)
+	clear(s.flying)
+	clear(s.events)
+	clear(s.cache)
+	s.next = s.node.published.Load() + 1
+	again := newGroup()
+	for _, tx := range current.txs {
+		s.accept(ctx, again, tx.sub)
+	}
+	return again
+}
+
+// landed moves what a group stored from the overlay to the cache.
+func (s *sequencer) landed(g *group) {
+	for e, write := range g.writes {
+		if s.flying[e]--; s.flying[e] > 0 {
+			continue
+		}
+		delete(s.flying, e)
+		delete(s.overlay, e)
+		if len(s.cache) >= s.node.limits.CachedRecords {
+			for victim := range s.cache { // any: which one hardly matters here
+				delete(s.cache, victim)
+				break
+			}
+		}
+		s.cache[e] = write.Record
+	}
+	for _, tx := range g.txs {
+		for _, e := range tx.events {
+			delete(s.events, e.ID)
+		}
+	}
+}
+
+// record returns the newest reading of an entity, staged ones included.
+func (s *sequencer) record(ctx context.Context, e id.EntityID) (*proto.Record, error) {
+	if r, ok := s.overlay[e]; ok {
+		return r, nil
+	}
+	if r, ok := s.cache[e]; ok {
+		return r, nil
+	}
+	records, err := s.node.engine.Records(ctx, []id.EntityID{e})
+	if err != nil {
+		return nil, err
+	}
+	return records[0], nil
+}
+
+// stage validates a transaction and merges it in memory. It changes the group and the
+// overlay only if the whole transaction is accepted.
+func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stagedTx, error) {
+	in := &ingest{sequencer: s, sub: sub, records: make(map[id.EntityID]*touched, len(sub.events))}
+	if err := in.run(ctx); err != nil {
+		return nil, err
+	}
+	tx := &stagedTx{sub: sub, events: in.fresh, rows: make([]proto.AckRow, 0, len(in.order)),
+		before: make(map[id.EntityID]*proto.Record, len(in.order))}
+	for _, e := range in.order {
+		t := in.records[e]
+		row := proto.AckRow{Entity: e, Rev: t.now.Rev}
+		if t.before != nil {
+			row.Before = t.before.State.Head
+		}
+		tx.rows = append(tx.rows, row)
+	}
+	if len(in.fresh) == 0 {
+		return tx, nil
+	}
+	tx.entry = &proto.FeedEntry{Seq: s.next, Transaction: sub.tx}
+	s.next++
+	for _, e := range in.order {
+		s.take(g, tx, e, in.records[e])
+	}
+	for _, event := range in.fresh {
+		s.events[event.ID] = event
+	}
+	return tx, nil
+}
+
+// take enters one entity of an accepted transaction into the group.
+func (s *sequencer) take(g *group, tx *stagedTx, e id.EntityID, t *touched) {
+	if len(t.events) == 0 {
+		return // all of its events were known
+	}
+	change := proto.Change{Collection: t.now.Collection, Entity: e, Rev: t.now.Rev, After: t.now.State.Head, Events: t.events}
+	tx.before[e] = t.before
+	var before *proto.State
+	if t.before != nil {
+		before = t.before.State
+		change.Before = before.Head
+	}
+	change.Undo = entity.Undo(before, t.now.State)
+	tx.entry.Changes = append(tx.entry.Changes, change)
+	tx.changes = append(tx.changes, reactor.Change{
+		Collection: t.now.Collection, Entity: e, Rev: t.now.Rev,
+		Before: visible(t.before), After: visible(t.now), Stored: t.now,
+	})
+	write, ok := g.writes[e]
+	if !ok {
+		write = &storage.RecordWrite{Expect: change.Before}
+		g.writes[e] = write
+		g.order = append(g.order, e)
+		s.flying[e]++
+	}
+	write.Record = t.now
+	s.overlay[e] = t.now
+}
+
+// commitAll writes groups and publishes them, and runs the loop's tasks, until ctx ends.
+func (s *sequencer) commitAll(ctx context.Context) {
+	for {
+		select {
+		case g := <-s.groups:
+			select {
+			case s.done <- groupResult{g, s.write(ctx, g)}:
+			case <-ctx.Done():
+				return
+			}
+		case task := <-s.node.loop.tasks:
+			task()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// write stores a group, publishes its transactions one by one, and tells who waits.
+func (s *sequencer) write(ctx context.Context, g *group) error {
+	n := s.node
+	for _, tx := range g.txs {
+		for _, c := range tx.changes {
+			n.open.preserve(c.Entity, tx.before[c.Entity])
+		}
+	}
+	// A group that was taken is finished even if the node is closing: it may be
+	// acknowledged or not, but never half stored.
+	err := n.engine.Commit(context.WithoutCancel(ctx), g.batch(n.self))
+	if err != nil {
+		for _, tx := range g.txs {
+			tx.sub.done(nil, err)
+		}
+		n.opts.Listener.failed("commit", err)
+		return err
+	}
+	for _, tx := range g.txs {
+		if tx.entry != nil {
+			for _, e := range tx.events {
+				n.clock.Observe(e.ID.Stamp())
+			}
+			n.publish(&reactor.Transaction{Seq: tx.entry.Seq, ID: tx.sub.tx, Changes: tx.changes})
+			// After the publication: whoever reads it has been sent everything up to it.
+			n.published.Store(tx.entry.Seq)
+		}
+		tx.sub.done(tx.rows, nil)
+	}
+	return nil
+}
+
+func (g *group) batch(self id.NodeID) *storage.Batch {
+	b := &storage.Batch{FeedID: self}
+	for _, tx := range g.txs {
+		b.Events = append(b.Events, tx.events...)
+		b.Meta = append(b.Meta, tx.sub.meta...)
+		if tx.entry != nil {
+			b.Feed = append(b.Feed, tx.entry)
+		}
+	}
+	for _, e := range g.order {
+		b.Records = append(b.Records, *g.writes[e])
+	}
+	if len(b.Feed) > 0 && b.Feed[len(b.Feed)-1].Seq%feedHintEvery < uint64(len(b.Feed)) {
+		b.Meta = append(b.Meta, storage.MetaEntry{Key: metaFeed, Value: encodeUint(b.Feed[len(b.Feed)-1].Seq)})
+	}
+	b.Meta = slices.Clip(b.Meta)
+	return b
+}
+
+// feedHintEvery is how many feed entries there are from one hint of the feed's end to the
+// next; opening reads at most about so many.
+const feedHintEvery = 1024

@@ -1,0 +1,349 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ankurah-go/ankurah/connectors"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// session is a connection from the side that serves it, a durable node.
+type session struct {
+	node      *Node
+	conn      connectors.Conn
+	out       *outlet
+	run       *runner
+	peer      id.NodeID
+	principal policy.Principal
+	commits   chan struct{} // a slot for each transaction under way
+	scans     chan struct{} // a slot for each answer being read
+
+	subsMu sync.Mutex
+	subs   map[uint64]*subscription
+
+	behind atomic.Bool // updates were dropped; a resume follows when the queue drains
+	feed   sessionFeed // belongs to the loop
+}
+
+// How much one session may have under way at once.
+const (
+	sessionCommits = 2 * sendAhead
+	sessionScans   = 4
+)
+
+// sessionSet is the sessions of a node.
+type sessionSet struct {
+	mu   sync.Mutex
+	open map[*session]struct{}
+}
+
+func (s *sessionSet) add(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[*session]struct{})
+	}
+	s.open[x] = struct{}{}
+}
+
+func (s *sessionSet) remove(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, x)
+}
+
+func (s *sessionSet) list() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*session, 0, len(s.open))
+	for x := range s.open {
+		list = append(list, x)
+	}
+	return list
+}
+
+func (s *sessionSet) broadcast(f proto.Frame) {
+	for _, x := range s.list() {
+		x.out.must(f)
+	}
+}
+
+func (s *sessionSet) closeAll(reason string) {
+	for _, x := range s.list() {
+		x.conn.Close(reason)
+	}
+}
+
+// Peers returns how many connections this durable node serves.
+func (n *Node) Peers() int { return len(n.peers.list()) }
+
+// Serve runs a connection that somebody opened to this node, until it ends, and closes
+// it. Its error says why it ended: nil when the peer closed it in good order. A panic
+// while serving ends this connection only.
+func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
+	defer wrap(&err, "serve")
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(n.run.ctx, func() { cancel(ErrClosed) })()
+	s := &session{node: n, conn: conn, out: newOutlet(conn, &n.limits), run: newRunner(ctx),
+		commits: make(chan struct{}, sessionCommits), scans: make(chan struct{}, sessionScans),
+		subs: make(map[uint64]*subscription)}
+	defer s.end()
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = recovered("the connection", cause)
+		}
+	}()
+	s.run.start(func(ctx context.Context) {
+		if err := s.out.write(ctx, s.sent); err != nil {
+			s.run.end(err)
+			conn.Close("cannot send")
+		}
+	})
+	if err := s.handshake(ctx); err != nil {
+		s.refuse(err)
+		return err
+	}
+	n.peers.add(s)
+	if f := n.opts.Listener.Connected; f != nil {
+		f(s.peer, conn.Remote())
+	}
+	err = s.serve()
+	if f := n.opts.Listener.Disconnected; f != nil {
+		f(s.peer, conn.Remote(), err)
+	}
+	if errors.Is(err, connectors.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// end releases everything that the session holds.
+func (s *session) end() {
+	s.node.peers.remove(s)
+	s.conn.Close("done")
+	s.run.stop(errStopped)
+	s.subsMu.Lock()
+	subs := values(s.subs)
+	clear(s.subs)
+	s.subsMu.Unlock()
+	for _, sub := range subs {
+		sub.watch.Stop()
+	}
+}
+
+// refuse tells the peer, before the connection is closed, why it is not served.
+func (s *session) refuse(err error) {
+	message := err.Error()
+	if KindOf(err) == KindInternal {
+		message = "internal error"
+	}
+	frame := proto.AppendFrame(nil, &proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.run.ctx), time.Second)
+	defer cancel()
+	_ = s.conn.Send(ctx, frame) // it is going away either way
+	_ = s.conn.Close(message)
+}
+
+// handshake answers the peer's Hello.
+func (s *session) handshake(ctx context.Context) error {
+	n := s.node
+	ctx, cancel := context.WithTimeoutCause(ctx, n.limits.Handshake, fmt.Errorf("%w: no hello came", context.DeadlineExceeded))
+	defer cancel()
+	frame, err := s.conn.Receive(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	f, err := proto.DecodeFrame(frame)
+	if err != nil {
+		return err
+	}
+	hello, ok := f.(*proto.Hello)
+	if !ok {
+		return fmt.Errorf("%w: %T before a hello", proto.ErrFrameType, f)
+	}
+	root, ready := n.system.get()
+	switch {
+	case !n.opts.Durable:
+		return fmt.Errorf("%w: this node does not serve others", ErrDurableOnly)
+	case !ready:
+		return ErrNotReady
+	case hello.Node.IsZero() || hello.Node == n.self:
+		return fmt.Errorf("%w: a peer needs an id of its own", proto.ErrStructure)
+	}
+	if s.principal, err = n.policy.Authenticate(ctx, hello.Credentials); err != nil {
+		return err
+	}
+	s.peer = hello.Node
+	s.feed.seq = n.Published()
+	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), Seq: n.Published(), User: s.principal.Name})
+	s.out.must(&proto.Catalog{Models: n.catalog.all()})
+	return nil
+}
+
+// serve reads frames until the connection ends. A peer that is silent for three times the
+// ping interval is given up.
+func (s *session) serve() error {
+	for {
+		ctx, cancel := context.WithTimeoutCause(s.run.ctx, 3*s.node.limits.Ping, fmt.Errorf("%w: the peer is silent", context.DeadlineExceeded))
+		frame, err := s.conn.Receive(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			cancel()
+			return err
+		}
+		cancel()
+		f, err := proto.DecodeFrame(frame)
+		if err == nil {
+			err = s.handle(f)
+		}
+		if err != nil {
+			s.refuse(err)
+			return err
+		}
+	}
+}
+
+// handle answers a frame. An error ends the connection: it is for what no honest peer
+// sends; everything else is answered.
+func (s *session) handle(f proto.Frame) error {
+	switch m := f.(type) {
+	case *proto.Commit:
+		return s.commit(m)
+	case *proto.Subscribe:
+		return s.subscribe(m)
+	case *proto.Unsubscribe:
+		s.unsubscribe(m.Sub)
+	case *proto.Get:
+		return s.scanning(func(ctx context.Context) { s.get(ctx, m) })
+	case *proto.Register:
+		// Here and not beside: what follows may be about these models.
+		s.reply(m.Request, s.node.Register(s.run.ctx, m.Models...))
+	case *proto.Ping:
+		return s.pong(m)
+	case *proto.Pong:
+	default:
+		return fmt.Errorf("%w: %T is not for this side", proto.ErrFrameType, f)
+	}
+	return nil
+}
+
+// scanning runs f in a goroutine of the session's, a few at a time.
+func (s *session) scanning(f func(ctx context.Context)) error {
+	select {
+	case s.scans <- struct{}{}:
+	case <-s.run.ctx.Done():
+		return context.Cause(s.run.ctx)
+	}
+	s.run.start(func(ctx context.Context) {
+		defer func() {
+			<-s.scans
+			if cause := recover(); cause != nil {
+				s.node.opts.Listener.failed("session", recovered("a request", cause))
+				s.conn.Close("internal error")
+			}
+		}()
+		f(ctx)
+	})
+	return nil
+}
+
+func (s *session) reply(request uint64, err error) {
+	m := &proto.Reply{Request: request}
+	if err != nil {
+		m.Kind, m.Message = uint64(KindOf(err)), publicMessage(err)
+	}
+	s.out.must(m)
+}
+
+// publicMessage is what a peer may read of an error: nothing of the insides.
+func publicMessage(err error) string {
+	switch KindOf(err) {
+	case KindInternal, KindStorage:
+		return "the durable node has a problem; see its log"
+	}
+	text := err.Error()
+	if len(text) > 2000 {
+		text = text[:2000] + "…"
+	}
+	return text
+}
+
+// commit hands a transaction to the sequencer, and answers when it has been decided. It
+// blocks while too many of the peer's are under way.
+func (s *session) commit(m *proto.Commit) error {
+	select {
+	case s.commits <- struct{}{}:
+	case <-s.run.ctx.Done():
+		return context.Cause(s.run.ctx)
+	}
+	return s.node.seq.submit(s.run.ctx, &submission{
+		tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer,
+		done: func(rows []proto.AckRow, err error) {
+			<-s.commits
+			if err == nil {
+				s.out.must(&proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
+				return
+			}
+			nack := &proto.Nack{Transaction: m.Transaction, Attempt: m.Attempt, Kind: uint64(KindOf(err)), Message: publicMessage(err)}
+			var known *Error
+			if errors.As(err, &known) {
+				nack.Entity = known.Entity
+				nack.Message = publicMessage(fmt.Errorf("%w", known.Err))
+				if k := KindOf(err); k == KindInternal || k == KindStorage {
+					nack.Message = publicMessage(err)
+				}
+			}
+			s.out.must(nack)
+		},
+	})
+}
+
+// get answers with the rows that the peer may see; the others do not exist for it.
+func (s *session) get(ctx context.Context, m *proto.Get) {
+	answer := &proto.Rows{Sub: m.Request, Collection: m.Collection, Complete: true, Done: true}
+	if err := s.node.checkCollection(m.Collection); err != nil {
+		s.reply(m.Request, err)
+		return
+	}
+	view := &Context{s.node, s.principal}
+	records, err := s.node.engine.Records(ctx, m.Entities)
+	if err != nil {
+		s.reply(m.Request, err)
+		return
+	}
+	for _, r := range records {
+		if r != nil && r.Collection == m.Collection && view.readable(r) == nil {
+			answer.Rows = append(answer.Rows, proto.Row{Entity: r.Entity, Rev: r.Rev, State: r.State})
+		}
+	}
+	if err := s.out.wait(ctx, answer); err != nil {
+		return // the connection has ended
+	}
+}
+
+// pong answers a ping with the feed position, in order after the updates up to it.
+func (s *session) pong(m *proto.Ping) error {
+	if !s.node.loop.post(func() {
+		pong := &proto.Pong{Time: m.Time}
+		if !s.behind.Load() {
+			pong.Seq = s.node.Published()
+		}
+		s.out.must(pong)
+	}) {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// snapshots is the open transactions' views of the past. Storage keeps only the present,
+// so whoever is about to change a record first leaves the old one with every snapshot
+// that is open (preserve, before the engine's Commit). A reader asks storage and then
+// its snapshot: what the snapshot holds is older, and wins.
+type snapshots struct {
+	mu   sync.Mutex
+	open map[*snapshot]struct{}
+}
+
+type snapshot struct {
+	limit int
+	mu    sync.Mutex
+	old   map[id.EntityID]*proto.Record // nil where the entity did not exist
+	full  bool
+}
+
+func (s *snapshots) begin(limit int) *snapshot {
+	snap := &snapshot{limit: limit}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[*snapshot]struct{})
+	}
+	s.open[snap] = struct{}{}
+	return snap
+}
+
+func (s *snapshots) end(snap *snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, snap)
+}
+
+// preserve leaves a record, as it was until now, with every open snapshot.
+func (s *snapshots) preserve(e id.EntityID, before *proto.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for snap := range s.open {
+		snap.keep(e, before)
+	}
+}
+
+func (s *snapshot) keep(e id.EntityID, before *proto.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.old[e]; ok {
+		return
+	}
+	if len(s.old) >= s.limit {
+		s.full = true
+		return
+	}
+	if s.old == nil {
+		s.old = make(map[id.EntityID]*proto.Record)
+	}
+	s.old[e] = before
+}
+
+// record returns the entity as it was when the snapshot began.
+func (s *snapshot) record(ctx context.Context, n *Node, e id.EntityID) (*proto.Record, error) {
+	records, err := n.engine.Records(ctx, []id.EntityID{e})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full {
+		return nil, s.tooOld()
+	}
+	if old, ok := s.old[e]; ok {
+		return old, nil
+	}
+	return records[0], nil
+}
+
+func (s *snapshot) tooOld() error {
+	return fmt.Errorf("%w: more than %d entities changed while the transaction was open", ErrLimit, s.limit)
+}
+
+// scan returns the records that matched a selection when the snapshot began, in its
+// order; extra more than its limit.
+func (s *snapshot) scan(ctx context.Context, n *Node, collection string, sel *ankql.Selection, extra int) ([]*proto.Record, error) {
+	s.mu.Lock()
+	extra += len(s.old)
+	s.mu.Unlock()
+	for {
+		rows, err := n.scan(ctx, collection, widened(sel, extra))
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		changed, full := len(s.old), s.full
+		if !full && changed <= extra {
+			rows = s.overlay(rows, collection, sel)
+			s.mu.Unlock()
+			return rows, nil
+		}
+		s.mu.Unlock()
+		if full {
+			return nil, s.tooOld()
+		}
+		extra += changed // more has changed meanwhile than the scan allowed for
+	}
+}
+
+func (s *snapshot) overlay(rows []*proto.Record, collection string, sel *ankql.Selection) []*proto.Record {
+	if len(s.old) == 0 {
+		return rows
+	}
+	kept := rows[:0]
+	for _, r := range rows {
+		if _, changed := s.old[r.Entity]; !changed {
+			kept = append(kept, r)
+		}
+	}
+	for _, r := range s.old {
+		if r = visible(r); r != nil && r.Collection == collection && sel.Matches(r) {
+			kept = append(kept, r)
+		}
+	}
+	return sorted(kept, sel)
+}
+
+// widened returns the selection with room for extra rows.
+func widened(s *ankql.Selection, extra int) *ankql.Selection {
+	if s.Limit < 0 || extra == 0 {
+		return s
+	}
+	wide := *s
+	wide.Limit += extra
+	return &wide
+}

@@ -1,0 +1,546 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/entity"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// subscription is a selection that a session keeps its peer in step with. Without a limit
+// it keeps no state per row: before and after say what changed. With one it keeps the
+// window.
+type subscription struct {
+	session    *session
+	number     uint64
+	collection string
+	sel        *ankql.Selection // checked and narrowed
+	scope      *ankql.Selection // what the principal may see at all; nil for everything
+	watch      *reactor.Watch
+
+	// The rest belongs to the loop.
+	filling bool // its first answer is on its way: changes are sent as whole rows
+	window  *resultset.Set
+	buffer  []reactor.Change
+	began   bool
+}
+
+// sessionFeed is what a session collects of one transaction, and how far it is in step.
+type sessionFeed struct {
+	changes map[id.EntityID]*pendingRow
+	order   []id.EntityID
+	windows []*subscription
+	seq     uint64 // the last transaction whose update was queued
+}
+
+type pendingRow struct {
+	change *reactor.Change
+	whole  bool // the peer may not hold the row as it was before
+	hidden bool // it may not see the row as it is now
+}
+
+// subscribe starts to answer a Subscribe.
+func (s *session) subscribe(m *proto.Subscribe) error {
+	return s.scanning(func(ctx context.Context) {
+		sub, err := s.newSubscription(m)
+		if err == nil {
+			err = sub.answer(ctx, m)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.unsubscribe(m.Sub)
+			s.reply(m.Sub, err)
+		}
+	})
+}
+
+func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
+	params := make([]any, len(m.Params))
+	for i, v := range m.Params {
+		params[i] = v
+	}
+	parsed, err := ankql.Parse(m.Text, params...)
+	if err != nil {
+		return nil, err
+	}
+	checked, err := s.node.prepare(s.principal, m.Collection, parsed)
+	if err != nil {
+		return nil, err
+	}
+	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true}
+	narrow, err := s.node.policy.Narrow(s.principal, m.Collection)
+	if err != nil {
+		return nil, err
+	}
+	if narrow != nil {
+		sub.scope = &ankql.Selection{Where: narrow, Limit: ankql.NoLimit}
+	}
+	s.subsMu.Lock()
+	defer s.subsMu.Unlock()
+	if s.run.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	if _, taken := s.subs[m.Sub]; taken {
+		return nil, fmt.Errorf("%w: subscription %d exists", proto.ErrStructure, m.Sub)
+	}
+	if len(s.subs) >= s.node.limits.Subscriptions {
+		return nil, fmt.Errorf("%w: more than %d subscriptions on one connection", ErrLimit, s.node.limits.Subscriptions)
+	}
+	sub.watch = s.node.reactor.Watch(m.Collection, checked, watcher{sub})
+	s.subs[m.Sub] = sub
+	return sub, nil
+}
+
+func (s *session) unsubscribe(number uint64) {
+	s.subsMu.Lock()
+	sub := s.subs[number]
+	delete(s.subs, number)
+	s.subsMu.Unlock()
+	if sub != nil {
+		sub.watch.Stop()
+	}
+}
+
+// answer sends the rows of a new subscription. It watches already, so that what changes
+// from here on is sent as well; a row that goes out twice carries its revision.
+func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
+	n := sub.session.node
+	since := n.Published()
+	if sub.sel.Limit >= 0 {
+		return sub.answerWindow(ctx, m, since)
+	}
+	out := sub.writer(ctx, since)
+	var err error
+	if m.After > 0 && m.After <= since && since-m.After <= uint64(n.limits.ResumeEntries) {
+		err = sub.resume(ctx, out, m.After)
+	} else {
+		out.complete = true
+		known := knownRows(m.Known)
+		err = n.scanAll(ctx, sub.collection, sub.sel, func(r *proto.Record) error { return out.row(r, known) })
+	}
+	if err == nil {
+		err = out.done()
+	}
+	if err != nil || m.Once {
+		sub.session.unsubscribe(sub.number)
+		return err
+	}
+	return n.loop.call(ctx, func() { sub.filling = false })
+}
+
+func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
+	known := make(map[id.EntityID]uint64, len(list))
+	for _, k := range list {
+		known[k.Entity] = k.Rev
+	}
+	return known
+}
+
+// answerWindow fills the window and sends the rows in it.
+func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, since uint64) error {
+	window := resultset.New(sub.sel)
+	if err := sub.fill(ctx, window); err != nil {
+		return err
+	}
+	var rows []*proto.Record
+	err := sub.session.node.loop.call(ctx, func() {
+		for i := range sub.buffer {
+			sub.place(window, &sub.buffer[i])
+		}
+		sub.buffer = nil
+		sub.refill(window)
+		rows = window.Rows()
+		sub.window, sub.filling = window, false
+	})
+	if err != nil {
+		return err
+	}
+	out := sub.writer(ctx, since)
+	out.complete = true
+	known := knownRows(m.Known)
+	for _, r := range rows {
+		if err := out.row(r, known); err != nil {
+			return err
+		}
+	}
+	err = out.done()
+	if m.Once {
+		sub.session.unsubscribe(sub.number)
+	}
+	return err
+}
+
+func (sub *subscription) fill(ctx context.Context, window *resultset.Set) error {
+	after, want := window.Need()
+	if want == 0 {
+		return nil
+	}
+	rows, more, err := sub.session.node.scanAfter(ctx, sub.collection, sub.sel, after, want)
+	if err != nil {
+		return err
+	}
+	kept := rows[:0]
+	for _, r := range rows {
+		if sub.session.node.policy.Read(sub.session.principal, r.Collection, r) == nil {
+			kept = append(kept, r)
+		}
+	}
+	window.Fill(kept, more)
+	return nil
+}
+
+func (sub *subscription) refill(window *resultset.Set) {
+	for {
+		if _, want := window.Need(); want == 0 {
+			return
+		}
+		if err := sub.fill(sub.session.run.ctx, window); err != nil {
+			sub.session.node.opts.Listener.failed("refill", err)
+			sub.session.conn.Close("internal error")
+			return
+		}
+	}
+}
+
+// rowWriter sends an answer in frames of bounded size.
+type rowWriter struct {
+	sub      *subscription
+	ctx      context.Context
+	seq      uint64
+	complete bool
+	frame    *proto.Rows
+	items    int
+	bytes    int
+}
+
+// Limits of one frame of an answer.
+const (
+	answerItems = 1000
+	answerBytes = 256 << 10
+)
+
+func (sub *subscription) writer(ctx context.Context, seq uint64) *rowWriter {
+	return &rowWriter{sub: sub, ctx: ctx, seq: seq}
+}
+
+func (w *rowWriter) next() *proto.Rows {
+	if w.frame == nil {
+		w.frame = &proto.Rows{Sub: w.sub.number, Collection: w.sub.collection, Complete: w.complete}
+		w.items, w.bytes = 0, 0
+	}
+	return w.frame
+}
+
+// row adds a record, or just its id where the peer holds this revision.
+func (w *rowWriter) row(r *proto.Record, known map[id.EntityID]uint64) error {
+	s := w.sub.session
+	if s.node.policy.Read(s.principal, r.Collection, r) != nil {
+		return nil
+	}
+	if known[r.Entity] == r.Rev {
+		w.next().Same = append(w.next().Same, r.Entity)
+		return w.added(id.Size)
+	}
+	w.next().Rows = append(w.next().Rows, proto.Row{Entity: r.Entity, Rev: r.Rev, State: r.State})
+	return w.added(stateSize(r.State))
+}
+
+func stateSize(s *proto.State) int {
+	size := 32 + 18*len(s.Head)
+	for i := range s.Properties {
+		size += 8 + len(s.Properties[i].Name) + s.Properties[i].Value.Size() + len(s.Properties[i].Data)
+	}
+	return size
+}
+
+func (w *rowWriter) gone(e id.EntityID) error {
+	w.next().Gone = append(w.next().Gone, e)
+	return w.added(id.Size)
+}
+
+func (w *rowWriter) added(bytes int) error {
+	w.items++
+	w.bytes += bytes
+	if w.items < answerItems && w.bytes < answerBytes {
+		return nil
+	}
+	frame := w.frame
+	w.frame = nil
+	return w.sub.session.out.wait(w.ctx, frame)
+}
+
+func (w *rowWriter) done() error {
+	frame := w.next()
+	w.frame = nil
+	frame.Done, frame.Seq = true, w.seq
+	return w.sub.session.out.wait(w.ctx, frame)
+}
+
+// resume sends what changed after a feed position: rows that match now, and rows that
+// did at that position. Other rows are none of the peer's business.
+func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint64) error {
+	n := sub.session.node
+	undo := make(map[id.EntityID]map[string]proto.Field)
+	created := make(map[id.EntityID]bool)
+	var order []id.EntityID
+	for {
+		entries, err := n.engine.Feed(ctx, n.self, after, storage.MaxPage)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, entry := range entries {
+			after = entry.Seq
+			for i := range entry.Changes {
+				c := &entry.Changes[i]
+				if c.Collection != sub.collection {
+					continue
+				}
+				if undo[c.Entity] == nil {
+					undo[c.Entity] = make(map[string]proto.Field)
+					order = append(order, c.Entity)
+					created[c.Entity] = len(c.Before) == 0
+				}
+				for _, f := range c.Undo {
+					if _, older := undo[c.Entity][f.Name]; !older {
+						undo[c.Entity][f.Name] = f
+					}
+				}
+			}
+		}
+	}
+	for len(order) > 0 {
+		page := order[:min(len(order), storage.MaxPage)]
+		order = order[len(page):]
+		records, err := n.engine.Records(ctx, page)
+		if err != nil {
+			return err
+		}
+		for i, r := range records {
+			if r == nil {
+				continue
+			}
+			past := pastRow{r, undo[page[i]]}
+			matched := !created[page[i]] && !past.deleted() && sub.sel.Matches(past)
+			if err := sub.resumeRow(out, r, matched); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (sub *subscription) resumeRow(out *rowWriter, r *proto.Record, matched bool) error {
+	matches := visible(r) != nil && sub.sel.Matches(r)
+	switch {
+	case !matches && !matched:
+		return nil
+	case !sub.readable(r):
+		return out.gone(r.Entity)
+	}
+	return out.row(r, nil)
+}
+
+// readable reports whether the peer may see a record as it is.
+func (sub *subscription) readable(r *proto.Record) bool {
+	if sub.scope != nil && !sub.scope.Matches(r) {
+		return false
+	}
+	return sub.session.node.policy.Read(sub.session.principal, r.Collection, r) == nil
+}
+
+// watcher hears for a subscription. Its transactions are settled by the session, once
+// for all of its subscriptions.
+type watcher struct{ sub *subscription }
+
+// What follows runs on the loop.
+
+// Touch implements reactor.Watcher.
+func (w watcher) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) {
+	sub := w.sub
+	if sub.sel.Limit >= 0 {
+		sub.touchWindow(c)
+		return
+	}
+	sub.session.feed.add(sub, c, before && !sub.filling)
+}
+
+// Settle implements reactor.Watcher.
+func (w watcher) Settle(t *reactor.Transaction) { w.sub.session.settle(t) }
+
+// add notes that a row's change is to be sent; held says that the peer holds the row as it
+// was before.
+func (f *sessionFeed) add(sub *subscription, c *reactor.Change, held bool) {
+	if f.changes == nil {
+		f.changes = make(map[id.EntityID]*pendingRow)
+	}
+	row := f.changes[c.Entity]
+	if row == nil {
+		row = &pendingRow{change: c, whole: true, hidden: c.Stored == nil || !sub.readable(c.Stored)}
+		f.changes[c.Entity] = row
+		f.order = append(f.order, c.Entity)
+	}
+	if held {
+		row.whole = false
+	}
+}
+
+func (sub *subscription) touchWindow(c *reactor.Change) {
+	if sub.filling {
+		sub.buffer = append(sub.buffer, *c)
+		return
+	}
+	if !sub.began {
+		sub.began = true
+		sub.window.Begin()
+		sub.session.feed.windows = append(sub.session.feed.windows, sub)
+	}
+	_, held := sub.window.Get(c.Entity)
+	sub.place(sub.window, c)
+	if _, holds := sub.window.Get(c.Entity); held || holds {
+		sub.session.feed.add(sub, c, held)
+	}
+}
+
+func (sub *subscription) place(window *resultset.Set, c *reactor.Change) {
+	if c.After != nil && sub.sel.Matches(c.After) && sub.readable(c.After) {
+		window.Put(c.After)
+	} else {
+		window.Remove(c.Entity, c.Rev)
+	}
+}
+
+// settle sends a transaction's effect on the session's subscriptions, once.
+func (s *session) settle(t *reactor.Transaction) {
+	f := &s.feed
+	if len(f.changes) == 0 && len(f.windows) == 0 {
+		return
+	}
+	update := &proto.Update{Seq: t.Seq, Transaction: t.ID}
+	for _, e := range f.order {
+		update.Changes = append(update.Changes, f.changes[e].encode())
+	}
+	for _, sub := range f.windows {
+		update.Changes = append(update.Changes, sub.moved(f.changes)...)
+	}
+	f.changes, f.order, f.windows = nil, nil, nil
+	if len(update.Changes) == 0 || s.behind.Load() {
+		return
+	}
+	if !s.out.push(update) {
+		s.behind.Store(true)
+		return
+	}
+	f.seq = t.Seq
+}
+
+// encode writes a row's change for a peer that holds what it was before, or not.
+func (p *pendingRow) encode() proto.RowChange {
+	c := p.change
+	row := proto.RowChange{Collection: c.Collection, Entity: c.Entity, Rev: c.Rev}
+	switch {
+	case p.hidden:
+		row.Kind = proto.RowGone
+	case p.whole || c.Before == nil:
+		row.Kind, row.Head, row.Properties = proto.RowState, c.Stored.State.Head, c.Stored.State.Properties
+	default:
+		row.Kind, row.Head, row.Properties = proto.RowPatch, c.Stored.State.Head, entity.Patch(c.Before.State, c.Stored.State)
+	}
+	return row
+}
+
+// moved returns the rows that came into a window because others left, and refills it.
+func (sub *subscription) moved(sent map[id.EntityID]*pendingRow) (rows []proto.RowChange) {
+	sub.began = false
+	sub.refill(sub.window)
+	for _, c := range sub.window.End() {
+		if c.Kind == resultset.Removed || sent[c.Entity] != nil {
+			continue
+		}
+		rows = append(rows, proto.RowChange{Collection: sub.collection, Entity: c.Entity, Rev: c.Row.Rev,
+			Kind: proto.RowState, Head: c.Row.State.Head, Properties: c.Row.State.Properties})
+	}
+	return rows
+}
+
+// sent is called after every frame that went out: a session that fell behind is brought
+// up to date once its queue has drained.
+func (s *session) sent() {
+	if s.behind.Load() && s.out.drained() {
+		s.node.loop.post(s.catchUp)
+	}
+}
+
+// catchUp resumes every subscription from where updates were dropped.
+func (s *session) catchUp() {
+	if !s.behind.CompareAndSwap(true, false) {
+		return
+	}
+	after := s.feed.seq
+	s.subsMu.Lock()
+	subs := values(s.subs)
+	s.subsMu.Unlock()
+	s.run.start(func(ctx context.Context) {
+		for _, sub := range subs {
+			if err := sub.catchUp(ctx, after); err != nil {
+				s.run.end(err)
+				s.conn.Close("cannot resume")
+				return
+			}
+		}
+	})
+}
+
+func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
+	since := sub.session.node.Published()
+	if sub.sel.Limit < 0 {
+		out := sub.writer(ctx, since)
+		if err := sub.resume(ctx, out, after); err != nil {
+			return err
+		}
+		return out.done()
+	}
+	var rows []*proto.Record
+	err := sub.session.node.loop.call(ctx, func() {
+		if sub.window != nil {
+			rows = sub.window.Rows()
+		}
+	})
+	if err != nil || rows == nil {
+		return err
+	}
+	out := sub.writer(ctx, since)
+	out.complete = true
+	for _, r := range rows {
+		if err := out.row(r, nil); err != nil {
+			return err
+		}
+	}
+	return out.done()
+}
+
+// pastRow reads a record as it was before the changes that undo takes back.
+type pastRow struct {
+	record *proto.Record
+	undo   map[string]proto.Field
+}
+
+func (p pastRow) Field(name string) value.Value {
+	if f, ok := p.undo[name]; ok {
+		return f.Value
+	}
+	return p.record.Field(name)
+}
+
+func (p pastRow) deleted() bool {
+	deleted, _ := p.Field(proto.Deleted).AsBool()
+	return deleted
+}

@@ -1,0 +1,420 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/entity"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// upstreams is what an ephemeral node subscribes to at its durable node: one subscription
+// for all live queries that need the same rows. It belongs to the loop.
+type upstreams struct {
+	replica *replica
+	byKey   map[string]*upstream
+	cursors []cursor // of selections, least recently used first
+}
+
+// upstream is one subscription.
+type upstream struct {
+	key        string
+	collection string
+	sel        *ankql.Selection
+	queries    map[*LiveQuery]struct{}
+
+	number   uint64                   // on the present connection; 0 while not subscribed
+	answered bool                     // the answer is complete on the present connection
+	err      error                    // the durable node refuses it
+	held     []reactor.Change         // by the answer so far, to be published with its end
+	complete bool                     // the answer lists every row
+	listed   map[id.EntityID]struct{} // the rows that it lists
+}
+
+func (u *upstreams) init(r *replica) {
+	u.replica = r
+	u.byKey = make(map[string]*upstream)
+}
+
+// load reads the cursors. Selections that were open when the node stopped are in step
+// with the position that was stored last.
+func (u *upstreams) load(stored []byte, position uint64) (err error) {
+	u.cursors, err = decodeCursors(stored, u.replica.node.limits.Cursors)
+	for i := range u.cursors {
+		if u.cursors[i].seq == 0 {
+			u.cursors[i].seq = position
+		}
+	}
+	return err
+}
+
+// forget drops all cursors.
+func (u *upstreams) forget() { u.cursors = nil }
+
+// upstreamSelection returns what to subscribe to for a query: without a limit the order
+// does not matter; with one, some rows more than are shown, so that a row which a pending
+// change takes away is replaced at once.
+func upstreamSelection(s *ankql.Selection) *ankql.Selection {
+	wide := *s
+	if s.Limit < 0 {
+		wide.Order = nil
+	} else {
+		wide.Limit += resultset.Slack(s.Limit)
+	}
+	return &wide
+}
+
+// attach makes a query's rows follow the durable node; the query has been answered
+// locally.
+func (r *replica) attach(q *LiveQuery) {
+	sel := upstreamSelection(q.Selection())
+	key := q.collection + "\n" + sel.Key()
+	up := r.upstreams.byKey[key]
+	if up == nil {
+		up = &upstream{key: key, collection: q.collection, sel: sel, queries: make(map[*LiveQuery]struct{})}
+		r.upstreams.byKey[key] = up
+	}
+	up.queries[q] = struct{}{}
+	q.upstream = up
+	switch {
+	case up.err != nil:
+		q.setStatus(QueryError, up.err)
+	case up.answered:
+		q.setStatus(QueryLive, nil)
+	case up.number == 0 && r.peer != nil:
+		r.subscribe(up)
+	}
+}
+
+// detach ends it; the last query to leave ends the subscription.
+func (r *replica) detach(q *LiveQuery) {
+	up := q.upstream
+	q.upstream = nil
+	delete(up.queries, q)
+	if len(up.queries) > 0 {
+		return
+	}
+	delete(r.upstreams.byKey, up.key)
+	if up.number != 0 && r.peer != nil {
+		delete(r.peer.subs, up.number)
+		r.peer.out.must(&proto.Unsubscribe{Sub: up.number})
+		if up.answered {
+			r.upstreams.close(up)
+		}
+		r.release(up)
+	}
+}
+
+// hashed returns the cursor key of an upstream.
+func (up *upstream) hashed() string {
+	sum := sha256.Sum256([]byte(up.key))
+	return string(sum[:16])
+}
+
+func (u *upstreams) find(key string) int {
+	return slices.IndexFunc(u.cursors, func(c cursor) bool { return c.key == key })
+}
+
+// open notes that a selection is in step with the connection's position from now on.
+func (u *upstreams) open(up *upstream) { u.set(up.hashed(), 0) }
+
+// close notes up to where a selection was in step.
+func (u *upstreams) close(up *upstream) {
+	if up.sel.Limit < 0 {
+		u.set(up.hashed(), u.replica.position)
+	}
+}
+
+func (u *upstreams) set(key string, seq uint64) {
+	if i := u.find(key); i >= 0 {
+		u.cursors = slices.Delete(u.cursors, i, i+1)
+	} else if len(u.cursors) >= u.replica.node.limits.Cursors {
+		u.cursors = slices.Delete(u.cursors, 0, 1)
+	}
+	u.cursors = append(u.cursors, cursor{key, seq})
+}
+
+// disconnected freezes what was in step.
+func (u *upstreams) disconnected() {
+	for i := range u.cursors {
+		if u.cursors[i].seq == 0 {
+			u.cursors[i].seq = u.replica.position
+		}
+	}
+	for _, up := range u.byKey {
+		u.replica.release(up)
+		up.number, up.answered, up.err = 0, false, nil
+		for q := range up.queries {
+			q.setStatus(QueryLocal, nil)
+		}
+	}
+}
+
+// release publishes what an unfinished answer has brought so far.
+func (r *replica) release(up *upstream) {
+	held := up.held
+	up.held, up.listed, up.complete = nil, nil, false
+	if len(held) > 0 {
+		r.node.publish(&reactor.Transaction{Changes: coalesce(held)})
+	}
+}
+
+// coalesce joins the changes of each entity into one.
+func coalesce(changes []reactor.Change) []reactor.Change {
+	at := make(map[id.EntityID]int, len(changes))
+	out := changes[:0:0]
+	for _, c := range changes {
+		if i, ok := at[c.Entity]; ok {
+			c.Before = out[i].Before
+			out[i] = c
+			continue
+		}
+		at[c.Entity] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
+
+// subscribe asks the durable node for a selection's rows.
+func (r *replica) subscribe(up *upstream) {
+	text, params := up.sel.Text()
+	m := &proto.Subscribe{Sub: r.peer.number(), Collection: up.collection, Text: text, Params: params}
+	if i := r.upstreams.find(up.hashed()); i >= 0 && up.sel.Limit < 0 {
+		m.After = r.upstreams.cursors[i].seq
+	}
+	if m.After == 0 {
+		m.Known = r.known(up)
+	}
+	up.number, up.answered, up.complete = m.Sub, false, false
+	up.listed = make(map[id.EntityID]struct{})
+	r.peer.subs[m.Sub] = up
+	r.peer.out.must(m)
+}
+
+// known returns the rows of a selection that its queries hold.
+func (r *replica) known(up *upstream) (known []proto.KnownRow) {
+	for q := range up.queries {
+		q.mu.Lock()
+		for _, row := range q.mu.set.Held() {
+			if row.BaseRev > 0 && len(known) < r.node.limits.Known {
+				known = append(known, proto.KnownRow{Entity: row.Entity, Rev: row.BaseRev})
+			}
+		}
+		q.mu.Unlock()
+		return known // all queries of one upstream hold much the same
+	}
+	return nil
+}
+
+// rows takes part of an answer. What it brings is stored at once, and published when the
+// answer is complete, so that nobody sees half of it.
+func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
+	d.dropped = true
+	d.hold, d.held = true, nil
+	defer func() { d.hold = false }()
+	for i := range m.Rows {
+		if err := d.confirm(ctx, m.Collection, &m.Rows[i]); err != nil {
+			return err
+		}
+	}
+	for _, e := range m.Gone {
+		if err := d.forget(ctx, m.Collection, e); err != nil {
+			return err
+		}
+	}
+	if up == nil {
+		d.current.Changes = append(d.current.Changes, coalesce(d.held)...)
+		return nil
+	}
+	up.list(m)
+	up.held = append(up.held, d.held...)
+	if !m.Done {
+		return nil
+	}
+	d.current.Changes = append(d.current.Changes, coalesce(up.held)...)
+	up.held = nil
+	if up.sel.Limit < 0 && m.Seq > 0 {
+		d.upstreams.open(up)
+		d.advance(m.Seq)
+		d.meta(metaCursors, encodeCursors(d.upstreams.cursors))
+	}
+	return nil
+}
+
+// list notes what a complete answer names.
+func (up *upstream) list(m *proto.Rows) {
+	if !m.Complete {
+		return
+	}
+	up.complete = true
+	if up.listed == nil {
+		up.listed = make(map[id.EntityID]struct{})
+	}
+	for i := range m.Rows {
+		up.listed[m.Rows[i].Entity] = struct{}{}
+	}
+	for _, e := range m.Same {
+		up.listed[e] = struct{}{}
+	}
+}
+
+// advance notes the position of the durable node's feed up to which this node is in step.
+func (d *draft) advance(seq uint64) {
+	if seq > d.position {
+		d.position = seq
+		d.meta(metaPosition, encodeUint(seq))
+	}
+}
+
+// answered ends an answer, on the loop, once it is stored and published. Rows that match
+// here and were not named are asked for, since the durable node knows them otherwise;
+// then the queries are live.
+func (r *replica) answered(up *upstream) {
+	stale := r.stale(up)
+	up.listed, up.complete = nil, false
+	if len(stale) == 0 {
+		r.live(up)
+		return
+	}
+	number := up.number
+	r.peer.ask(up.collection, stale, func(err error) {
+		if up.number == number && err == nil {
+			r.live(up)
+		}
+	})
+}
+
+func (r *replica) live(up *upstream) {
+	up.answered = true
+	for q := range up.queries {
+		q.setStatus(QueryLive, nil)
+	}
+}
+
+// stale returns the rows that the queries show although a complete answer does not name
+// them. Of a window only rows before the answer's last say anything.
+func (r *replica) stale(up *upstream) (list []id.EntityID) {
+	if !up.complete {
+		return nil
+	}
+	seen := make(map[id.EntityID]bool)
+	for q := range up.queries {
+		q.mu.Lock()
+		rows := q.mu.set.Held()
+		q.mu.Unlock()
+		for i, row := range rows {
+			if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit && !anyListed(rows[i:], up.listed) {
+				break
+			}
+			if _, ok := up.listed[row.Entity]; !ok && row.BaseRev > 0 && !seen[row.Entity] {
+				seen[row.Entity] = true
+				list = append(list, row.Entity)
+			}
+		}
+	}
+	return list
+}
+
+func anyListed(rows []*proto.Record, listed map[id.EntityID]struct{}) bool {
+	return slices.ContainsFunc(rows, func(r *proto.Record) bool { _, ok := listed[r.Entity]; return ok })
+}
+
+// refused takes the durable node's word that it does not serve a subscription.
+func (r *replica) refused(up *upstream, err error) {
+	up.err = err
+	for q := range up.queries {
+		q.setStatus(QueryError, err)
+	}
+}
+
+// update takes a transaction of the durable node's feed.
+func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string][]id.EntityID, err error) {
+	d.dropped = true
+	own := d.outbox.byTx[m.Transaction]
+	d.current.ID = m.Transaction
+	for i := range m.Changes {
+		c := &m.Changes[i]
+		ok, err := d.rowChange(ctx, c, own)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			if missing == nil {
+				missing = make(map[string][]id.EntityID)
+			}
+			missing[c.Collection] = append(missing[c.Collection], c.Entity)
+		}
+	}
+	d.advance(m.Seq)
+	return missing, nil
+}
+
+// rowChange takes one row's change; ok is false when the row must be asked for.
+func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingTx) (ok bool, err error) {
+	if c.Kind == proto.RowGone {
+		return true, d.forget(ctx, c.Collection, c.Entity)
+	}
+	rec, err := d.record(ctx, c.Entity)
+	if err != nil {
+		return false, err
+	}
+	var rev uint64
+	if rec.now != nil {
+		rev = rec.now.BaseRev
+	}
+	if rev >= c.Rev {
+		return true, nil
+	}
+	var next *proto.State
+	switch {
+	case c.Kind == proto.RowState:
+		next = &proto.State{Head: c.Head, Properties: c.Properties}
+	case rec.now != nil && rev+1 == c.Rev:
+		next = entity.WithPatch(base(rec.now), c.Head, c.Properties)
+	default:
+		return false, nil
+	}
+	if own != nil {
+		d.outbox.included(own, c.Entity)
+	}
+	return true, d.settle(rec, c.Collection, c.Entity, next, c.Rev)
+}
+
+// fetch answers a one-time selection: through a live query that is closed when it is
+// live, or local while there is no connection to wait for.
+func (r *replica) fetch(ctx context.Context, c *Context, collection string, s *ankql.Selection) ([]*View, error) {
+	q, err := c.Query(collection, s)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	settled := make(chan struct{}, 1)
+	check := func() {
+		switch q.Status() {
+		case QueryLive, QueryError:
+			signal(settled)
+		case QueryLocal:
+			if r.node.Status().Connection == Offline {
+				signal(settled)
+			}
+		}
+	}
+	defer r.node.OnStatus(func(Status) { check() })()
+	defer q.Subscribe(func(*ChangeSet) { check() })()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.node.run.ctx.Done():
+		return nil, ErrClosed
+	}
+	if err := q.Err(); err != nil {
+		return nil, err
+	}
+	return q.Rows(), nil
+}
