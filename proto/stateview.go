@@ -8,34 +8,32 @@ import (
 )
 
 // StateView reads an encoded state where it lies: a scan filters with it and decodes
-// only what it keeps. It is reused from row to row, and valid for as long as the bytes
-// that it was last reset to. It is not safe for concurrent use.
+// only what it keeps. It goes through the properties no further than it is asked to,
+// and checks no more than finding them takes; ReadState checks everything. It is reused
+// from row to row, and valid for as long as the bytes that it was last reset to. It is
+// not safe for concurrent use.
 type StateView struct {
-	head       []byte
-	properties []propertyView
-	err        error
+	head   []byte
+	seen   []propertyView
+	unseen []byte // the encoded properties that follow those seen
+	left   int    // how many they are
+	err    error
 }
 
 type propertyView struct{ name, value []byte }
 
-// Reset turns the view to the state that r reads next; errors stay in r. What it
-// checks is what finding the properties takes; ReadState checks everything.
-func (v *StateView) Reset(r *msgpack.Reader) {
-	v.head, v.properties, v.err = nil, v.properties[:0], nil
+// Reset turns the view to the state that b begins with.
+func (v *StateView) Reset(b []byte) error {
+	v.head, v.seen, v.unseen, v.left, v.err = nil, v.seen[:0], nil, 0, nil
+	r := msgpack.NewReader(b)
 	r.Array(3)
 	if version := r.Uint(); r.Err() == nil && version != stateVersion {
-		r.Fail(fmt.Errorf("proto: state of version %d, newer than this program's %d", version, stateVersion))
-		return
+		return fmt.Errorf("proto: state of version %d, newer than this program's %d", version, stateVersion)
 	}
 	v.head = r.Raw()
-	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		r.Array(4)
-		p := propertyView{name: r.StringBytes()}
-		r.Uint() // kind
-		p.value = r.Raw()
-		r.Bytes() // the kind's data
-		v.properties = append(v.properties, p)
-	}
+	v.left = r.ArrayLen(MaxFrameItems)
+	v.unseen = b[len(b)-r.Remaining():]
+	return r.Err()
 }
 
 // Head returns the encoded head, as AppendClock wrote it. Equal clocks have equal
@@ -44,18 +42,77 @@ func (v *StateView) Head() []byte { return v.head }
 
 // Field returns the value of a property; one that was never set is null.
 func (v *StateView) Field(name string) value.Value {
-	for i := range v.properties {
-		if string(v.properties[i].name) != name {
-			continue
+	for i := range v.seen {
+		if string(v.seen[i].name) == name {
+			return v.read(&v.seen[i])
 		}
-		r := msgpack.NewReader(v.properties[i].value)
-		field := value.Read(&r)
-		if err := r.Done(); err != nil && v.err == nil {
-			v.err = fmt.Errorf("proto: property %q: %w", name, err)
+	}
+	// Names ascend, so the first greater one ends the search.
+	for v.left > 0 && (len(v.seen) == 0 || string(v.seen[len(v.seen)-1].name) < name) {
+		if !v.walk() {
+			break
 		}
-		return field
+		if p := &v.seen[len(v.seen)-1]; string(p.name) == name {
+			return v.read(p)
+		}
 	}
 	return value.Null
+}
+
+func (v *StateView) read(p *propertyView) value.Value {
+	r := msgpack.NewReader(p.value)
+	field := value.Read(&r)
+	if err := r.Done(); err != nil {
+		v.fail(err)
+	}
+	return field
+}
+
+// walk moves the first property of unseen, [name, kind, value, data], to seen.
+func (v *StateView) walk() bool {
+	b := v.unseen
+	name := itemEnd(b, 1)
+	kind := itemEnd(b, name)
+	val := itemEnd(b, kind)
+	data := itemEnd(b, val)
+	if data == 0 || b[0] != fourItems {
+		v.fail(ErrNotCanonical)
+		v.left = 0
+		return false
+	}
+	p := propertyView{value: b[kind:val]}
+	if text := b[1:name]; text[0]&0xe0 == 0xa0 { // the form of short names
+		p.name = text[1:]
+	} else {
+		r := msgpack.NewReader(text)
+		if p.name = r.StringBytes(); r.Err() != nil {
+			v.fail(r.Err())
+		}
+	}
+	v.seen, v.unseen, v.left = append(v.seen, p), b[data:], v.left-1
+	return true
+}
+
+// itemEnd returns where the item ends that starts at start, or 0 if there is no whole
+// one; so it is also with a start of 0.
+func itemEnd(b []byte, start int) int {
+	if start <= 0 || start >= len(b) {
+		return 0
+	}
+	n := msgpack.Span(b[start:])
+	if n == 0 {
+		return 0
+	}
+	return start + n
+}
+
+// fourItems is the header of an array of as many items.
+const fourItems = 0x94
+
+func (v *StateView) fail(err error) {
+	if v.err == nil {
+		v.err = fmt.Errorf("proto: state of %d properties, of which %d are read: %w", len(v.seen)+v.left, len(v.seen), err)
+	}
 }
 
 // Deleted reports whether the entity is marked as deleted.

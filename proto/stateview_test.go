@@ -21,21 +21,22 @@ func randomState(rng *rand.Rand) *State {
 	return s
 }
 
-// A view reads what the decoded state reads, also when it is used again.
+// A view reads what the decoded state reads, in whatever order it is asked, and also
+// when it is used again.
 func TestStateViewReadsWhatTheStateReads(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
+	names := []string{"", Deleted, "a", "artist", "name", "none", "year", "z"}
 	var view StateView
 	for range 500 {
 		state := randomState(rng)
-		r := msgpack.NewReader(AppendState(nil, state))
-		view.Reset(&r)
-		if err := r.Done(); err != nil {
+		if err := view.Reset(append(AppendState(nil, state), 0xc0)); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(view.Head(), AppendClock(nil, state.Head)) {
 			t.Fatalf("head %x, want that of %v", view.Head(), state.Head)
 		}
-		for _, name := range []string{Deleted, "artist", "name", "year", "none"} {
+		for range 12 {
+			name := names[rng.IntN(len(names))]
 			if got, want := view.Field(name), state.Field(name); got != want {
 				t.Fatalf("field %s: %v, want %v", name, got, want)
 			}
@@ -51,25 +52,57 @@ func TestStateViewReportsDamage(t *testing.T) {
 	whole := AppendState(nil, &State{Properties: []PropertyState{{Name: "name", Value: value.String("Muse")}}})
 	var view StateView
 	for n := range whole {
-		r := msgpack.NewReader(whole[:n])
-		if view.Reset(&r); r.Err() == nil {
+		err := view.Reset(whole[:n])
+		if view.Field("name"); err == nil && view.Err() == nil {
 			t.Fatalf("the first %d of %d bytes are a state", n, len(whole))
 		}
 	}
-	odd := msgpack.AppendArrayLen(nil, 3)
-	odd = msgpack.AppendUint(odd, stateVersion)
-	odd = AppendClock(odd, nil)
-	odd = msgpack.AppendArrayLen(odd, 1)
-	odd = msgpack.AppendArrayLen(odd, 4)
-	odd = msgpack.AppendString(odd, "name")
-	odd = msgpack.AppendUint(odd, 1)
-	odd = msgpack.AppendArrayLen(odd, 0) // no value is a plain array
-	odd = msgpack.AppendBytes(odd, "")
-	r := msgpack.NewReader(odd)
-	if view.Reset(&r); r.Done() != nil {
-		t.Fatal(r.Err())
+	for _, damaged := range [][]byte{
+		propertyOf(func(b []byte) []byte { return msgpack.AppendArrayLen(b, 0) }), // no value is a plain array
+		propertyOf(func(b []byte) []byte { return append(b, 0xa1, 0xff) }),        // nor text that is not UTF-8
+		bytes.Replace(whole, []byte{0x94, 0xa4}, []byte{0x94, 0xc0}, 1),           // nil for a name
+		bytes.Replace(whole, []byte{0x94, 0xa4}, []byte{0x93, 0xa4}, 1),           // three items
+	} {
+		if err := view.Reset(damaged); err != nil {
+			t.Fatal(err)
+		}
+		if view.Field("name"); view.Err() == nil {
+			t.Errorf("%x reads without error", damaged)
+		}
 	}
-	if view.Field("name"); view.Err() == nil {
-		t.Fatal("a property that is no value reads without error")
+	if err := view.Reset([]byte{0x93, 99, 0x90, 0x90}); err == nil {
+		t.Error("a state of a newer version reads")
 	}
+}
+
+// propertyOf returns a state with one property, "name", whose value is what value appends.
+func propertyOf(value func([]byte) []byte) []byte {
+	b := msgpack.AppendArrayLen(nil, 3)
+	b = msgpack.AppendUint(b, stateVersion)
+	b = AppendClock(b, nil)
+	b = msgpack.AppendArrayLen(b, 1)
+	b = msgpack.AppendArrayLen(b, 4)
+	b = msgpack.AppendString(b, "name")
+	b = msgpack.AppendUint(b, 1)
+	b = value(b)
+	return msgpack.AppendBytes(b, "")
+}
+
+// Whatever a state decodes to, a view of it reads alike, and whatever the bytes are, a
+// view does not panic.
+func FuzzStateView(f *testing.F) {
+	f.Add(AppendState(nil, randomState(rand.New(rand.NewPCG(3, 4)))), "name")
+	f.Fuzz(func(t *testing.T, b []byte, name string) {
+		var view StateView
+		err := view.Reset(b)
+		got := view.Field(name)
+		r := msgpack.NewReader(b)
+		state := ReadState(&r)
+		if r.Err() != nil || state == nil {
+			return
+		}
+		if err != nil || view.Err() != nil || value.Compare(got, state.Field(name)) != 0 {
+			t.Fatalf("field %q is %v (%v, %v), want %v", name, got, err, view.Err(), state.Field(name))
+		}
+	})
 }

@@ -52,9 +52,12 @@ func (v *rowView) reset(entity id.EntityID, b []byte) error {
 	r := msgpack.NewReader(b)
 	r.Array(3)
 	r.Uint() // rev
-	v.state.Reset(&r)
-	if r.Err() != nil {
-		return corruptRow(entity, r.Err())
+	err := r.Err()
+	if err == nil {
+		err = v.state.Reset(b[len(b)-r.Remaining():])
+	}
+	if err != nil {
+		return corruptRow(entity, err)
 	}
 	return nil
 }
