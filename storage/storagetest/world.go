@@ -85,6 +85,7 @@ func (w *World) event(collection string, rec *proto.Record, fields []proto.Field
 	ev := &proto.Event{Collection: collection, Author: w.Node, User: "somebody"}
 	if rec != nil {
 		ev.Entity, ev.Parents = rec.Entity, rec.State.Head
+		w.stamp = max(w.stamp, rec.State.Head.Stamp()) // it may be another world's
 	} else {
 		for i := range ev.Nonce {
 			ev.Nonce[i] = byte(w.Rand.Uint32())
