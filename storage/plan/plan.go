@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+)
+
+// Limits of a plan. What exceeds them is widened, and the residual decides.
+const (
+	MaxLookups = ankql.MaxItems // entities looked up one by one
+	MaxRanges  = ankql.MaxItems // ranges of a plan
+	maxBoxes   = 64             // boxes of a predicate
+)
+
+// Index describes an index over all entities of a collection, those whose columns are NULL
+// included.
+type Index struct {
+	Name    string
+	Columns []Column
+}
+
+// Column is one column of an index. Its path names a property or leads into a JSON
+// property; paths that follow references cannot be indexed, since what they lead to
+// changes without the entity.
+type Column struct {
+	Path  ankql.Path
+	Order value.KeyOrder
+}
+
+// AppendKey appends the key of an entity's entry: the keys of the columns, then the id.
+func (ix *Index) AppendKey(dst []byte, row ankql.Fields, e id.EntityID) []byte {
+	for _, c := range ix.Columns {
+		f := ankql.Field{Path: c.Path}
+		dst = value.AppendKey(dst, f.Value(row, nil), c.Order)
+	}
+	return e.AppendTo(dst)
+}
+
+// Method is how a plan reaches its entities.
+type Method uint8
+
+// The methods.
+const (
+	Nothing Method = iota // no entity can match
+	Lookup                // each of Entities by its id
+	Primary               // Ranges of ids, the 16 bytes of each
+	Walk                  // Ranges of the keys of Index
+)
+
+// Plan is how to read the entities of a selection.
+type Plan struct {
+	Method   Method
+	Entities []id.EntityID // ascending, for Lookup
+	Index    *Index        // for Walk
+	Ranges   []Range       // ascending and apart, for Primary and Walk
+
+	// Residual is what is left to evaluate of each entity reached; ankql.True if nothing.
+	Residual ankql.Expr
+
+	// Ordered says that the entities are reached in the selection's order: lookups and
+	// ranges from first to last, or, with Reverse, ranges and the groups in them from
+	// last to first. A group is the entries of an index that differ only by id; inside
+	// it ids ascend in either case, so a reader in reverse walks each group forward.
+	// Ranges of ids have no groups.
+	Ordered bool
+	Reverse bool
+
+	order []ankql.Order
+	fixed map[string][]byte // the ascending key of each path that can have one value only
+}
+
+// Range is the keys from Low, included, to High, excluded; a nil High is no bound.
+type Range struct{ Low, High []byte }
+
+// Contains reports whether key lies in r.
+func (r Range) Contains(key []byte) bool { return span{r.Low, r.High}.contains(key) }
+
+// Choose returns the plan that is likely to read least, among the lookups, the walk over
+// all ids and the walks over indexes. The selection has been checked against its model.
+// The indexes are not copied.
+func Choose(s *ankql.Selection, indexes []*Index) *Plan {
+	if ids, exact := s.Entities(); ids != nil && len(ids) <= MaxLookups {
+		return lookup(s, ids, exact)
+	}
+	where := s.Where
+	if where == nil {
+		where = ankql.True
+	}
+	boxes := boxesOf(where, false)
+	if len(boxes) == 0 {
+		return &Plan{Method: Nothing, Residual: ankql.True, Ordered: true}
+	}
+	c := chooser{selection: s, where: where, boxes: boxes, fixed: fixedPaths(boxes)}
+	best, cost := c.primary()
+	for _, ix := range indexes {
+		if p, pc := c.walk(ix); pc < cost {
+			best, cost = p, pc
+		}
+	}
+	return best
+}
+
+func lookup(s *ankql.Selection, ids []id.EntityID, exact bool) *Plan {
+	if len(ids) == 0 {
+		return &Plan{Method: Nothing, Residual: ankql.True, Ordered: true}
+	}
+	p := &Plan{Method: Lookup, Entities: ids, Residual: s.Where}
+	if exact {
+		p.Residual = ankql.True
+	}
+	p.Ordered = len(ids) == 1 || len(s.Order) == 0 || isID(s.Order[0].Path) && !s.Order[0].Desc
+	return p
+}
+
+// chooser compares the ways to read one selection.
+type chooser struct {
+	selection *ankql.Selection
+	where     ankql.Expr
+	boxes     []box
+	fixed     map[string][]byte
+}
+
+// What makes a plan dearer or cheaper than the part of the collection that it reads.
+const (
+	walkCost    = 1.1  // an index entry costs a second read for the entity
+	sortCost    = 1.5  // what is not ordered has to be collected and sorted
+	earlyExit   = 0.2  // what is ordered can stop at the selection's limit
+	reverseCost = 1.05 // of two indexes, the one in the selection's direction
+)
+
+func (c *chooser) primary() (*Plan, float64) {
+	ranges, used := idRanges(c.boxes)
+	p := &Plan{Method: Primary, Ranges: ranges, order: c.selection.Order, fixed: c.fixed}
+	p.Ordered, p.Reverse = idOrder(c.selection.Order, c.fixed)
+	p.Residual = c.residual(used)
+	return p, c.cost(p, used)
+}
+
+func (c *chooser) walk(ix *Index) (*Plan, float64) {
+	ranges, used := indexRanges(ix, c.boxes)
+	p := &Plan{Method: Walk, Index: ix, Ranges: ranges, order: c.selection.Order, fixed: c.fixed}
+	p.Ordered, p.Reverse = indexOrder(ix, c.selection.Order, c.fixed)
+	p.Residual = c.residual(used)
+	return p, c.cost(p, used) * walkCost
+}
+
+func (c *chooser) cost(p *Plan, used coverage) float64 {
+	cost := used.fraction
+	switch {
+	case !p.Ordered:
+		cost *= sortCost
+	case c.selection.Limit != ankql.NoLimit:
+		cost *= earlyExit
+	}
+	if p.Reverse {
+		cost *= reverseCost
+	}
+	return cost
+}
+
+// residual leaves out of the predicate what the ranges already say.
+func (c *chooser) residual(used coverage) ankql.Expr {
+	if used.exact {
+		return ankql.True
+	}
+	all, ok := c.where.(*ankql.Conjunction)
+	if !ok || len(c.boxes) > 1 {
+		return c.where
+	}
+	left := ankql.True
+	for _, t := range all.Terms {
+		if !used.says(t) {
+			left = ankql.And(left, t)
+		}
+	}
+	return left
+}
+
+// String explains the plan in one line.
+func (p *Plan) String() string {
+	var b strings.Builder
+	switch p.Method {
+	case Nothing:
+		return "nothing can match"
+	case Lookup:
+		b.WriteString("look up " + strconv.Itoa(len(p.Entities)) + " entities")
+	case Primary:
+		b.WriteString("walk " + strconv.Itoa(len(p.Ranges)) + " ranges of ids")
+	case Walk:
+		b.WriteString("walk " + strconv.Itoa(len(p.Ranges)) + " ranges of index " + p.Index.Name)
+	}
+	if p.Reverse {
+		b.WriteString(" in reverse")
+	}
+	if p.Residual != ankql.True {
+		b.WriteString(", keep where " + p.Residual.String())
+	}
+	if !p.Ordered {
+		b.WriteString(", sort")
+	}
+	return b.String()
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/schema"
+)
+
+// Suggest returns the index that would serve the selection best: the paths that it fixes,
+// then its order, or, where it has none, one path that it bounds. It returns nil where
+// ids alone serve, or no index can. The selection has been checked against m. Equal
+// suggestions have equal names.
+func Suggest(s *ankql.Selection, m *schema.Model) *Index {
+	if ids, _ := s.Entities(); ids != nil || s.Where == nil {
+		return nil
+	}
+	boxes := boxesOf(s.Where, false)
+	if len(boxes) == 0 {
+		return nil
+	}
+	fixed := fixedPaths(boxes)
+	if _, ok := fixed[schema.ID]; ok {
+		return nil
+	}
+	paths := pathsByText(s.Where)
+	var columns []Column
+	for _, path := range slices.Sorted(keysOf(fixed)) {
+		columns = append(columns, Column{Path: paths[path]})
+	}
+	ordered, ok := orderColumns(significant(s.Order, fixed), m)
+	switch {
+	case !ok:
+		return nil
+	case len(ordered) > 0:
+		columns = append(columns, ordered...)
+	default:
+		if bounded := boundedPath(boxes, fixed); bounded != "" {
+			columns = append(columns, Column{Path: paths[bounded]})
+		}
+	}
+	if len(columns) == 0 {
+		return nil
+	}
+	return &Index{Name: indexName(columns), Columns: columns}
+}
+
+func keysOf[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// orderColumns returns the columns for the keys of an order; ok is false if it needs one
+// that cannot be indexed, or is the order of ids.
+func orderColumns(keys []ankql.Order, m *schema.Model) (columns []Column, ok bool) {
+	for i, o := range keys {
+		if isID(o.Path) {
+			return columns, i > 0 && !o.Desc
+		}
+		if p, known := m.Property(o.Path[0]); !known || len(o.Path) > 1 && p.Type != schema.TypeJSON {
+			return nil, false
+		}
+		columns = append(columns, Column{Path: o.Path, Order: o.KeyOrder()})
+	}
+	return columns, true
+}
+
+// boundedPath returns the path that all boxes bound most, or "".
+func boundedPath(boxes []box, fixed map[string][]byte) string {
+	best, bestPart := "", 0.9
+	for _, path := range slices.Sorted(keysOf(boxes[0].sets)) {
+		if _, ok := fixed[path]; ok || path == schema.ID {
+			continue
+		}
+		part := 0.0
+		for _, b := range boxes {
+			s, ok := b.sets[path]
+			if !ok {
+				part = 1
+				break
+			}
+			part += selectivity(s)
+		}
+		if part < bestPart {
+			best, bestPart = path, part
+		}
+	}
+	return best
+}
+
+// pathsByText returns the paths of a predicate by their text.
+func pathsByText(e ankql.Expr) map[string]ankql.Path {
+	paths := map[string]ankql.Path{}
+	ankql.EachField(e, func(f *ankql.Field) { paths[f.Path.String()] = f.Path })
+	return paths
+}
+
+func indexName(columns []Column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Path.String()
+		if c.Order.Desc {
+			names[i] += " DESC"
+		}
+		if c.Order.NullsFirst != c.Order.Desc {
+			names[i] += map[bool]string{true: " NULLS FIRST", false: " NULLS LAST"}[c.Order.NullsFirst]
+		}
+	}
+	return strings.Join(names, ", ")
+}
