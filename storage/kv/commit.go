@@ -17,31 +17,39 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 		return err
 	}
 	defer e.leave()
-	p := plan{batch: b}
+	p := plan{batch: b, heads: &e.heads}
 	for {
 		w, err := p.prepare(ctx, e.store)
 		if err != nil || w.empty() {
 			return err
 		}
-		if err = e.store.Commit(ctx, w); !errors.Is(err, storage.ErrConflict) {
+		switch err = e.store.Commit(ctx, w); {
+		case err == nil:
+			p.remember()
+			return nil
+		case !errors.Is(err, storage.ErrConflict):
+			p.forget()
 			return err
 		}
-		// A row is not as it was read, or as the batch says it is. Look at all of them
-		// now: either the batch's own expectation fails, or somebody else's commit came
-		// in between, which is progress, and this one tries again.
+		// A row is not as it was read, or remembered, or as the batch says it is. Look at
+		// all of them now: either the batch's own expectation fails, or somebody else's
+		// commit came in between, which is progress, and this one tries again.
 		p.doubt = true
 	}
 }
 
 func (w *Writes) empty() bool { return len(w.Puts) == 0 && len(w.Deletes) == 0 }
 
-// plan turns a batch into writes. What the batch says is absent is not read, since the
-// store's check will tell; in doubt it is read as well, to tell who is wrong.
+// plan turns a batch into writes. What the batch says is absent is not read, nor what is
+// remembered, since the store's check will tell; in doubt it is read as well, to tell who
+// is wrong.
 type plan struct {
 	batch  *storage.Batch
+	heads  *heads
 	doubt  bool
-	stored map[string][]byte // what was read
+	stored map[string][]byte // rows read or remembered
 	w      *Writes
+	rows   [][]byte // of the batch's records, as written
 }
 
 // prepare reads what the batch depends on and returns the writes, or ErrConflict.
@@ -49,7 +57,7 @@ func (p *plan) prepare(ctx context.Context, store Store) (*Writes, error) {
 	if err := p.read(ctx, store); err != nil {
 		return nil, err
 	}
-	p.w = &Writes{}
+	p.w, p.rows = &Writes{}, p.rows[:0]
 	for _, ev := range p.batch.Events {
 		p.addEvent(ev)
 	}
@@ -76,6 +84,7 @@ func (p *plan) prepare(ctx context.Context, store Store) (*Writes, error) {
 }
 
 func (p *plan) read(ctx context.Context, store Store) error {
+	p.stored = map[string][]byte{}
 	keys := p.reads()
 	if len(keys) == 0 {
 		return nil
@@ -84,17 +93,24 @@ func (p *plan) read(ctx context.Context, store Store) error {
 	if err != nil {
 		return err
 	}
-	p.stored = make(map[string][]byte, len(keys))
 	for i, key := range keys {
 		p.stored[string(key)] = values[i]
 	}
 	return nil
 }
 
+// reads returns the keys to be read, and puts what is remembered in their place.
 func (p *plan) reads() (keys [][]byte) {
 	for i := range p.batch.Records {
-		if w := &p.batch.Records[i]; p.doubt || len(w.Expect) > 0 {
-			keys = append(keys, recordKey(w.Record.Collection, w.Record.Entity))
+		w := &p.batch.Records[i]
+		if len(w.Expect) == 0 && !p.doubt {
+			continue
+		}
+		key := recordKey(w.Record.Collection, w.Record.Entity)
+		if row := p.heads.expected(w.Record.Entity, w.Expect); row != nil && !p.doubt {
+			p.stored[string(key)] = row
+		} else {
+			keys = append(keys, key)
 		}
 	}
 	for _, entity := range p.batch.Evict {
@@ -106,6 +122,23 @@ func (p *plan) reads() (keys [][]byte) {
 		}
 	}
 	return keys
+}
+
+// remember keeps the rows written for the commits to come.
+func (p *plan) remember() {
+	for i := range p.batch.Records {
+		p.heads.remember(p.batch.Records[i].Record.Entity, p.rows[i])
+	}
+	for _, entity := range p.batch.Evict {
+		p.heads.forget(entity)
+	}
+}
+
+// forget drops what is remembered of the batch's records, whose rows are not known now.
+func (p *plan) forget() {
+	for i := range p.batch.Records {
+		p.heads.forget(p.batch.Records[i].Record.Entity)
+	}
 }
 
 func (p *plan) put(key, value []byte) { p.w.Puts = append(p.w.Puts, Pair{key, value}) }
@@ -145,7 +178,9 @@ func (p *plan) putRecord(w *storage.RecordWrite) error {
 		p.put(homeKey(rec.Entity), []byte(rec.Collection)) // K1
 	}
 	p.check(key, stored)
-	p.put(key, appendRow(nil, rec))
+	row := appendRow(nil, rec)
+	p.put(key, row)
+	p.rows = append(p.rows, row)
 	return nil
 }
 

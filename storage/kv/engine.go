@@ -28,6 +28,9 @@ type Options struct {
 	// so that finding a record by its entity takes one step instead of two; default
 	// 32768, none if negative.
 	Homes int
+	// Heads is how many bytes of records written last are remembered, so that an edit
+	// on top of an edit takes one step instead of two; default 1 MiB, none if negative.
+	Heads int
 }
 
 func (o *Options) ensureDefaults() {
@@ -37,13 +40,17 @@ func (o *Options) ensureDefaults() {
 	if o.Homes == 0 {
 		o.Homes = 32768
 	}
+	if o.Heads == 0 {
+		o.Heads = 1 << 20
+	}
 }
 
 // Engine implements storage.Engine over a Store.
 type Engine struct {
 	store   Store
 	options Options
-	homes   homeCache
+	homes   homes
+	heads   heads
 
 	mu struct {
 		sync.RWMutex // held for reading by every call, so that Close waits for them
@@ -61,6 +68,7 @@ func Open(ctx context.Context, store Store, options Options) (*Engine, error) {
 	options.ensureDefaults()
 	e := &Engine{store: store, options: options}
 	e.homes.init(options.Homes)
+	e.heads.init(options.Heads)
 	if err := e.checkVersion(ctx); err != nil {
 		return nil, err
 	}
@@ -179,7 +187,7 @@ func (e *Engine) readRound(ctx context.Context, entities []id.EntityID, homes []
 	learnt := false
 	for i, entity := range entities {
 		if homes[i] == "" && len(values[i]) > 0 {
-			homes[i] = e.homes.put(entity, values[i])
+			homes[i] = e.homes.learn(entity, values[i])
 			learnt = true
 		}
 	}

@@ -17,8 +17,8 @@ var variants = map[string]struct {
 }{
 	"visiting": {},
 	"plain":    {plain: true},
-	"tight":    {options: kv.Options{ScanRows: 3, Homes: -1}},
-	"tightest": {options: kv.Options{ScanRows: 1, Homes: 4}, plain: true},
+	"tight":    {options: kv.Options{ScanRows: 3, Homes: -1, Heads: -1}},
+	"tightest": {options: kv.Options{ScanRows: 1, Homes: 4, Heads: 500}, plain: true},
 }
 
 func openEngine(t testing.TB, disk *kvtest.Disk, options kv.Options, plain bool) storage.Engine {
