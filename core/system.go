@@ -26,6 +26,7 @@ const (
 // catalog is the models that the node knows.
 type catalog struct {
 	registering sync.Mutex // one registration at a time
+	seen        sync.Map   // *schema.Model: registered as they are
 	mu          struct {
 		sync.RWMutex
 		models   map[string]*schema.Model
@@ -61,6 +62,26 @@ func (c *catalog) putEntity(name string, e id.EntityID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.entities[name] = e
+}
+
+// unseen returns the models that have not been registered by the same pointer before, so
+// that registering at every use costs next to nothing. Models are not changed once they
+// have been given to a node.
+func (c *catalog) unseen(models []*schema.Model) (list []*schema.Model) {
+	for _, m := range models {
+		if _, ok := c.seen.Load(m); !ok {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (c *catalog) saw(models []*schema.Model) {
+	for _, m := range models {
+		if _, ok := c.get(m.Collection); ok {
+			c.seen.Store(m, struct{}{})
+		}
+	}
 }
 
 // all returns the models in order of their collections.
@@ -106,17 +127,26 @@ func (n *Node) CreateSystem(ctx context.Context) (err error) {
 	return nil
 }
 
-// Register makes models known. On a durable node they enter the catalog, whole or not at
+// Register makes models known, and keeps them: they are not changed afterwards. On a durable node they enter the catalog, whole or not at
 // all, and reach every connected node. On an ephemeral node they are known at once, and
 // told to the durable node now or when it is next connected; if that refuses them, the
 // status shows it and their transactions are refused.
 func (n *Node) Register(ctx context.Context, models ...*schema.Model) (err error) {
 	defer wrap(&err, "register")
+	models = n.catalog.unseen(models)
+	if len(models) == 0 {
+		return nil
+	}
 	for _, m := range models {
 		if err := m.Validate(); err != nil {
 			return err
 		}
 	}
+	defer func() {
+		if err == nil {
+			n.catalog.saw(models)
+		}
+	}()
 	if !n.opts.Durable {
 		return n.replica.register(ctx, models)
 	}

@@ -58,6 +58,9 @@ func (n *Node) systemTx() *Tx {
 	return t
 }
 
+// Node returns the node that the transaction belongs to.
+func (t *Tx) Node() *Node { return t.node }
+
 // ID returns the transaction's id, by which its receipt and its refusal name it.
 func (t *Tx) ID() id.TransactionID { return t.id }
 
