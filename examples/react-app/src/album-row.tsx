@@ -1,0 +1,164 @@
+import type { EntityId } from '@ankurah-go/client';
+import {
+  memo,
+  useEffect,
+  useRef,
+  useState,
+  type CSSProperties,
+  type FormEvent,
+  type KeyboardEvent,
+  type ReactElement,
+} from 'react';
+
+import { changedFields, readAlbum, YEAR_INPUT } from './album-fields.ts';
+import { CancelIcon, DeleteIcon, EditIcon, SaveIcon } from './icons.tsx';
+import type { Album } from './model.ts';
+import type { AlbumActions } from './use-albums.ts';
+
+interface AlbumRowProps {
+  readonly album: Album;
+  readonly onChange: AlbumActions['change'];
+  readonly onRemove: AlbumActions['remove'];
+}
+
+/** One album, to read or to edit in place. Rendered again only when the album itself changed. */
+export const AlbumRow = memo(function AlbumRow({ album, onChange, onRemove }: AlbumRowProps): ReactElement {
+  // What the album was when editing began: changes from elsewhere do not disturb what is being typed.
+  const [original, setOriginal] = useState<Album | undefined>(undefined);
+  const editButton = useRef<HTMLButtonElement>(null);
+  const wasEditing = useRef(false);
+  const editing = original !== undefined;
+
+  useEffect(() => {
+    if (wasEditing.current && !editing) editButton.current?.focus();
+    wasEditing.current = editing;
+  }, [editing]);
+
+  const save = (before: Album, form: HTMLFormElement): void => {
+    const changes = changedFields(before, readAlbum(form));
+    if (Object.keys(changes).length > 0) onChange(album.id, changes);
+    setOriginal(undefined);
+  };
+
+  return (
+    <li className={editing ? 'album is-editing' : 'album'} data-testid="album-row" data-id={album.id}>
+      {original ? (
+        <AlbumEditor
+          album={original}
+          onSave={form => save(original, form)}
+          onCancel={() => setOriginal(undefined)}
+          onRemove={onRemove}
+        />
+      ) : (
+        <>
+          <Sleeve album={album} />
+          <div className="album-text">
+            <span className="album-name" data-testid="row-name">
+              {album.name}
+            </span>
+            <span className="album-byline">
+              <span data-testid="row-artist">{album.artist}</span>
+              <span aria-hidden="true">·</span>
+              <span data-testid="row-year">{album.year}</span>
+            </span>
+          </div>
+          <div className="album-actions">
+            <button
+              ref={editButton}
+              type="button"
+              className="icon-button"
+              data-testid="row-edit"
+              aria-label={`Edit ${album.name}`}
+              onClick={() => setOriginal(album)}
+            >
+              <EditIcon />
+            </button>
+            <DeleteButton album={album} onRemove={onRemove} />
+          </div>
+        </>
+      )}
+    </li>
+  );
+});
+
+interface AlbumEditorProps {
+  readonly album: Album;
+  readonly onSave: (form: HTMLFormElement) => void;
+  readonly onCancel: () => void;
+  readonly onRemove: (id: EntityId) => void;
+}
+
+/** The inputs of a row: Enter saves, Escape leaves it as it was. */
+function AlbumEditor({ album, onSave, onCancel, onRemove }: AlbumEditorProps): ReactElement {
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    onSave(event.currentTarget);
+  };
+  const cancelOnEscape = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape') onCancel();
+  };
+  return (
+    <form className="album-edit" aria-label={`Edit ${album.name}`} onSubmit={submit} onKeyDown={cancelOnEscape}>
+      <div className="album-edit-fields">
+        <input
+          name="name"
+          data-testid="edit-name"
+          aria-label="Name"
+          defaultValue={album.name}
+          required
+          autoFocus
+          autoComplete="off"
+        />
+        <input
+          name="artist"
+          data-testid="edit-artist"
+          aria-label="Artist"
+          defaultValue={album.artist}
+          required
+          autoComplete="off"
+        />
+        <input {...YEAR_INPUT} name="year" data-testid="edit-year" aria-label="Year" defaultValue={album.year} required />
+      </div>
+      <div className="album-actions">
+        <button type="submit" className="icon-button is-save" data-testid="row-save" aria-label={`Save ${album.name}`}>
+          <SaveIcon />
+        </button>
+        <button type="button" className="icon-button" aria-label="Leave as it was" onClick={onCancel}>
+          <CancelIcon />
+        </button>
+        <DeleteButton album={album} onRemove={onRemove} />
+      </div>
+    </form>
+  );
+}
+
+interface DeleteButtonProps {
+  readonly album: Album;
+  readonly onRemove: (id: EntityId) => void;
+}
+
+function DeleteButton({ album, onRemove }: DeleteButtonProps): ReactElement {
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      data-testid="row-delete"
+      aria-label={`Delete ${album.name}`}
+      onClick={() => onRemove(album.id)}
+    >
+      <DeleteIcon />
+    </button>
+  );
+}
+
+/** A cover for albums that have none: a colour of their artist, with the first letter of the name. */
+function Sleeve({ album }: { readonly album: Album }): ReactElement {
+  let hash = 0;
+  for (const character of album.artist) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 360;
+  const [initial = '♪'] = album.name;
+  return (
+    <span className="sleeve" style={{ '--hue': hash } as CSSProperties} aria-hidden="true">
+      {initial.toUpperCase()}
+    </span>
+  );
+}

@@ -1,0 +1,4 @@
+import { defineModel, f, type Infer } from '@ankurah-go/client';
+
+export const Album = defineModel('album', { name: f.text(), artist: f.string(), year: f.int() });
+export type Album = Infer<typeof Album>;
