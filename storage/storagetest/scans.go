@@ -46,7 +46,7 @@ var Selections = []string{
 
 func scanMatchesAndOrders(t *testing.T, e storage.Engine) {
 	w := NewWorld(30)
-	recs := createAlbums(t, e, w, 120)
+	recs := createAlbums(t, e, w, 60)
 	for _, text := range Selections {
 		s := selection(t, text)
 		want := selected(recs, s, nil)

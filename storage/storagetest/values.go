@@ -245,7 +245,7 @@ func ownership(t *testing.T, e storage.Engine) {
 // largeBatch holds what a node catching up commits at once.
 func largeBatch(t *testing.T, e storage.Engine) {
 	w := NewWorld(11)
-	recs := createAlbums(t, e, w, 3000)
+	recs := createAlbums(t, e, w, 1500)
 	s := selection(t, "year > 0 ORDER BY year DESC, name")
 	wantRecords(t, scanAll(t, e, s, nil, 700), selected(recs, s, nil))
 	s = selection(t, "true")
