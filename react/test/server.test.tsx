@@ -1,9 +1,10 @@
 // @vitest-environment node
 import { expect, test } from 'vitest';
+import { createClient } from '@ankurah-go/client';
 import type { ReactElement } from 'react';
 import { renderToString } from 'react-dom/server';
 
-import { useEntity, useLiveQuery, useSignal, useStatus, useTransact } from '../src/mod.ts';
+import { AnkurahProvider, useEntity, useLiveQuery, useSignal, useStatus, useTransact } from '../src/mod.ts';
 import { Album, album } from './albums.ts';
 import { FakeClient } from './fake-client.ts';
 import { provide } from './render.tsx';
@@ -43,4 +44,18 @@ test('a signal shows its value, or the one named for the server', () => {
   }
   expect(renderToString(provide(client, <Signal />))).toBe('<p>from the browser</p>');
   expect(renderToString(provide(client, <Signal server="from the server" />))).toBe('<p>from the server</p>');
+});
+
+test('the real client can be made on a server, and renders as not started', async () => {
+  const client = createClient({ name: 'on-a-server', url: 'ws://localhost:1', models: [Album] });
+  function Page(): ReactElement {
+    return <p>{[useLiveQuery(Album).status, useEntity(Album, 'a').status, useStatus().connection].join()}</p>;
+  }
+  const page = (
+    <AnkurahProvider client={client}>
+      <Page />
+    </AnkurahProvider>
+  );
+  expect(renderToString(page)).toBe('<p>loading,loading,connecting</p>');
+  await client.close();
 });
