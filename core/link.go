@@ -321,6 +321,7 @@ func (p *peer) stop() {
 // ended, on the loop, fails what waits for an answer.
 func (p *peer) ended() {
 	p.node.replica.disconnected(p)
+	clear(p.subs) // answers that are still in the queue belong to nobody now
 	for _, r := range p.requests {
 		r.deadline.Stop()
 		r.done(fmt.Errorf("%w: %w", ErrOffline, errGone))
@@ -350,6 +351,13 @@ func (p *peer) ask(collection string, entities []id.EntityID, done func(error)) 
 		r.entities[e] = struct{}{}
 	}
 	p.out.must(&proto.Get{Request: p.expect(r), Collection: collection, Entities: entities})
+}
+
+// askFor asks for rows that this node turned out not to be in step with.
+func (p *peer) askFor(missing map[string][]id.EntityID) {
+	for collection, entities := range missing {
+		p.ask(collection, entities, func(error) {})
+	}
 }
 
 // askAtOnce bounds the ids of one Get.
@@ -415,16 +423,19 @@ func (p *peer) handle(f proto.Frame) error {
 			missing, err = d.update(ctx, m)
 			return err
 		}
-		s.done = p.orFail(func() {
-			for collection, entities := range missing {
-				p.ask(collection, entities, func(error) {})
-			}
-		})
+		s.done = p.orFail(func() { p.askFor(missing) })
 	case *proto.Rows:
 		return p.handleRows(m)
 	case *proto.Ack:
-		s.stage = func(ctx context.Context, d *draft) error { return d.ack(ctx, m) }
-		s.done = p.orFail(func() { r.settled(Settled{Transaction: m.Transaction}) })
+		var missing map[string][]id.EntityID
+		s.stage = func(ctx context.Context, d *draft) (err error) {
+			missing, err = d.ack(ctx, m)
+			return err
+		}
+		s.done = p.orFail(func() {
+			r.settled(Settled{Transaction: m.Transaction})
+			p.askFor(missing)
+		})
 	case *proto.Nack:
 		if temporary(kindFromWire(m.Kind)) {
 			return remoteError(m.Kind, m.Message)

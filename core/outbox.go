@@ -141,12 +141,14 @@ func (p *pendingTx) collectionOf(e id.EntityID) string {
 }
 
 // ack takes the durable node's word that it has a transaction: its events move into the
-// bases.
-func (d *draft) ack(ctx context.Context, m *proto.Ack) error {
+// bases. It returns the entities that this node must ask for, since the durable node has
+// more of them than this node knows of.
+func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.EntityID, err error) {
 	p, ok := d.outbox.byTx[m.Transaction]
 	if !ok || p.attempt != m.Attempt {
-		return nil
+		return nil, nil
 	}
+	missing = make(map[string][]id.EntityID)
 	d.dropped = true
 	d.edits++
 	rows := make(map[id.EntityID]proto.AckRow, len(m.Rows))
@@ -157,38 +159,43 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) error {
 		if d.outbox.isIncluded(p, e) {
 			continue
 		}
-		if err := d.include(ctx, p, e, rows[e]); err != nil {
-			return err
+		inStep, err := d.include(ctx, p, e, rows[e])
+		if err != nil {
+			return nil, err
+		}
+		if !inStep {
+			missing[p.collectionOf(e)] = append(missing[p.collectionOf(e)], e)
 		}
 	}
 	d.outbox.remove(p)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
 	d.showPending()
 	d.current.ID = p.tx
-	return nil
+	return missing, nil
 }
 
 // include merges an acknowledged transaction's events on one entity into its base.
-func (d *draft) include(ctx context.Context, p *pendingTx, e id.EntityID, row proto.AckRow) error {
+func (d *draft) include(ctx context.Context, p *pendingTx, e id.EntityID, row proto.AckRow) (inStep bool, err error) {
 	rec, err := d.record(ctx, e)
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.outbox.included(p, e)
 	if rec.now == nil {
-		return nil // evicted meanwhile
+		return true, nil // evicted meanwhile
 	}
 	confirmed, rev := base(rec.now), rec.now.BaseRev
+	inStep = true
 	if row.Rev > rev {
-		inStep := row.Before.Equal(confirmed.Head)
+		inStep = row.Before.Equal(confirmed.Head)
 		if confirmed, err = p.apply(confirmed, e); err != nil {
-			return err
+			return false, err
 		}
 		if inStep {
 			rev = row.Rev
 		}
 	}
-	return d.settle(rec, rec.now.Collection, e, confirmed, rev)
+	return inStep, d.settle(rec, rec.now.Collection, e, confirmed, rev)
 }
 
 // apply merges the transaction's events on one entity into a state.

@@ -272,6 +272,7 @@ func (r *replica) remember(e id.EntityID, rec *proto.Record) {
 // recoverMemory brings memory back to what is stored, after a batch failed.
 func (r *replica) recoverMemory(ctx context.Context, d *draft) {
 	clear(r.cache)
+	r.upstreams.dirty = true
 	if !d.dropped {
 		return
 	}
@@ -532,8 +533,7 @@ func (r *replica) wipe(ctx context.Context, d *draft) error {
 	}
 	r.position = 0
 	r.upstreams.forget()
-	d.meta(metaPosition, nil)
-	d.meta(metaCursors, nil)
+	d.advance(0)
 	return nil
 }
 

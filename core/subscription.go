@@ -2,7 +2,9 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -50,6 +52,9 @@ type pendingRow struct {
 func (s *session) subscribe(m *proto.Subscribe) error {
 	return s.scanning(func(ctx context.Context) {
 		sub, err := s.newSubscription(m)
+		if errors.Is(err, errDuplicate) {
+			return // the same frame again
+		}
 		if err == nil {
 			err = sub.answer(ctx, m)
 		}
@@ -59,6 +64,8 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 		}
 	})
 }
+
+var errDuplicate = errors.New("the subscription exists")
 
 func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	params := make([]any, len(m.Params))
@@ -87,7 +94,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 		return nil, ErrClosed
 	}
 	if _, taken := s.subs[m.Sub]; taken {
-		return nil, fmt.Errorf("%w: subscription %d exists", proto.ErrStructure, m.Sub)
+		return nil, errDuplicate
 	}
 	if len(s.subs) >= s.node.limits.Subscriptions {
 		return nil, fmt.Errorf("%w: more than %d subscriptions on one connection", ErrLimit, s.node.limits.Subscriptions)
@@ -282,12 +289,12 @@ func (w *rowWriter) done() error {
 	return w.sub.session.out.wait(w.ctx, frame)
 }
 
-// resume sends what changed after a feed position: rows that match now, and rows that
-// did at that position. Other rows are none of the peer's business.
+// resume sends what changed after a feed position: rows that match now, and rows that did
+// at that position or at any time since. (The peer may hold one that matched only in
+// between: it may have made it so itself.) Other rows are none of its business.
 func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint64) error {
 	n := sub.session.node
-	undo := make(map[id.EntityID]map[string]proto.Field)
-	created := make(map[id.EntityID]bool)
+	past := make(map[id.EntityID][]*proto.Change)
 	var order []id.EntityID
 	for {
 		entries, err := n.engine.Feed(ctx, n.self, after, storage.MaxPage)
@@ -304,16 +311,10 @@ func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint6
 				if c.Collection != sub.collection {
 					continue
 				}
-				if undo[c.Entity] == nil {
-					undo[c.Entity] = make(map[string]proto.Field)
+				if past[c.Entity] == nil {
 					order = append(order, c.Entity)
-					created[c.Entity] = len(c.Before) == 0
 				}
-				for _, f := range c.Undo {
-					if _, older := undo[c.Entity][f.Name]; !older {
-						undo[c.Entity][f.Name] = f
-					}
-				}
+				past[c.Entity] = append(past[c.Entity], c)
 			}
 		}
 	}
@@ -328,14 +329,29 @@ func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint6
 			if r == nil {
 				continue
 			}
-			past := pastRow{r, undo[page[i]]}
-			matched := !created[page[i]] && !past.deleted() && sub.sel.Matches(past)
-			if err := sub.resumeRow(out, r, matched); err != nil {
+			if err := sub.resumeRow(out, r, sub.matched(r, past[page[i]])); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// matched reports whether a row matched before any of the given changes, oldest first.
+func (sub *subscription) matched(r *proto.Record, changes []*proto.Change) bool {
+	row := pastRow{r, make(map[string]value.Value)}
+	for _, c := range slices.Backward(changes) {
+		if len(c.Before) == 0 {
+			return false // it did not exist
+		}
+		for _, f := range c.Undo {
+			row.undone[f.Name] = f.Value
+		}
+		if !row.deleted() && sub.sel.Matches(row) {
+			return true
+		}
+	}
+	return false
 }
 
 func (sub *subscription) resumeRow(out *rowWriter, r *proto.Record, matched bool) error {
@@ -527,15 +543,16 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	return out.done()
 }
 
-// pastRow reads a record as it was before the changes that undo takes back.
+// pastRow reads a record as it was before some changes.
 type pastRow struct {
 	record *proto.Record
-	undo   map[string]proto.Field
+	undone map[string]value.Value
 }
 
+// Field implements ankql.Fields.
 func (p pastRow) Field(name string) value.Value {
-	if f, ok := p.undo[name]; ok {
-		return f.Value
+	if v, ok := p.undone[name]; ok {
+		return v
 	}
 	return p.record.Field(name)
 }

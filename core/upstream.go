@@ -19,6 +19,7 @@ type upstreams struct {
 	replica *replica
 	byKey   map[string]*upstream
 	cursors []cursor // of selections, least recently used first
+	dirty   bool     // cursors differ from what is stored
 }
 
 // upstream is one subscription.
@@ -48,13 +49,14 @@ func (u *upstreams) load(stored []byte, position uint64) (err error) {
 	for i := range u.cursors {
 		if u.cursors[i].seq == 0 {
 			u.cursors[i].seq = position
+			u.dirty = true
 		}
 	}
 	return err
 }
 
 // forget drops all cursors.
-func (u *upstreams) forget() { u.cursors = nil }
+func (u *upstreams) forget() { u.cursors, u.dirty = nil, true }
 
 // upstreamSelection returns what to subscribe to for a query: without a limit the order
 // does not matter; with one, some rows more than are shown, so that a row which a pending
@@ -137,6 +139,7 @@ func (u *upstreams) set(key string, seq uint64) {
 		u.cursors = slices.Delete(u.cursors, 0, 1)
 	}
 	u.cursors = append(u.cursors, cursor{key, seq})
+	u.dirty = true
 }
 
 // disconnected freezes what was in step.
@@ -144,6 +147,7 @@ func (u *upstreams) disconnected() {
 	for i := range u.cursors {
 		if u.cursors[i].seq == 0 {
 			u.cursors[i].seq = u.replica.position
+			u.dirty = true
 		}
 	}
 	for _, up := range u.byKey {
@@ -241,7 +245,6 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
 	if up.sel.Limit < 0 && m.Seq > 0 {
 		d.upstreams.open(up)
 		d.advance(m.Seq)
-		d.meta(metaCursors, encodeCursors(d.upstreams.cursors))
 	}
 	return nil
 }
@@ -263,11 +266,15 @@ func (up *upstream) list(m *proto.Rows) {
 	}
 }
 
-// advance notes the position of the durable node's feed up to which this node is in step.
+// advance notes the position of the durable node's feed up to which the open selections
+// are in step. A stored cursor that says "open" follows the stored position, so what is
+// open now is stored no later than the position.
 func (d *draft) advance(seq uint64) {
-	if seq > d.position {
-		d.position = seq
-		d.meta(metaPosition, encodeUint(seq))
+	d.position = max(d.position, seq)
+	d.meta(metaPosition, encodeUint(d.position))
+	if d.upstreams.dirty {
+		d.upstreams.dirty = false
+		d.meta(metaCursors, encodeCursors(d.upstreams.cursors))
 	}
 }
 
