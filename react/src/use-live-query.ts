@@ -55,10 +55,13 @@ export function useLiveQuery<M extends AnyModel>(
   // `parent && 'parent = ?'` must never come to mean every row, therefore undefined is not "left out".
   const text = query.length === 0 ? '' : typeof selection === 'string' ? selection : null;
   const key = text === null ? null : queryKey(model, text, params);
+  // The key stands for text and parameters, which may be new objects with each render.
+  // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<readonly Infer<M>[]>>(
     () => (text === null ? SKIPPED : new DeferredLive(LOADING, () => client.query(model, text, params, { lazy: true }))),
     [client, model, key],
   );
+  // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
   return useKept(live, useLive(live), client, model, text !== null && options?.keepPrevious !== false);
 }
 
@@ -72,8 +75,11 @@ interface Answer<R> {
 
 /**
  * Puts the last answered rows into a snapshot that has none of its own yet. Only what was committed
- * to the screen counts as answered, therefore the effect.
+ * to the screen counts as answered, therefore the effect; and it is a ref, because state would
+ * render every change of the data twice. A render that reads an answer which is newer than itself
+ * shows newer rows for a moment, and that is all.
  */
+// oxlint-disable react/refs
 function useKept<R>(
   live: DeferredLive<R>,
   snapshot: LiveSnapshot<R>,
@@ -93,3 +99,4 @@ function useKept<R>(
   });
   return useMemo(() => (data === snapshot.data ? snapshot : Object.freeze({ ...snapshot, data })), [snapshot, data]);
 }
+// oxlint-enable react/refs

@@ -49,7 +49,7 @@ export class FakeLive<T> {
 
   /** Tells the listeners although nothing changed. */
   notify(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.forEach(listener => listener());
   }
 
   subscribe(listener: () => void): () => void {

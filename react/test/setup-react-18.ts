@@ -2,6 +2,7 @@ import Module from 'node:module';
 
 // Packages that require React themselves (react-dom, Testing Library) are to get version 18 as well.
 // Vitest's aliases end where such a package begins; Node.js resolves from there on.
+// oxlint-disable eslint/no-underscore-dangle -- its name
 interface Resolver {
   _resolveFilename(request: string, ...rest: unknown[]): string;
 }

@@ -4,7 +4,6 @@ import { createRoot } from 'react-dom/client';
 
 import { App } from './app.tsx';
 import { client } from './client.ts';
-import './style.css';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
@@ -18,6 +17,7 @@ createRoot(root).render(
 );
 
 // The built app can be reloaded offline, because a service worker keeps its files; see offline-files.ts.
+// A browser that refuses to (in a private window, say) needs the network for a reload, as for any page.
 if (import.meta.env.PROD && 'serviceWorker' in navigator) {
-  navigator.serviceWorker.register('/service-worker.js').catch((error: unknown) => console.warn(error));
+  navigator.serviceWorker.register('/service-worker.js').catch(() => undefined);
 }
