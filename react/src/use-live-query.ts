@@ -1,6 +1,14 @@
 'use client';
 
-import { queryKey, type AnyModel, type Client, type Infer, type LiveSnapshot, type Params } from '@ankurah-go/client';
+import {
+  ClientError,
+  queryKey,
+  type AnyModel,
+  type Client,
+  type Infer,
+  type LiveSnapshot,
+  type Params,
+} from '@ankurah-go/client';
 import { useEffect, useMemo, useRef } from 'react';
 
 import { useClient } from './provider.ts';
@@ -54,7 +62,7 @@ export function useLiveQuery<M extends AnyModel>(
   const [selection, params, options] = query;
   // `parent && 'parent = ?'` must never come to mean every row, therefore undefined is not "left out".
   const text = query.length === 0 ? '' : typeof selection === 'string' ? selection : null;
-  const key = text === null ? null : queryKey(model, text, params);
+  const key = text === null ? null : keyOf(model, text, params);
   // The key stands for text and parameters, which may be new objects with each render.
   // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<readonly Infer<M>[]>>(
@@ -63,6 +71,16 @@ export function useLiveQuery<M extends AnyModel>(
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
   return useKept(live, useLive(live), client, model, text !== null && options?.keepPrevious !== false);
+}
+
+/** Names a query. One with parameters that the client will refuse is named after the refusal. */
+function keyOf(model: AnyModel, text: string, params: Params | undefined): string {
+  try {
+    return queryKey(model, text, params);
+  } catch (error) {
+    if (error instanceof ClientError) return error.message;
+    throw error;
+  }
 }
 
 /** The rows that a component showed last as the answer to a query. */

@@ -98,6 +98,15 @@ describe('one query', () => {
     expect(shown()).toBe('error (album is not among the models of this client): ');
   });
 
+  test('with a parameter that cannot be bound is an error in the result, and recovers', () => {
+    const client = new FakeClient();
+    const { rerender } = renderWith(client, <Probe selection={bySince} params={{ since: NaN }} />);
+    expect(shown()).toBe('error (NaN cannot be bound to a selection): ');
+    rerender(provide(client, <Probe selection={bySince} params={{ since: 1999 }} />));
+    act(() => client.liveQuery(Album, bySince, { since: 1999 }).answer([album('Drones')]));
+    expect(shown()).toBe('local: Drones');
+  });
+
   test('lets a mistake in the program reach the error boundary', () => {
     const client = new FakeClient();
     client.refuse = new TypeError('a bug');
