@@ -21,6 +21,7 @@ type outbox struct {
 	byEntity   map[id.EntityID][]*pendingTx // in order; without those that the base includes
 	receipts   map[id.TransactionID]*Receipt
 	next       uint64
+	acked      int // of pending, those that a durable node has
 	rejections []Rejection
 }
 
@@ -31,6 +32,9 @@ type pendingTx struct {
 	attempt uint64 // how often its events were made again
 	events  []*proto.Event
 	sent    bool // on the present connection
+
+	acked  bool                   // a durable node has it
+	awaits map[id.EntityID]uint64 // acked, but not part of the base before it has this revision
 }
 
 // Rejection is an own transaction that a durable node refused.
@@ -71,9 +75,12 @@ func (o *outbox) load(ctx context.Context, n *Node) error {
 			after = entry.Seq
 		}
 	}
-	n.status.update(func(s *Status) { s.Pending = len(o.pending) })
+	n.status.update(func(s *Status) { s.Pending = o.unacknowledged() })
 	return nil
 }
+
+// unacknowledged returns how many transactions no durable node is known to have.
+func (o *outbox) unacknowledged() int { return len(o.pending) - o.acked }
 
 // add appends a new transaction.
 func (o *outbox) add(p *pendingTx, receipt *Receipt) {
@@ -97,6 +104,9 @@ func (o *outbox) insert(p *pendingTx) {
 func (o *outbox) remove(p *pendingTx) {
 	if i := slices.Index(o.pending, p); i >= 0 {
 		o.pending = slices.Delete(o.pending, i, i+1)
+		if p.acked {
+			o.acked--
+		}
 	}
 	delete(o.byTx, p.tx)
 	for _, e := range p.entities() {
@@ -141,61 +151,88 @@ func (p *pendingTx) collectionOf(e id.EntityID) string {
 }
 
 // ack takes the durable node's word that it has a transaction: its events move into the
-// bases. It returns the entities that this node must ask for, since the durable node has
-// more of them than this node knows of.
+// bases. Where the durable node has more of an entity than this node knows of, the events
+// stay pending until the row has been asked for (missing) and has come; if the connection
+// ends first, the transaction is sent, and acknowledged, once more.
 func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.EntityID, err error) {
 	p, ok := d.outbox.byTx[m.Transaction]
 	if !ok || p.attempt != m.Attempt {
 		return nil, nil
 	}
-	missing = make(map[string][]id.EntityID)
 	d.dropped = true
 	d.edits++
-	rows := make(map[id.EntityID]proto.AckRow, len(m.Rows))
-	for _, row := range m.Rows {
-		rows[row.Entity] = row
+	if !p.acked {
+		p.acked = true
+		d.outbox.acked++
 	}
-	for _, e := range p.entities() {
-		if d.outbox.isIncluded(p, e) {
+	p.awaits = make(map[id.EntityID]uint64)
+	missing = make(map[string][]id.EntityID)
+	for _, row := range m.Rows {
+		if d.outbox.isIncluded(p, row.Entity) {
 			continue
 		}
-		inStep, err := d.include(ctx, p, e, rows[e])
+		inStep, err := d.include(ctx, p, row)
 		if err != nil {
 			return nil, err
 		}
 		if !inStep {
-			missing[p.collectionOf(e)] = append(missing[p.collectionOf(e)], e)
+			p.awaits[row.Entity] = row.Rev
+			missing[p.collectionOf(row.Entity)] = append(missing[p.collectionOf(row.Entity)], row.Entity)
 		}
 	}
-	d.outbox.remove(p)
-	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
+	d.finish(p)
 	d.showPending()
 	d.current.ID = p.tx
 	return missing, nil
 }
 
-// include merges an acknowledged transaction's events on one entity into its base.
-func (d *draft) include(ctx context.Context, p *pendingTx, e id.EntityID, row proto.AckRow) (inStep bool, err error) {
-	rec, err := d.record(ctx, e)
+// include merges an acknowledged transaction's events on one entity into its base, if
+// that is what the durable node made them on.
+func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (inStep bool, err error) {
+	rec, err := d.record(ctx, row.Entity)
 	if err != nil {
 		return false, err
 	}
-	d.outbox.included(p, e)
 	if rec.now == nil {
+		d.outbox.included(p, row.Entity)
 		return true, nil // evicted meanwhile
 	}
 	confirmed, rev := base(rec.now), rec.now.BaseRev
-	inStep = true
 	if row.Rev > rev {
-		inStep = row.Before.Equal(confirmed.Head)
-		if confirmed, err = p.apply(confirmed, e); err != nil {
+		if !row.Before.Equal(confirmed.Head) {
+			return false, nil
+		}
+		if confirmed, err = p.apply(confirmed, row.Entity); err != nil {
 			return false, err
 		}
-		if inStep {
-			rev = row.Rev
+		rev = row.Rev
+	}
+	d.outbox.included(p, row.Entity)
+	return true, d.settle(rec, rec.now.Collection, row.Entity, confirmed, rev)
+}
+
+// arrived notes that an entity's base is about to be what the durable node had at rev, and
+// ends the acknowledged transactions that waited for that.
+func (d *draft) arrived(e id.EntityID, rev uint64) {
+	for _, p := range slices.Clone(d.outbox.byEntity[e]) {
+		if awaited, ok := p.awaits[e]; ok && rev >= awaited {
+			delete(p.awaits, e)
+			d.outbox.included(p, e)
+			d.finish(p)
 		}
 	}
-	return inStep, d.settle(rec, rec.now.Collection, e, confirmed, rev)
+}
+
+// finish takes a transaction out of the outbox once it is acknowledged and part of all
+// its bases.
+func (d *draft) finish(p *pendingTx) {
+	if !p.acked || len(p.awaits) > 0 {
+		return
+	}
+	d.dropped = true
+	d.edits++
+	d.outbox.remove(p)
+	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
 }
 
 // apply merges the transaction's events on one entity into a state.

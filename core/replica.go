@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -385,6 +386,7 @@ func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) 
 	if rec.now != nil && rec.now.BaseRev >= row.Rev {
 		return nil
 	}
+	d.arrived(row.Entity, row.Rev)
 	return d.settle(rec, collection, row.Entity, row.State, row.Rev)
 }
 
@@ -392,8 +394,12 @@ func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) 
 // outbox, where the durable node will answer them.
 func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) error {
 	rec, err := d.record(ctx, e)
-	if err != nil || rec.now == nil || rec.now.BaseRev == 0 {
+	if err != nil || rec.now == nil {
 		return err
+	}
+	d.arrived(e, math.MaxUint64)
+	if rec.now.BaseRev == 0 && len(d.outbox.byEntity[e]) > 0 {
+		return nil // it is this node's own, on its way
 	}
 	d.put(rec, collection, e, nil)
 	return nil
@@ -479,7 +485,7 @@ func (d *draft) resettle(ctx context.Context, e id.EntityID) error {
 }
 
 func (d *draft) showPending() {
-	count := len(d.outbox.pending)
+	count := d.outbox.unacknowledged()
 	d.node.status.update(func(s *Status) { s.Pending = count })
 }
 

@@ -389,6 +389,7 @@ func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingT
 	if own != nil {
 		d.outbox.included(own, c.Entity)
 	}
+	d.arrived(c.Entity, c.Rev)
 	return true, d.settle(rec, c.Collection, c.Entity, next, c.Rev)
 }
 

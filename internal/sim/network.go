@@ -11,11 +11,12 @@ import (
 	"github.com/ankurah-go/ankurah/connectors/local"
 )
 
-// Faults are the probabilities, per frame, of what can go wrong on a connection.
+// Faults are the probabilities, per frame, of what can go wrong on a connection. Within
+// one connection frames keep their order, as the protocol demands of a connector; between
+// connections delays reorder them at will.
 type Faults struct {
 	Cut       float64       // the connection breaks, and what is under way is lost
 	Duplicate float64       // the frame arrives twice
-	Swap      float64       // the frame changes places with the next
 	Delay     time.Duration // a frame takes up to this long
 }
 
@@ -60,7 +61,7 @@ func (n *Network) Join() {
 	n.down = false
 }
 
-func (n *Network) draw() (f Faults, roll [3]float64, delay time.Duration) {
+func (n *Network) draw() (f Faults, roll [2]float64, delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i := range roll {
@@ -109,8 +110,7 @@ func (d *faultyDialer) Dial(ctx context.Context) (connectors.Conn, error) {
 type faultyConn struct {
 	connectors.Conn
 	net  *Network
-	next []byte // received ahead of its time by a swap, or a second copy
-	last []byte // to be sent behind the next frame
+	next []byte // a second copy, to be received next
 }
 
 func (c *faultyConn) Send(ctx context.Context, frame []byte) error {
@@ -122,21 +122,11 @@ func (c *faultyConn) Send(ctx context.Context, frame []byte) error {
 		c.Conn.Close("cut")
 		return errDown
 	}
-	if roll[2] < f.Swap && c.last == nil && len(frame) > 0 {
-		c.last = frame
-		return nil
-	}
 	if err := c.Conn.Send(ctx, frame); err != nil {
 		return err
 	}
 	if roll[1] < f.Duplicate {
-		if err := c.Conn.Send(ctx, append([]byte(nil), frame...)); err != nil {
-			return err
-		}
-	}
-	if held := c.last; held != nil {
-		c.last = nil
-		return c.Conn.Send(ctx, held)
+		return c.Conn.Send(ctx, append([]byte(nil), frame...))
 	}
 	return nil
 }
@@ -160,12 +150,6 @@ func (c *faultyConn) Receive(ctx context.Context) ([]byte, error) {
 		return nil, errDown
 	case roll[1] < f.Duplicate:
 		c.next = append([]byte(nil), frame...)
-	case roll[2] < f.Swap:
-		behind := frame
-		if frame, err = c.Conn.Receive(ctx); err != nil {
-			return nil, err
-		}
-		c.next = behind
 	}
 	return frame, nil
 }

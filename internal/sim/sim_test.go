@@ -17,7 +17,7 @@ var scenarios = map[string]Plan{
 	"reliable": {Clients: 2, Steps: 120},
 	"slow":     {Clients: 3, Steps: 120, Faults: Faults{Delay: 2 * time.Second}},
 	"lossy":    {Clients: 3, Steps: 150, Faults: Faults{Cut: 0.02, Duplicate: 0.05, Delay: 100 * time.Millisecond}},
-	"shuffled": {Clients: 3, Steps: 150, Faults: Faults{Cut: 0.01, Duplicate: 0.05, Swap: 0.05, Delay: 500 * time.Millisecond}},
+	"shuffled": {Clients: 4, Steps: 150, Faults: Faults{Cut: 0.005, Duplicate: 0.1, Delay: 20 * time.Second}},
 }
 
 // TestSystemsConverge holds convergence, durability, rollback and live results under
