@@ -22,6 +22,14 @@ type Collector interface{ Collection() string }
 // stored as null.
 type Ref[T any] struct{ id.EntityID }
 
+// AnkQLValue makes a Ref a parameter of a selection.
+func (r Ref[T]) AnkQLValue() value.Value {
+	if r.IsZero() {
+		return value.Null
+	}
+	return value.ID(r.EntityID)
+}
+
 // refTarget lets a field of type Ref[T] say what it refers to without naming T.
 func (Ref[T]) refTarget() reflect.Type { return reflect.TypeFor[T]() }
 

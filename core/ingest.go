@@ -76,6 +76,9 @@ func (in *ingest) event(ctx context.Context, e *proto.Event) error {
 	if err != nil {
 		return err
 	}
+	if size := stateSize(state); size > proto.MaxStateBytes {
+		return fmt.Errorf("%w: the entity would take %d bytes, more than %d", ErrTooLarge, size, proto.MaxStateBytes)
+	}
 	next := &proto.Record{Collection: e.Collection, Entity: e.Entity, Rev: 1, State: state}
 	if t.before != nil {
 		next.Rev = t.before.Rev + 1

@@ -51,6 +51,9 @@ func (o *outlet) add(frame []byte, always bool) bool {
 	if o.mu.closed {
 		return true // nobody is there to miss it
 	}
+	if len(frame) > proto.MaxFrame && !always {
+		return false
+	}
 	full := len(o.mu.frames) >= o.limits.SendQueue || o.mu.bytes+len(frame) > o.limits.SendBytes && o.mu.bytes > 0
 	if full && !always {
 		return false

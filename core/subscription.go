@@ -453,6 +453,9 @@ func (s *session) settle(t *reactor.Transaction) {
 	}
 	if !s.out.push(update) {
 		s.behind.Store(true)
+		if s.out.drained() { // not slow: the update alone is too large for a frame
+			s.catchUp()
+		}
 		return
 	}
 	f.seq = t.Seq

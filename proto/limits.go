@@ -9,6 +9,7 @@ const (
 	MaxEventBytes = 1 << 20  // canonical body of one event
 	MaxTxEvents   = 10_000   // events in one transaction
 	MaxTxBytes    = 8 << 20  // all events of one transaction
+	MaxStateBytes = 4 << 20  // all properties of one entity
 	MaxFrame      = 16 << 20 // one frame on the wire
 	MaxNameBytes  = 128      // collection and property names
 	MaxUserBytes  = 256      // the principal named in an event
