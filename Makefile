@@ -68,7 +68,7 @@ build-app: build-react ## the example app, examples/react-app/dist
 	@$(BUN) run --cwd examples/react-app build
 
 .tools/node_modules.stamp: $(NODE_PKGS)
-	@$(BUN) install $(if $(wildcard bun.lock),--frozen-lockfile) && touch $@
+	@$(BUN) install && touch $@
 
 bin/ankurah-server: $(GO_SRC)
 	@mkdir -p bin
