@@ -16,20 +16,19 @@ type Artist struct {
 
 // Everything has a field of every type that a property can have.
 type Everything struct {
-	Text     string              `ankurah:"text,text"`
-	Note     *string             `ankurah:"note"`
-	Yes      bool                `ankurah:"yes"`
-	Count    int                 `ankurah:"count"`
-	Small    uint16              `ankurah:"small"`
-	Ratio    float64             `ankurah:"ratio"`
-	Blob     []byte              `ankurah:"blob"`
-	At       time.Time           `ankurah:"at"`
-	Until    *time.Time          `ankurah:"until"`
-	Artist   ankurah.Ref[Artist] `ankurah:"artist"`
-	Genre    string              `ankurah:"genre,enum=rock|jazz"`
-	Meta     map[string]any      `ankurah:"meta,json"`
-	Tags     []string            `ankurah:"tags,json"`
-	internal int
+	Text   string              `ankurah:"text,text"`
+	Note   *string             `ankurah:"note"`
+	Yes    bool                `ankurah:"yes"`
+	Count  int                 `ankurah:"count"`
+	Small  uint16              `ankurah:"small"`
+	Ratio  float64             `ankurah:"ratio"`
+	Blob   []byte              `ankurah:"blob"`
+	At     time.Time           `ankurah:"at"`
+	Until  *time.Time          `ankurah:"until"`
+	Artist ankurah.Ref[Artist] `ankurah:"artist"`
+	Genre  string              `ankurah:"genre,enum=rock|jazz"`
+	Meta   map[string]any      `ankurah:"meta,json"`
+	Tags   []string            `ankurah:"tags,json"`
 }
 
 func (Everything) Collection() string { return "all-of-it" }

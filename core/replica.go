@@ -52,7 +52,6 @@ type draft struct {
 	batch   storage.Batch
 	records map[id.EntityID]*drafted
 	order   []id.EntityID
-	txs     []*reactor.Transaction
 	current *reactor.Transaction
 	hold    bool // the step publishes its changes itself, later
 	held    []reactor.Change

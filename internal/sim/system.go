@@ -46,7 +46,6 @@ type system struct {
 	clients []*client
 	notes   []id.EntityID
 	acked   map[id.TransactionID]write
-	err     error
 }
 
 type client struct {
