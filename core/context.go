@@ -34,11 +34,10 @@ func (c *Context) Get(ctx context.Context, collection string, e id.EntityID) (_ 
 	if err := c.node.checkCollection(collection); err != nil {
 		return nil, err
 	}
-	records, err := c.node.engine.Records(ctx, []id.EntityID{e})
+	r, err := c.node.record(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	r := records[0]
 	if r == nil && c.node.replica != nil {
 		if r, err = c.node.replica.get(ctx, collection, e); err != nil {
 			return nil, err

@@ -342,7 +342,7 @@ func (q *LiveQuery) reselect(sel *ankql.Selection, done chan error) {
 // Touch implements reactor.Watcher.
 func (q *LiveQuery) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	if q.filling {
-		q.buffer = append(q.buffer, *c)
+		q.buffer = buffered(q.buffer, c)
 		return
 	}
 	q.mu.Lock()

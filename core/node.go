@@ -69,6 +69,7 @@ type Node struct {
 	catalog catalog
 	system  membership
 	open    snapshots // of open transactions
+	overlay overlay   // shown and not stored yet
 	status  statusBoard
 	peers   sessionSet
 	loop    loop

@@ -60,6 +60,7 @@ type draft struct {
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
 	edits     int                             // counts changes, to see whether a failed step made any
 	broken    error                           // a step failed half way: nothing of the draft is stored
+	returned  []*proto.Record                 // shown again after the batch failed
 }
 
 // drafted is one record of a draft.
@@ -185,21 +186,74 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 		}
 		accepted = append(accepted, staged{s, tx})
 	}
-	if err := r.store(ctx, d); err != nil {
+	err := d.broken
+	if err == nil {
+		d.show()
+		for _, a := range accepted {
+			if len(a.tx.Changes) > 0 {
+				r.node.publish(a.tx)
+			}
+		}
+		if err = r.store(ctx, d); err != nil {
+			d.takeBack()
+		}
+		r.node.overlay.clear()
+	}
+	if err != nil {
 		r.node.opts.Listener.failed("store", err)
 		r.recoverMemory(ctx, d)
-		for _, a := range accepted {
-			a.step.finish(err)
-		}
-		return
 	}
 	for _, a := range accepted {
-		if len(a.tx.Changes) > 0 {
-			r.node.publish(a.tx)
-		}
-		a.step.finish(nil)
+		a.step.finish(err)
 	}
 	r.pump()
+}
+
+// show lays the draft over storage for every reader, and leaves what was there before
+// with the open transactions.
+func (d *draft) show() {
+	records := make(map[id.EntityID]overlaid, len(d.order))
+	for _, e := range d.order {
+		rec := d.records[e]
+		if rec.now == rec.stored {
+			continue
+		}
+		d.node.open.preserve(e, rec.stored)
+		x := overlaid{record: rec.now}
+		if rec.now != nil {
+			x.collection = rec.now.Collection
+		} else {
+			x.collection = rec.stored.Collection
+		}
+		records[e] = x
+	}
+	d.node.overlay.show(records)
+}
+
+// takeBack shows again what was there before a draft that could not be stored. The
+// records get new revisions, since a greater one counts as later.
+func (d *draft) takeBack() {
+	tx := &reactor.Transaction{}
+	for _, e := range d.order {
+		rec := d.records[e]
+		if rec.now == rec.stored {
+			continue
+		}
+		change := reactor.Change{Entity: e, Before: visible(rec.now)}
+		if rec.now != nil {
+			change.Collection, change.Rev = rec.now.Collection, rec.now.Rev+1
+		}
+		if rec.stored != nil {
+			again := *rec.stored
+			again.Rev = max(again.Rev, change.Rev) + 1
+			change.Collection, change.Rev = again.Collection, again.Rev
+			change.Stored, change.After = &again, visible(&again)
+			d.returned = append(d.returned, &again)
+		}
+		tx.Changes = append(tx.Changes, change)
+	}
+	d.node.overlay.clear()
+	d.node.publish(tx)
 }
 
 func (s *step) finish(err error) {
@@ -223,9 +277,6 @@ func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) 
 
 // store commits the draft's batch.
 func (r *replica) store(ctx context.Context, d *draft) error {
-	if d.broken != nil {
-		return d.broken
-	}
 	for _, e := range d.order {
 		rec := d.records[e]
 		switch {
@@ -239,7 +290,6 @@ func (r *replica) store(ctx context.Context, d *draft) error {
 			}
 			d.batch.Records = append(d.batch.Records, write)
 		}
-		r.node.open.preserve(e, rec.stored)
 	}
 	b := &d.batch
 	if len(b.Records)+len(b.Evict)+len(b.Outbox)+len(b.Meta) == 0 {
@@ -272,6 +322,9 @@ func (r *replica) remember(e id.EntityID, rec *proto.Record) {
 // recoverMemory brings memory back to what is stored, after a batch failed.
 func (r *replica) recoverMemory(ctx context.Context, d *draft) {
 	clear(r.cache)
+	for _, rec := range d.returned {
+		r.cache[rec.Entity] = rec
+	}
 	r.upstreams.dirty = true
 	if !d.dropped {
 		return
@@ -512,11 +565,7 @@ func (r *replica) get(ctx context.Context, collection string, e id.EntityID) (*p
 	case <-r.node.run.ctx.Done():
 		return nil, ErrClosed
 	}
-	records, err := r.node.engine.Records(ctx, []id.EntityID{e})
-	if err != nil {
-		return nil, err
-	}
-	return records[0], nil
+	return r.node.record(ctx, e)
 }
 
 // wipe forgets everything that came from a durable node of another system.

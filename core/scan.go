@@ -35,11 +35,14 @@ func (n *Node) scan(ctx context.Context, collection string, s *ankql.Selection) 
 // scanAfter returns up to limit records after a sort key, and whether there may be more.
 func (n *Node) scanAfter(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
 	for len(rows) < limit {
-		page, err := n.engine.Scan(ctx, collection, s, after, min(limit-len(rows), storage.MaxPage))
+		page, err := n.page(ctx, collection, s, after, min(limit-len(rows), storage.MaxPage))
 		if err != nil {
 			return nil, false, err
 		}
 		rows = append(rows, page.Records...)
+		if len(rows) > limit {
+			return rows[:limit], true, nil
+		}
 		if !page.More {
 			return rows, false, nil
 		}

@@ -70,7 +70,7 @@ func (s *snapshot) keep(e id.EntityID, before *proto.Record) {
 
 // record returns the entity as it was when the snapshot began.
 func (s *snapshot) record(ctx context.Context, n *Node, e id.EntityID) (*proto.Record, error) {
-	records, err := n.engine.Records(ctx, []id.EntityID{e})
+	r, err := n.record(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *snapshot) record(ctx context.Context, n *Node, e id.EntityID) (*proto.R
 	if old, ok := s.old[e]; ok {
 		return old, nil
 	}
-	return records[0], nil
+	return r, nil
 }
 
 func (s *snapshot) tooOld() error {

@@ -411,7 +411,7 @@ func (f *sessionFeed) add(sub *subscription, c *reactor.Change, held bool) {
 
 func (sub *subscription) touchWindow(c *reactor.Change) {
 	if sub.filling {
-		sub.buffer = append(sub.buffer, *c)
+		sub.buffer = buffered(sub.buffer, c)
 		return
 	}
 	if !sub.began {

@@ -322,7 +322,7 @@ func (n *Node) scanAll(ctx context.Context, collection string, s *ankql.Selectio
 	unordered := &ankql.Selection{Where: s.Where, Limit: ankql.NoLimit}
 	var after []byte
 	for {
-		page, err := n.engine.Scan(ctx, collection, unordered, after, storage.MaxPage)
+		page, err := n.page(ctx, collection, unordered, after, storage.MaxPage)
 		if err != nil {
 			return err
 		}

@@ -168,6 +168,16 @@ func (r *replica) release(up *upstream) {
 	}
 }
 
+// buffered appends a change to those that wait for a first scan. What waits is bounded by
+// the entities that change meanwhile, not by how often they do.
+func buffered(list []reactor.Change, c *reactor.Change) []reactor.Change {
+	list = append(list, *c)
+	if n := len(list); n >= 1024 && n&(n-1) == 0 {
+		list = coalesce(list)
+	}
+	return list
+}
+
 // coalesce joins the changes of each entity into one.
 func coalesce(changes []reactor.Change) []reactor.Change {
 	at := make(map[id.EntityID]int, len(changes))

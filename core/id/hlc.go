@@ -10,7 +10,9 @@ import (
 //
 // Source: Kulkarni et al., "Logical Physical Clocks", 2014; here the logical part
 // is the low 16 bits of the stamp, and when it overflows the stamp simply runs
-// into the next millisecond.
+// into the next millisecond. The last stamp there is, [MaxStamp], has no successor; who
+// is given it mints an event that the monotone rule refuses, and no clock starts again
+// from zero.
 type HLC struct {
 	mu struct {
 		sync.Mutex
@@ -19,11 +21,12 @@ type HLC struct {
 	}
 }
 
-// Next returns a stamp greater than after and than every stamp returned before.
+// Next returns a stamp greater than after and than every stamp returned before; only
+// MaxStamp follows itself.
 func (c *HLC) Next(after Stamp) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.last = max(c.nowLocked(), c.mu.last+1, after+1)
+	c.mu.last = max(c.nowLocked(), c.mu.last.next(), after.next())
 	return c.mu.last
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -24,8 +25,22 @@ var ErrFormat = errors.New("id: not a ULID")
 // bits, a logical counter in the lower 16. Stamps compare as numbers.
 type Stamp uint64
 
-// StampAt returns the first stamp of the millisecond that holds t.
-func StampAt(t time.Time) Stamp { return Stamp(t.UnixMilli()) << 16 }
+// MaxStamp is the last stamp, in the year 10889.
+const MaxStamp Stamp = math.MaxUint64
+
+// StampAt returns the first stamp of the millisecond that holds t, or of the nearest one
+// that a stamp can hold.
+func StampAt(t time.Time) Stamp {
+	return Stamp(min(max(t.UnixMilli(), 0), 1<<48-1)) << 16
+}
+
+// next returns the stamp that follows s.
+func (s Stamp) next() Stamp {
+	if s == MaxStamp {
+		return s
+	}
+	return s + 1
+}
 
 // Time returns the stamp's wall-clock part.
 func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> 16)) }
