@@ -18,7 +18,7 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 	defer e.leave()
 	p := plan{batch: b, heads: &e.heads}
-	for {
+	for attempt := 1; ; attempt++ {
 		w, err := p.prepare(ctx, e.store)
 		if err != nil || w.empty() {
 			return err
@@ -27,7 +27,7 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 		case err == nil:
 			p.remember()
 			return nil
-		case !errors.Is(err, storage.ErrConflict):
+		case !errors.Is(err, storage.ErrConflict) || attempt == maxAttempts:
 			p.forget()
 			return err
 		}
@@ -37,6 +37,10 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 		p.doubt = true
 	}
 }
+
+// maxAttempts bounds how often a commit is overtaken before its caller is told: many
+// times more than can happen by chance.
+const maxAttempts = 1000
 
 func (w *Writes) empty() bool { return len(w.Puts) == 0 && len(w.Deletes) == 0 }
 
