@@ -46,7 +46,11 @@ func (s *State) Find(name string) (index int, found bool) {
 
 // Deleted reports whether the entity is marked as deleted.
 func (s *State) Deleted() bool {
-	deleted, _ := s.Field(Deleted).AsBool()
+	// The mark sorts before every name that a model can have.
+	if len(s.Properties) == 0 || s.Properties[0].Name != Deleted {
+		return false
+	}
+	deleted, _ := s.Properties[0].Value.AsBool()
 	return deleted
 }
 
