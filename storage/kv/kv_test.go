@@ -47,3 +47,15 @@ func TestEngine(t *testing.T) {
 		})
 	}
 }
+
+// Every seed is a history in which the engine and the oracle agree.
+func FuzzHistory(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(seed, seed%2 == 0)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, plain bool) {
+		e := openEngine(t, kvtest.NewDisk(), kv.Options{ScanRows: int(seed%40) + 1, Homes: int(seed % 20), Heads: int(seed % 2000)}, plain)
+		defer e.Close()
+		storagetest.Compare(t, e, seed, 60)
+	})
+}
