@@ -38,6 +38,32 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
+// Single changes of a tree with fsync: what is left of a commit without the engine.
+func BenchmarkInsert(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			tree := openTree(b, b.TempDir(), "t")
+			defer tree.db.Close()
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ReportAllocs()
+			value := make([]byte, 230)
+			for range writers {
+				wg.Go(func() {
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if err := tree.Insert(fmt.Appendf(nil, "%016x", uint64(n)*0x9e3779b97f4a7c15), value); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
 func commitEdits(b *testing.B, e storage.Engine, w *storagetest.World, left *atomic.Int64) error {
 	ev, rec := w.Create(storagetest.Albums, w.AlbumFields()...)
 	expect := proto.Clock(nil)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ankurah-go/ankurah/internal/leaktest"
 	"github.com/ankurah-go/ankurah/storage/storagetest"
 )
 
@@ -19,7 +20,7 @@ const (
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleVar); role {
 	case "":
-		os.Exit(m.Run())
+		leaktest.Main(m)
 	case "write":
 		fail(writeUntilKilled(os.Getenv(dirVar)))
 	case "hold":
