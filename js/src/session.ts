@@ -237,9 +237,9 @@ export class Session {
     this.#events.failed(error);
   }
 
-  /** An error that answers no request: another version is the end, all else a defect to report. */
+  /** An error that answers no request: the end of the session, or a defect to report. */
   #complain(error: ClientError): void {
-    if (error.code === 'version') this.#fail(error);
+    if (error.code === 'version' || error.code === 'closed') this.#fail(error);
     else callOut(() => {
       throw error;
     });

@@ -1,0 +1,190 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/wasm/frame"
+)
+
+// transaction is a page's open transaction. Its operations run one after the other, on a
+// goroutine that exists while there are any.
+type transaction struct {
+	session *Session
+
+	// The rest, except mu, belongs to the operation that runs.
+	tx  *core.Tx
+	err error // what went wrong first: the commit fails with it
+
+	mu struct {
+		sync.Mutex
+		waiting []func()
+		running bool
+	}
+}
+
+// transactionOf returns the page's transaction of that number, which begins now if it is not
+// known.
+func (s *Session) transactionOf(number uint64) (*transaction, error) {
+	t := s.transactions[number]
+	if t == nil {
+		if len(s.transactions) >= s.limits().Transactions {
+			return nil, refusal(core.KindLimit, "more than %d open transactions on one page", s.limits().Transactions)
+		}
+		t = &transaction{session: s}
+		s.transactions[number] = t
+	}
+	return t, nil
+}
+
+// do runs an operation after those before it.
+func (t *transaction) do(operation func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if limit := t.session.limits().Operations; len(t.mu.waiting) >= limit {
+		t.mu.waiting = append(t.mu.waiting[:0], func() {
+			t.fail(refusal(core.KindLimit, "more than %d operations wait in one transaction", limit))
+		})
+	}
+	t.mu.waiting = append(t.mu.waiting, operation)
+	if !t.mu.running {
+		t.mu.running = true
+		t.session.bridge.start(t.run)
+	}
+}
+
+func (t *transaction) run() {
+	for {
+		t.mu.Lock()
+		if len(t.mu.waiting) == 0 {
+			t.mu.running = false
+			t.mu.Unlock()
+			return
+		}
+		operation := t.mu.waiting[0]
+		t.mu.waiting[0] = nil
+		t.mu.waiting = t.mu.waiting[1:]
+		t.mu.Unlock()
+		operation()
+	}
+}
+
+// begin begins the transaction with its first operation. A page that has just been opened
+// may be ahead of its first connection, so it waits for a system, but not for ever.
+func (t *transaction) begin() error {
+	if t.err != nil || t.tx != nil {
+		return t.err
+	}
+	s := t.session
+	ctx, cancel := context.WithTimeout(s.ctx, s.limits().Ready)
+	defer cancel()
+	if err := s.service.opened.Node.WaitReady(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = &core.Error{Kind: core.KindNotReady, Err: core.ErrNotReady}
+		}
+		return t.fail(err)
+	}
+	t.tx = s.service.access.Begin()
+	return nil
+}
+
+// fail keeps the first error, and returns it.
+func (t *transaction) fail(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return t.err
+}
+
+// create carries out a Create.
+func (t *transaction) create(ctx context.Context, m *frame.Create) ([]id.EntityID, error) {
+	ids := make([]id.EntityID, len(m.Rows))
+	wanted := t.session.service.nullsMatter(m.Collection, m.Columns)
+	fields := make([]proto.Field, 0, len(m.Columns))
+	for i, row := range m.Rows {
+		fields = fields[:0]
+		for k, v := range row {
+			if !v.IsNull() || wanted[k] {
+				fields = append(fields, proto.Field{Name: m.Columns[k], Value: v})
+			}
+		}
+		e, err := t.tx.Create(ctx, m.Collection, fields)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = e
+	}
+	return ids, nil
+}
+
+// nullsMatter says, for each column, whether a null in a creation is more than leaving the
+// property out: it is where the property has a default, or may not be null.
+func (v *service) nullsMatter(collection string, columns []string) []bool {
+	matter := make([]bool, len(columns))
+	model, known := v.opened.Node.Model(collection)
+	for i, name := range columns {
+		matter[i] = true
+		if !known {
+			continue
+		}
+		if p, ok := model.Property(name); ok && p.Optional && p.Default.IsNull() {
+			matter[i] = false
+		}
+	}
+	return matter
+}
+
+// edit carries out an Edit.
+func (t *transaction) edit(m *frame.Edit) error {
+	return t.tx.Set(t.session.ctx, m.Collection, m.Entity, fieldsOf(m.Columns, m.Values))
+}
+
+func fieldsOf(columns []string, values []value.Value) []proto.Field {
+	fields := make([]proto.Field, len(columns))
+	for i, name := range columns {
+		fields[i] = proto.Field{Name: name, Value: values[i]}
+	}
+	return fields
+}
+
+// mark carries out a Mark.
+func (t *transaction) mark(m *frame.Mark) error {
+	if m.Deleted {
+		return t.tx.Delete(t.session.ctx, m.Collection, m.Entity)
+	}
+	return t.tx.Restore(t.session.ctx, m.Collection, m.Entity)
+}
+
+// commit carries out a Commit.
+func (t *transaction) commit(ctx context.Context) (id.TransactionID, error) {
+	s := t.session
+	s.expect(t.tx.ID())
+	receipt, err := t.tx.Commit(ctx)
+	if err != nil {
+		s.settled(t.tx.ID())
+		return id.TransactionID{}, err
+	}
+	if synced(receipt) {
+		// Nobody will be told: the transaction changed nothing.
+		s.settle(&frame.Settled{Transaction: receipt.Transaction()})
+	}
+	return receipt.Transaction(), nil
+}
+
+// synced reports whether a durable node has the transaction already.
+func synced(r *core.Receipt) bool {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	return r.Synced(ended) == nil
+}
+
+func (t *transaction) rollback() {
+	if t.tx != nil {
+		t.tx.Rollback()
+	}
+}
