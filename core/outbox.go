@@ -417,8 +417,11 @@ func (n *Node) Rejections(ctx context.Context) (list []Rejection, err error) {
 	if n.replica == nil {
 		return nil, nil
 	}
-	err = n.loop.call(ctx, func() { list = slices.Clone(n.replica.outbox.rejections) })
-	return list, err
+	var kept []Rejection // read only where the loop is done with it
+	if err := n.loop.call(ctx, func() { kept = slices.Clone(n.replica.outbox.rejections) }); err != nil {
+		return nil, err
+	}
+	return kept, nil
 }
 
 // DismissRejection forgets a refused transaction.
