@@ -82,6 +82,7 @@ js/dist/ankurah.wasm: $(GO_SRC)
 
 .PHONY: test
 test: setup ## everything that must hold, cheap first: the targets below, then a summary
+	@scripts/chromium >/dev/null
 	@scripts/test
 
 .PHONY: lint
@@ -110,11 +111,12 @@ check-imports: ## who may import whom, and what the browser binary must not reac
 	@$(GO_TEST) ./internal/lint | $(TALLY) -name imports
 
 .PHONY: check-ts
-check-ts: setup wasm ## types and linter of all TypeScript
+check-ts: build-react ## types and linter of all TypeScript
 	@scripts/check-ts
 
 .PHONY: test-go
 test-go: ## Go tests, native
+	@scripts/chromium >/dev/null
 	@$(GO_TEST) $$($(GO) list ./... | grep -v /internal/lint$$) | $(TALLY) -name go
 
 .PHONY: test-wasm
