@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // What can be wrong with the input.
@@ -48,6 +49,14 @@ type Reader struct {
 
 // NewReader returns a reader of b.
 func NewReader(b []byte) Reader { return Reader{buf: b} }
+
+// NewStringReader returns a reader of bytes that are held in a string, without copying
+// them. What StringBytes, Bytes, Ext and Raw return are then parts of that string, and
+// must not be written to.
+func NewStringReader(s string) Reader {
+	// The reader itself never writes to its input, so the string stays immutable.
+	return Reader{buf: unsafe.Slice(unsafe.StringData(s), len(s))}
+}
 
 // Err returns the first error met.
 func (r *Reader) Err() error { return r.err }
