@@ -70,7 +70,7 @@ func appendJSONNumber(dst []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, fmt.Errorf("%w: %v is not a JSON number", ErrJSON, f)
 	}
-	if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+	if f == math.Trunc(f) && f >= -(1<<63) && f < 1<<63 {
 		return msgpack.AppendInt(dst, int64(f)), nil
 	}
 	return msgpack.AppendFloat(dst, f), nil
@@ -113,12 +113,16 @@ func (v Value) Tree() any {
 	if v.kind != KindJSON {
 		return nil
 	}
-	r := msgpack.NewReader([]byte(v.str))
+	r := msgpack.NewStringReader(v.str)
 	return readJSON(&r, 0)
 }
 
 // JSONMsgpack returns the canonical MessagePack of a JSON value.
 func (v Value) JSONMsgpack() (string, bool) { return v.str, v.kind == KindJSON }
+
+// believedLen is how many items of a container are made room for before they are seen.
+// Nested headers can each promise as many as the input has bytes left.
+const believedLen = 32
 
 func readJSON(r *msgpack.Reader, depth int) any {
 	if depth > MaxJSONDepth {
@@ -136,14 +140,14 @@ func readJSON(r *msgpack.Reader, depth int) any {
 		return r.String()
 	case msgpack.TypeArray:
 		n := r.ArrayLen(math.MaxInt32)
-		list := make([]any, 0, min(n, 1024))
+		list := make([]any, 0, min(n, believedLen))
 		for ; n > 0 && r.Err() == nil; n-- {
 			list = append(list, readJSON(r, depth+1))
 		}
 		return list
 	case msgpack.TypeMap:
 		n := r.MapLen(math.MaxInt32)
-		m := make(map[string]any, min(n, 1024))
+		m := make(map[string]any, min(n, believedLen))
 		for ; n > 0 && r.Err() == nil; n-- {
 			k := r.String()
 			m[k] = readJSON(r, depth+1)
@@ -155,16 +159,18 @@ func readJSON(r *msgpack.Reader, depth int) any {
 }
 
 // Scalar returns the scalar that a JSON value holds as a value of that kind (JSON
-// null as Null); every other value returns itself.
+// null as Null); every other value returns itself. It allocates nothing: text stays
+// part of the document that it came from, and keeps it in memory.
 func (v Value) Scalar() Value {
 	if v.kind != KindJSON {
 		return v
 	}
-	r := msgpack.NewReader([]byte(v.str))
-	return scalarAt(&r, v)
+	r := msgpack.NewStringReader(v.str)
+	return v.scalarAt(&r, v)
 }
 
-func scalarAt(r *msgpack.Reader, otherwise Value) Value {
+// scalarAt returns the scalar at r, a reader of v's document; otherwise if there is none.
+func (v Value) scalarAt(r *msgpack.Reader, otherwise Value) Value {
 	switch r.Next() {
 	case msgpack.TypeNil:
 		return Null
@@ -175,39 +181,43 @@ func scalarAt(r *msgpack.Reader, otherwise Value) Value {
 	case msgpack.TypeFloat:
 		return Float(r.Float())
 	case msgpack.TypeString:
-		return String(r.String())
+		n := len(r.StringBytes())
+		end := len(v.str) - r.Remaining()
+		return String(v.str[end-n : end])
 	}
 	return otherwise
 }
 
 // Path follows object keys through a JSON value and returns what it finds: a scalar
 // as its own kind, a container as JSON, and Null where the path leads nowhere or v is
-// not JSON.
+// not JSON. Like Scalar it allocates nothing.
 func (v Value) Path(steps ...string) Value {
 	if v.kind != KindJSON {
 		return Null
 	}
-	r := msgpack.NewReader([]byte(v.str))
+	r := msgpack.NewStringReader(v.str)
 	for _, step := range steps {
 		if !enter(&r, step) {
 			return Null
 		}
 	}
-	item := r
-	raw := item.Raw()
-	return scalarAt(&r, Value{kind: KindJSON, str: string(raw)})
+	start, item := len(v.str)-r.Remaining(), r
+	if item.SkipKnown(); item.Err() != nil {
+		return Null
+	}
+	return v.scalarAt(&r, Value{kind: KindJSON, str: v.str[start : len(v.str)-item.Remaining()]})
 }
 
-// enter moves r from an object to the value under key.
+// enter moves r from an object, whose keys ascend, to the value under key.
 func enter(r *msgpack.Reader, key string) bool {
 	if r.Next() != msgpack.TypeMap {
 		return false
 	}
 	for n := r.MapLen(math.MaxInt32); n > 0 && r.Err() == nil; n-- {
-		if string(r.StringBytes()) == key {
-			return true
+		if k := r.StringBytes(); string(k) >= key {
+			return string(k) == key
 		}
-		r.Skip()
+		r.SkipKnown()
 	}
 	return false
 }

@@ -3,6 +3,9 @@ package value
 import (
 	"encoding/binary"
 	"math"
+	"strings"
+
+	"github.com/ankurah-go/ankurah/core/id"
 )
 
 // Tags of the families in keys; their order is the families'. The gaps leave room.
@@ -87,12 +90,67 @@ func appendNumber(dst []byte, v Value) []byte {
 }
 
 func appendText(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0 {
-			dst = append(dst, 0, 0xff)
-		} else {
-			dst = append(dst, s[i])
+	return append(appendEscaped(dst, s), textEnd, textEndMark)
+}
+
+// Text ends with textEnd textEndMark; a zero byte in it is written textEnd textZeroMark.
+const (
+	textEnd      = 0
+	textEndMark  = 1
+	textZeroMark = 0xff
+)
+
+func appendEscaped(dst []byte, s string) []byte {
+	for {
+		i := strings.IndexByte(s, textEnd)
+		if i < 0 {
+			return append(dst, s...)
+		}
+		dst = append(append(dst, s[:i]...), textEnd, textZeroMark)
+		s = s[i+1:]
+	}
+}
+
+// AppendTextPrefix appends what the ascending keys of exactly those texts begin with that
+// begin with prefix.
+func AppendTextPrefix(dst []byte, prefix string) []byte {
+	return appendEscaped(append(dst, tagString), prefix)
+}
+
+// KeyLen returns how many bytes of b, which begins with a key made with o, that key
+// takes; ok is false if b begins with none.
+func KeyLen(b []byte, o KeyOrder) (n int, ok bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	if b[0] == tagNullFirst || b[0] == tagNullLast {
+		return 1, true
+	}
+	var flip byte
+	if o.Desc {
+		flip = 0xff
+	}
+	switch b[0] ^ flip {
+	case tagBool:
+		n = 2
+	case tagNumber:
+		n = 1 + 8 + 2
+	case tagID:
+		n = 1 + id.Size
+	case tagString, tagBytes, tagContainer:
+		return textKeyLen(b, flip)
+	}
+	return n, n > 0 && len(b) >= n
+}
+
+func textKeyLen(b []byte, flip byte) (n int, ok bool) {
+	for i := 1; i+1 < len(b); i++ {
+		if b[i]^flip != textEnd {
+			continue
+		}
+		if i++; b[i]^flip == textEndMark {
+			return i + 1, true
 		}
 	}
-	return append(dst, 0, 1)
+	return 0, false
 }

@@ -379,6 +379,19 @@ func (r *Reader) Ext() (typ int8, data []byte) {
 // Skip passes over the next item, whatever it is.
 func (r *Reader) Skip() { r.skip(0) }
 
+// SkipKnown is Skip for an item that was checked when it was written: it looks at lengths
+// only, as Span does.
+func (r *Reader) SkipKnown() {
+	if r.err != nil {
+		return
+	}
+	n := Span(r.buf[r.pos:])
+	if n == 0 {
+		r.Fail(ErrTruncated)
+	}
+	r.pos += n
+}
+
 // Raw returns the bytes of the next item, which are part of the reader's input.
 func (r *Reader) Raw() []byte {
 	start := r.pos

@@ -36,6 +36,14 @@ func TestSpanIsWhatAReaderSkips(t *testing.T) {
 		if got := Span(append(item[:len(item):len(item)], 0xc1, 0)); got != len(item) {
 			t.Errorf("item %.20x… of %d bytes has span %d", item, len(item), got)
 		}
+		r := NewReader(append(item[:len(item):len(item)], 0xc0))
+		if r.SkipKnown(); r.Remaining() != 1 || r.Err() != nil {
+			t.Errorf("behind item %.20x… %d bytes are left, want 1 (%v)", item, r.Remaining(), r.Err())
+		}
+		r = NewReader(item[:len(item)-1])
+		if r.SkipKnown(); r.Err() == nil {
+			t.Errorf("all but the last byte of %.20x… is skipped", item)
+		}
 		for n := 0; n < len(item); n += 1 + n/16 {
 			if got := Span(item[:n]); got != 0 {
 				t.Errorf("the first %d bytes of %.20x… have span %d", n, item, got)

@@ -111,7 +111,7 @@ func (p *Plan) group(sortKey []byte) ([]byte, bool) {
 		parts[path] = key
 	}
 	for _, o := range p.order {
-		n, ok := keyLength(sortKey, o.KeyOrder())
+		n, ok := value.KeyLen(sortKey, o.KeyOrder())
 		if !ok {
 			return nil, false
 		}

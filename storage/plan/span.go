@@ -133,7 +133,7 @@ func maxHigh(a, b []byte) []byte {
 
 // isPoint reports whether the span is the keys that begin with one value's key.
 func (s span) isPoint() bool {
-	n, ok := keyLength(s.low, value.Ascending)
+	n, ok := value.KeyLen(s.low, value.Ascending)
 	return ok && n == len(s.low) && bytes.Equal(s.high, after(s.low))
 }
 
