@@ -8,6 +8,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# One way to compile for tests and for the binary, so that the build cache serves both:
+# without cgo (no C compiler is needed; the race detector alone has it) and without paths.
+export CGO_ENABLED ?= 0
+export GOFLAGS     ?= -trimpath
+
 GO       ?= go
 BUN      := scripts/bun
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -72,11 +77,11 @@ build-app: build-react ## the example app, examples/react-app/dist
 
 bin/ankurah-server: $(GO_SRC)
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./server
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./server
 
 js/dist/ankurah.wasm: $(GO_SRC)
 	@mkdir -p js/dist
-	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./wasm
+	GOOS=js GOARCH=wasm $(GO) build -ldflags '-s -w' -o $@ ./wasm
 
 # == Check
 
@@ -130,7 +135,7 @@ test-ts: build-react ## vitest of js/ and react/
 
 .PHONY: test-race
 test-race: ## Go tests of the concurrent packages under the race detector
-	@$(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
+	@CGO_ENABLED=1 $(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
 
 .PHONY: test-fuzz
 test-fuzz: ## every fuzz target for FUZZTIME (5s)
