@@ -78,11 +78,14 @@ func (c *Context) Fetch(ctx context.Context, collection string, s *ankql.Selecti
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.node.scan(ctx, collection, checked)
+	// A snapshot, so that no transaction is seen half between two pages.
+	snap := c.node.open.begin(c.node.limits.SnapshotRecords)
+	defer c.node.open.end(snap)
+	rows, err := snap.scan(ctx, c.node, collection, checked, 0)
 	if err != nil {
 		return nil, err
 	}
-	return views(c.filter(rows)), nil
+	return views(cut(c.filter(rows), checked)), nil
 }
 
 // filter drops the rows that the policy does not show one by one.

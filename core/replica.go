@@ -213,12 +213,13 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 // with the open transactions.
 func (d *draft) show() {
 	records := make(map[id.EntityID]overlaid, len(d.order))
+	old := make([]preserved, 0, len(d.order))
 	for _, e := range d.order {
 		rec := d.records[e]
 		if rec.now == rec.stored {
 			continue
 		}
-		d.node.open.preserve(e, rec.stored)
+		old = append(old, preserved{e, rec.stored})
 		x := overlaid{record: rec.now}
 		if rec.now != nil {
 			x.collection = rec.now.Collection
@@ -227,7 +228,9 @@ func (d *draft) show() {
 		}
 		records[e] = x
 	}
+	d.node.open.changing(old)
 	d.node.overlay.show(records)
+	d.node.open.changed()
 }
 
 // takeBack shows again what was there before a draft that could not be stored. The

@@ -304,14 +304,11 @@ func (s *sequencer) commitAll(ctx context.Context) {
 // write stores a group, publishes its transactions one by one, and tells who waits.
 func (s *sequencer) write(ctx context.Context, g *group) error {
 	n := s.node
-	for _, tx := range g.txs {
-		for _, c := range tx.changes {
-			n.open.preserve(c.Entity, tx.before[c.Entity])
-		}
-	}
+	n.open.changing(g.old())
 	// A group that was taken is finished even if the node is closing: it may be
 	// acknowledged or not, but never half stored.
 	err := n.engine.Commit(context.WithoutCancel(ctx), g.batch(n.self))
+	n.open.changed()
 	if err != nil {
 		for _, tx := range g.txs {
 			tx.sub.done(nil, err)
@@ -331,6 +328,16 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		tx.sub.done(tx.rows, nil)
 	}
 	return nil
+}
+
+// old returns the records that the group replaces.
+func (g *group) old() (list []preserved) {
+	for _, tx := range g.txs {
+		for _, c := range tx.changes {
+			list = append(list, preserved{c.Entity, tx.before[c.Entity]})
+		}
+	}
+	return list
 }
 
 func (g *group) batch(self id.NodeID) *storage.Batch {

@@ -11,12 +11,19 @@ import (
 )
 
 // snapshots is the open transactions' views of the past. Storage keeps only the present,
-// so whoever is about to change a record first leaves the old one with every snapshot
-// that is open (preserve, before the engine's Commit). A reader asks storage and then
-// its snapshot: what the snapshot holds is older, and wins.
+// so whoever is about to change records first leaves the old ones with every snapshot
+// that is open, and with those that begin before the change is done (changing, changed).
+// A reader asks storage and then its snapshot: what the snapshot holds is older, and wins.
 type snapshots struct {
-	mu   sync.Mutex
-	open map[*snapshot]struct{}
+	mu       sync.Mutex
+	open     map[*snapshot]struct{}
+	underWay []preserved
+}
+
+// preserved is a record as it was before a change.
+type preserved struct {
+	entity id.EntityID
+	record *proto.Record // nil where the entity did not exist
 }
 
 type snapshot struct {
@@ -34,6 +41,9 @@ func (s *snapshots) begin(limit int) *snapshot {
 		s.open = make(map[*snapshot]struct{})
 	}
 	s.open[snap] = struct{}{}
+	for _, p := range s.underWay {
+		snap.keep(p)
+	}
 	return snap
 }
 
@@ -43,19 +53,30 @@ func (s *snapshots) end(snap *snapshot) {
 	delete(s.open, snap)
 }
 
-// preserve leaves a record, as it was until now, with every open snapshot.
-func (s *snapshots) preserve(e id.EntityID, before *proto.Record) {
+// changing leaves records, as they are until now, with every snapshot that is open or
+// begins before changed. If several are of one entity, the first counts.
+func (s *snapshots) changing(old []preserved) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.underWay = old
 	for snap := range s.open {
-		snap.keep(e, before)
+		for _, p := range old {
+			snap.keep(p)
+		}
 	}
 }
 
-func (s *snapshot) keep(e id.EntityID, before *proto.Record) {
+// changed says that every reader sees the change, or that it was given up.
+func (s *snapshots) changed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.old[e]; ok {
+	s.underWay = nil
+}
+
+func (s *snapshot) keep(p preserved) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.old[p.entity]; ok {
 		return
 	}
 	if len(s.old) >= s.limit {
@@ -65,7 +86,7 @@ func (s *snapshot) keep(e id.EntityID, before *proto.Record) {
 	if s.old == nil {
 		s.old = make(map[id.EntityID]*proto.Record)
 	}
-	s.old[e] = before
+	s.old[p.entity] = p.record
 }
 
 // record returns the entity as it was when the snapshot began.
