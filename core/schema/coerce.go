@@ -13,8 +13,9 @@ import (
 
 // Coerce converts v to the kind that the property stores, without loss: a whole
 // float to an int, an int to a float that represents it exactly, the text forms of ids,
-// times and numbers, any scalar to JSON. Null stays null. What cannot be converted is
-// an ErrValue.
+// times (to the microsecond), booleans and numbers, those to their text, and booleans,
+// numbers and text to JSON. Null stays null. What cannot be converted is an ErrValue;
+// whether the property takes the result is for Check to say.
 func (p *Property) Coerce(v value.Value) (value.Value, error) {
 	if v.IsNull() || v.Kind() == p.ValueKind() {
 		return v, nil
@@ -22,7 +23,7 @@ func (p *Property) Coerce(v value.Value) (value.Value, error) {
 	if out, ok := p.convert(v); ok {
 		return out, nil
 	}
-	return value.Null, fmt.Errorf("%w: %s takes %s, and %s is not one", ErrValue, p.Name, p.Type, v)
+	return value.Null, fmt.Errorf("%w: %s takes %s, and %s is not one", ErrValue, p.Name, p.Type, clip(v.String()))
 }
 
 func (p *Property) convert(v value.Value) (value.Value, bool) {
@@ -60,15 +61,24 @@ func toInt(v value.Value) (value.Value, bool) {
 }
 
 func toFloat(v value.Value) (value.Value, bool) {
+	if s, ok := v.AsString(); ok {
+		return parseFloat(strings.TrimSpace(s))
+	}
 	if i, ok := v.AsInt(); ok {
 		f := float64(i)
 		return value.Float(f), value.Equal(value.Float(f), v)
 	}
-	if s, ok := v.AsString(); ok {
-		f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-		return value.Float(f), err == nil
-	}
 	return value.Null, false
+}
+
+// parseFloat reads a decimal number, NaN or an infinity. A fraction is rounded to the
+// nearest float, as everywhere; a whole number of 64 bits must be one exactly.
+func parseFloat(s string) (value.Value, bool) {
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return toFloat(value.Int(i))
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return value.Float(f), err == nil && !strings.ContainsAny(s, "xX_")
 }
 
 func toTime(v value.Value) (value.Value, bool) {
@@ -78,7 +88,7 @@ func toTime(v value.Value) (value.Value, bool) {
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return value.Int(t.UnixMicro()), true
+			return value.Int(t.UnixMicro()), t.Nanosecond()%1000 == 0
 		}
 	}
 	return value.Null, false
@@ -119,7 +129,7 @@ func toJSON(v value.Value) (value.Value, bool) {
 		tree, _ = v.AsFloat()
 	case value.KindString:
 		tree, _ = v.AsString()
-	default:
+	default: // a byte string or an id: JSON has no such thing
 		return value.Null, false
 	}
 	j, err := value.JSON(tree)

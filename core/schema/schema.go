@@ -22,6 +22,7 @@ const (
 	MaxProperties = 512
 	MaxNameLen    = 128
 	MaxEnum       = 1024
+	MaxEnumLen    = 256 // bytes of one text of an enum
 )
 
 // ReservedPrefix begins the collections that belong to the system; no user's model
@@ -119,13 +120,19 @@ func (p *Property) validate() error {
 		return fmt.Errorf("%w: property name %q is taken by the entity's own id", ErrInvalid, ID)
 	}
 	switch p.Type {
-	case TypeBool, TypeInt, TypeFloat, TypeString, TypeBytes, TypeTime, TypeJSON, TypeRef:
+	case TypeBool, TypeInt, TypeFloat, TypeString, TypeBytes, TypeTime, TypeJSON:
+	case TypeRef:
+		if p.Target != "" {
+			if err := ValidateName("target", p.Target); err != nil {
+				return fmt.Errorf("property %s: %w", p.Name, err)
+			}
+		}
 	case TypeEnum:
-		if len(p.Enum) == 0 || len(p.Enum) > MaxEnum {
-			return fmt.Errorf("%w: enum %s has %d values; it takes 1 to %d", ErrInvalid, p.Name, len(p.Enum), MaxEnum)
+		if err := p.validateEnum(); err != nil {
+			return err
 		}
 	default:
-		return fmt.Errorf("%w: property %s has unknown type %q", ErrInvalid, p.Name, p.Type)
+		return fmt.Errorf("%w: property %s has unknown type %q", ErrInvalid, p.Name, clip(string(p.Type)))
 	}
 	switch p.Kind {
 	case "", KindLWW:
@@ -134,12 +141,29 @@ func (p *Property) validate() error {
 			return fmt.Errorf("%w: property %s: kind text needs type string, not %s", ErrInvalid, p.Name, p.Type)
 		}
 	default:
-		return fmt.Errorf("%w: property %s has unknown kind %q", ErrInvalid, p.Name, p.Kind)
+		return fmt.Errorf("%w: property %s has unknown kind %q", ErrInvalid, p.Name, clip(string(p.Kind)))
 	}
 	if !p.Default.IsNull() {
 		if err := p.Check(p.Default); err != nil {
 			return fmt.Errorf("%w: default of %s: %w", ErrInvalid, p.Name, err)
 		}
+	}
+	return nil
+}
+
+func (p *Property) validateEnum() error {
+	if len(p.Enum) == 0 || len(p.Enum) > MaxEnum {
+		return fmt.Errorf("%w: enum %s has %d values; it takes 1 to %d", ErrInvalid, p.Name, len(p.Enum), MaxEnum)
+	}
+	seen := make(map[string]bool, len(p.Enum))
+	for _, text := range p.Enum {
+		if len(text) > MaxEnumLen || !utf8.ValidString(text) {
+			return fmt.Errorf("%w: enum %s has %q, which is not UTF-8 of at most %d bytes", ErrInvalid, p.Name, clip(text), MaxEnumLen)
+		}
+		if seen[text] {
+			return fmt.Errorf("%w: enum %s has %q twice", ErrInvalid, p.Name, text)
+		}
+		seen[text] = true
 	}
 	return nil
 }
@@ -181,7 +205,16 @@ func (p *Property) checkEnum(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s takes one of %s, not %q", ErrValue, p.Name, strings.Join(p.Enum, ", "), s)
+	return fmt.Errorf("%w: %s takes one of %s, not %q", ErrValue, p.Name, choices(p.Enum), clip(s))
+}
+
+// choices lists what an enum allows, for an error message.
+func choices(enum []string) string {
+	const shown = 12
+	if len(enum) <= shown {
+		return strings.Join(enum, ", ")
+	}
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(enum[:shown], ", "), len(enum))
 }
 
 // ValueKind returns the kind of value that the property stores.
@@ -217,9 +250,14 @@ func ValidateName(what, name string) error {
 	return nil
 }
 
+// clip keeps what others wrote from filling an error message.
 func clip(s string) string {
-	if len(s) > MaxNameLen {
-		return s[:MaxNameLen] + "…"
+	if len(s) <= MaxNameLen {
+		return s
 	}
-	return s
+	n := MaxNameLen
+	for n > MaxNameLen-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }
