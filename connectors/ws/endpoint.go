@@ -59,7 +59,9 @@ func (e *Endpoint) Connections() int {
 	return len(e.mu.open)
 }
 
-// ServeHTTP implements http.Handler. It returns when the connection has ended.
+// ServeHTTP implements http.Handler. It returns once the connection is open: what the
+// HTTP server keeps for a request, its deep stack above all, would otherwise be kept for
+// as long as the connection lasts.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !e.originAllowed(r) {
 		e.refuse(w, r, http.StatusForbidden, fmt.Sprintf("origin %q is not allowed", r.Header.Get("Origin")))
@@ -81,8 +83,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := newConn(socket, r.RemoteAddr, e.options.Limits)
 	e.enter(c)
-	defer e.leave(c)
-	e.serve(r.Context(), c)
+	go func(ctx context.Context) {
+		defer e.leave(c)
+		e.serve(ctx, c)
+	}(r.Context())
 }
 
 // Shutdown refuses new connections, closes those that are open, with "going away", and
