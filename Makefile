@@ -27,7 +27,11 @@ RESULTS  ?=
 # is made for two cores.
 TALLY     = $(GO) run ./internal/tally -results "$(RESULTS)"
 GO_TEST   = $(GO) test -p 2 -json
-GO_SRC   := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum 2>/dev/null)
+# The files that what is built depends on: those that git knows or would know, and that
+# are there.
+files     = $(wildcard $(shell git ls-files -co --exclude-standard $(1)))
+GO_SRC   := $(filter-out %_test.go,$(call files,'*.go' '*.js' go.mod go.sum ':!js' ':!react' ':!examples' ':!e2e'))
+sources   = $(filter-out %.test.ts %.test.tsx,$(call files,$(1)))
 WASM_EXEC = $(shell $(GO) env GOROOT)/lib/wasm
 NODE_PKGS = package.json $(wildcard js/package.json react/package.json examples/react-app/package.json e2e/package.json) $(wildcard bun.lock)
 
@@ -39,7 +43,7 @@ help: ## print this map
 # == Run
 
 .PHONY: dev
-dev: setup build-server build-js build-react ## durable server on localhost:9797 and example app on http://localhost:5173; Ctrl-C stops both
+dev: build-server build-react ## durable server on localhost:9797 and example app on http://localhost:5173; Ctrl-C stops both
 	@exec scripts/dev "$(ADDR)" "$(DATA)"
 
 .PHONY: seed
@@ -61,16 +65,13 @@ build-server: bin/ankurah-server ## the durable server as one static binary, bin
 wasm: js/dist/ankurah.wasm ## the Go node for browsers, js/dist/ankurah.wasm
 
 .PHONY: build-js
-build-js: setup wasm ## the npm package @ankurah-go/client, js/dist
-	@$(BUN) run --cwd js build
+build-js: js/dist/mod.js ## the npm package @ankurah-go/client with the WASM in it, js/dist
 
 .PHONY: build-react
-build-react: build-js ## the npm package @ankurah-go/react, react/dist
-	@$(BUN) run --cwd react build
+build-react: react/dist/mod.js ## the npm package @ankurah-go/react, react/dist
 
 .PHONY: build-app
-build-app: build-react ## the example app, examples/react-app/dist
-	@$(BUN) run --cwd examples/react-app build
+build-app: examples/react-app/dist/index.html ## the example app, examples/react-app/dist, with compressed copies
 
 .tools/node_modules.stamp: $(NODE_PKGS)
 	@$(BUN) install && touch $@
@@ -79,9 +80,15 @@ bin/ankurah-server: $(GO_SRC)
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./server
 
-js/dist/ankurah.wasm: $(GO_SRC)
-	@mkdir -p js/dist
-	GOOS=js GOARCH=wasm $(GO) build -ldflags '-s -w' -o $@ ./wasm
+js/dist/mod.js js/dist/ankurah.wasm &: $(GO_SRC) $(call sources,js) | setup
+	@$(BUN) run --cwd js build
+
+react/dist/mod.js: $(call sources,react) js/dist/mod.js | setup
+	@$(BUN) run --cwd react build
+
+examples/react-app/dist/index.html: $(call sources,examples/react-app) react/dist/mod.js js/dist/ankurah.wasm | setup
+	@$(BUN) run --cwd examples/react-app build
+	@node scripts/compress.mjs examples/react-app/dist
 
 # == Check
 
@@ -95,7 +102,7 @@ lint: check-format check-vet check-staticcheck check-imports check-ts ## format,
 
 .PHONY: check-format
 check-format: ## gofmt has nothing to say
-	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@files=$$(gofmt -l $(call files,'*.go')); \
 	if [ -n "$$files" ]; then echo "not formatted (make fmt):"; echo "$$files"; exit 1; fi
 
 .PHONY: check-vet
@@ -163,7 +170,7 @@ size: build-app ## size of the WASM and of the page's JavaScript: raw, gzip, bro
 
 .PHONY: fmt
 fmt: ## format all Go
-	@gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+	@gofmt -w $(call files,'*.go')
 
 .PHONY: clean
 clean: ## remove what was built; data/ and .tools/ stay
