@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
 import { setStage } from '../support/stage.ts';
 import type { Server } from '../support/server.ts';
-import { longestTask } from '../support/trace.ts';
+import { longestTask, type LongestTask } from '../support/trace.ts';
 import { until } from '../support/until.ts';
 
 const ALBUMS = 10_000;
@@ -18,6 +19,10 @@ async function seed(server: Server): Promise<void> {
   await promisify(execFile)('go', args, { cwd: root });
 }
 
+function print(what: string, { elapsed, computed }: LongestTask): void {
+  console.log(`${what}: longest main-thread task ${elapsed.toFixed(1)} ms, of which computing ${computed.toFixed(1)} ms`);
+}
+
 test(`longest main-thread task while ${ALBUMS} albums arrive at an open list`, async () => {
   const server = await stage.server();
   const albums = await stage.browserAt(server.url);
@@ -25,21 +30,28 @@ test(`longest main-thread task while ${ALBUMS} albums arrive at an open list`, a
     await seed(server);
     await until('the list is full', async () => (await albums.names()).length === 50);
   });
-  console.log(`${ALBUMS} albums arrive: longest main-thread task ${longest.toFixed(1)} ms`);
-  expect(longest).toBeGreaterThan(0);
+  print(`${ALBUMS} albums arrive`, longest);
+  expect(longest.elapsed).toBeGreaterThan(0);
 });
 
-test(`longest main-thread task while a new browser opens a list of ${ALBUMS} albums`, async () => {
+test(`a new browser opens a list of ${ALBUMS} albums`, async () => {
   const server = await stage.server();
   await seed(server);
-  const context = await stage.context();
-  const page = await context.newPage();
-  const started = performance.now();
-  const longest = await longestTask(stage.browser, page, async () => {
+  const open = async (page: Page): Promise<void> => {
     await page.goto(server.url);
     await page.getByTestId('album-row').nth(49).waitFor();
-  });
+  };
+
+  const page = await (await stage.context()).newPage();
+  const started = performance.now();
+  await open(page);
   console.log(`a new browser shows 50 of ${ALBUMS} albums after ${(performance.now() - started).toFixed(0)} ms`);
-  console.log(`a new browser opens: longest main-thread task ${longest.toFixed(1)} ms`);
-  expect(longest).toBeGreaterThan(0);
+  const again = performance.now();
+  await open(page);
+  console.log(`a reload shows them after ${(performance.now() - again).toFixed(0)} ms`);
+
+  const traced = await (await stage.context()).newPage();
+  const longest = await longestTask(stage.browser, traced, () => open(traced));
+  print('a new browser opens', longest);
+  expect(longest.elapsed).toBeGreaterThan(0);
 });
