@@ -2,6 +2,7 @@ package ankql
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -102,7 +103,7 @@ func uniteAll(terms []Expr) entitySet {
 }
 
 func sortedOnce(ids []id.EntityID) []id.EntityID {
-	slices.SortFunc(ids, compareIDs)
+	sort.Slice(ids, func(i, j int) bool { return compareIDs(ids[i], ids[j]) < 0 })
 	return slices.Compact(ids)
 }
 

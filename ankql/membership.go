@@ -2,6 +2,7 @@ package ankql
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/value"
 )
@@ -28,7 +29,7 @@ func newItemSet(items []value.Value) *itemSet {
 		set.sorted = append(set.sorted, v)
 		set.uniform = set.uniform && value.SameFamily(v, set.sorted[0])
 	}
-	slices.SortFunc(set.sorted, value.Compare)
+	sort.Slice(set.sorted, func(i, j int) bool { return value.Compare(set.sorted[i], set.sorted[j]) < 0 })
 	set.sorted = slices.CompactFunc(set.sorted, value.Equal)
 	return set
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ func (in *ingest) run(ctx context.Context) error {
 	events := in.sub.events
 	if !slices.IsSortedFunc(events, byID) {
 		// By the monotone rule, ascending ids have parents before children.
-		events = slices.SortedFunc(slices.Values(events), byID)
+		events = slices.Clone(events)
+		sort.Slice(events, func(i, j int) bool { return byID(events[i], events[j]) < 0 })
 	}
 	for _, e := range events {
 		if err := in.event(ctx, e); err != nil {

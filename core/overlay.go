@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -74,17 +73,13 @@ func (n *Node) page(ctx context.Context, collection string, s *ankql.Selection, 
 	if err != nil || len(over) == 0 {
 		return page, err
 	}
-	type keyed struct {
-		key []byte
-		row *proto.Record
-	}
-	var rows []keyed
+	var rows []keyedRow
 	for _, r := range page.Records {
 		if x, ok := over[r.Entity]; ok && (x == nil || x.Rev >= r.Rev) {
 			continue
 		}
 		delete(over, r.Entity)
-		rows = append(rows, keyed{s.AppendSortKey(nil, r, r.Entity), r})
+		rows = append(rows, keyedRow{s.AppendSortKey(nil, r, r.Entity), r})
 	}
 	for _, r := range over {
 		if visible(r) == nil || !s.Matches(r) {
@@ -92,10 +87,10 @@ func (n *Node) page(ctx context.Context, collection string, s *ankql.Selection, 
 		}
 		key := s.AppendSortKey(nil, r, r.Entity)
 		if bytes.Compare(key, after) > 0 && (!page.More || bytes.Compare(key, page.Next) <= 0) {
-			rows = append(rows, keyed{key, r})
+			rows = append(rows, keyedRow{key, r})
 		}
 	}
-	slices.SortFunc(rows, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	sortKeyed(rows)
 	merged := &storage.Page{More: page.More, Next: page.Next, Records: make([]*proto.Record, len(rows))}
 	for i := range rows {
 		merged.Records[i] = rows[i].row

@@ -3,7 +3,7 @@ package core
 import (
 	"bytes"
 	"context"
-	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/proto"
@@ -51,17 +51,23 @@ func (n *Node) scanAfter(ctx context.Context, collection string, s *ankql.Select
 	return rows, true, nil
 }
 
+// keyedRow is a record with its sort key.
+type keyedRow struct {
+	key []byte
+	row *proto.Record
+}
+
+func sortKeyed(list []keyedRow) {
+	sort.Slice(list, func(i, j int) bool { return bytes.Compare(list[i].key, list[j].key) < 0 })
+}
+
 // sorted sorts rows by the selection's order, in place.
 func sorted(rows []*proto.Record, s *ankql.Selection) []*proto.Record {
-	type keyed struct {
-		key []byte
-		row *proto.Record
-	}
-	list := make([]keyed, len(rows))
+	list := make([]keyedRow, len(rows))
 	for i, r := range rows {
-		list[i] = keyed{s.AppendSortKey(nil, r, r.Entity), r}
+		list[i] = keyedRow{s.AppendSortKey(nil, r, r.Entity), r}
 	}
-	slices.SortFunc(list, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	sortKeyed(list)
 	for i := range list {
 		rows[i] = list[i].row
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -92,12 +93,7 @@ func (c *catalog) all() []*schema.Model {
 	for _, m := range c.mu.models {
 		list = append(list, m)
 	}
-	slices.SortFunc(list, func(a, b *schema.Model) int {
-		if a.Collection < b.Collection {
-			return -1
-		}
-		return 1
-	})
+	sort.Slice(list, func(i, j int) bool { return list[i].Collection < list[j].Collection })
 	return list
 }
 

@@ -2,6 +2,7 @@ package proto
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
@@ -18,7 +19,7 @@ func NewClock(ids ...id.EventID) Clock {
 		return nil
 	}
 	c := slices.Clone(ids)
-	slices.SortFunc(c, compareEventIDs)
+	sort.Slice(c, func(i, j int) bool { return compareEventIDs(c[i], c[j]) < 0 })
 	return slices.Compact(c)
 }
 
@@ -56,6 +57,16 @@ func (c Clock) Advance(parents Clock, e id.EventID) Clock {
 	return slices.Insert(next, i, e)
 }
 
+// ascends reports whether c is what NewClock returns.
+func (c Clock) ascends() bool {
+	for i := 1; i < len(c); i++ {
+		if c[i-1].Compare(c[i].ULID) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Stamp returns the greatest stamp in c, or 0 for the empty clock. The monotone rule
 // demands that an event on top of c has a greater one.
 func (c Clock) Stamp() id.Stamp {
@@ -83,10 +94,12 @@ func ReadClock(r *msgpack.Reader) Clock {
 	c := make(Clock, n)
 	for i := range c {
 		c[i] = id.EventID{ULID: readID(r)}
-		if i > 0 && c[i-1].Compare(c[i].ULID) >= 0 {
-			r.Fail(ErrNotCanonical)
-			return nil
-		}
+	}
+	if r.Err() == nil && !c.ascends() {
+		r.Fail(ErrNotCanonical)
+	}
+	if r.Err() != nil {
+		return nil
 	}
 	return c
 }

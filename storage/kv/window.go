@@ -2,7 +2,7 @@ package kv
 
 import (
 	"bytes"
-	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
@@ -43,7 +43,7 @@ func (w *window) offer(key []byte, entity id.EntityID, row []byte) {
 
 // settle sorts the window and drops what is beyond the limit.
 func (w *window) settle() {
-	slices.SortFunc(w.kept, func(a, b keptRow) int { return bytes.Compare(a.key, b.key) })
+	sort.Slice(w.kept, func(i, j int) bool { return bytes.Compare(w.kept[i].key, w.kept[j].key) < 0 })
 	if len(w.kept) > w.limit {
 		w.kept, w.more = w.kept[:w.limit], true
 		w.bound = append(w.bound[:0], w.kept[w.limit-1].key...)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -243,7 +244,7 @@ func (e *engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 			matches = append(matches, match{key, rec})
 		}
 	}
-	slices.SortFunc(matches, func(a, b match) int { return bytes.Compare(a.key, b.key) })
+	sort.Slice(matches, func(i, j int) bool { return bytes.Compare(matches[i].key, matches[j].key) < 0 })
 
 	page := &storage.Page{}
 	for _, m := range matches[:min(len(matches), storage.PageSize(limit))] {
