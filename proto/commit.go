@@ -82,7 +82,7 @@ func (m *Ack) readBody(r *msgpack.Reader) {
 	r.Array(3)
 	m.Transaction = id.TransactionID{ULID: readID(r)}
 	m.Attempt = r.Uint()
-	for n := r.ArrayLen(3 * MaxTxEvents); n > 0 && r.Err() == nil; n -= 3 {
+	for n := readRun(r, 3, MaxTxEvents); n > 0 && r.Err() == nil; n-- {
 		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Before: ReadClock(r)})
 	}
 }
@@ -103,7 +103,7 @@ func (m *Nack) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Attempt)
 	dst = msgpack.AppendUint(dst, m.Kind)
 	dst = appendID(dst, m.Entity.ULID)
-	return msgpack.AppendString(dst, m.Message)
+	return appendMessage(dst, m.Message)
 }
 
 func (m *Nack) readBody(r *msgpack.Reader) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -61,7 +62,11 @@ func (e *Event) Digest() [sha256.Size]byte { return e.digest }
 // Mint fills in the event's digest and id for the given stamp; for a creation also the
 // entity. It fails on an event that Verify would refuse.
 func (e *Event) Mint(stamp id.Stamp) error {
-	e.digest = sha256.Sum256(e.appendBody(nil, stamp))
+	body := e.appendBody(make([]byte, 0, e.EncodedSize()), stamp)
+	if err := checkBodySize(body); err != nil {
+		return err
+	}
+	e.digest = sha256.Sum256(body)
 	e.ID = id.EventID{ULID: id.Make(stamp, [8]byte(e.digest[:8]))}
 	if e.IsCreation() {
 		e.Entity = id.EntityID(e.ID)
@@ -69,11 +74,20 @@ func (e *Event) Mint(stamp id.Stamp) error {
 	return e.check()
 }
 
+func checkBodySize(body []byte) error {
+	if len(body) > MaxEventBytes {
+		return fmt.Errorf("%w: event of %d bytes, more than %d", msgpack.ErrTooLong, len(body), MaxEventBytes)
+	}
+	return nil
+}
+
 // check holds an event against the rules that need nothing but the event.
 func (e *Event) check() error {
 	switch {
-	case e.Collection == "" || len(e.Collection) > MaxNameBytes:
+	case !validName(e.Collection):
 		return fmt.Errorf("%w: collection name of %d bytes", ErrStructure, len(e.Collection))
+	case len(e.Parents) > MaxClock || !e.Parents.ascends():
+		return fmt.Errorf("%w: %d parents, which must be a clock of at most %d", ErrStructure, len(e.Parents), MaxClock)
 	case len(e.User) > MaxUserBytes || !utf8.ValidString(e.User):
 		return fmt.Errorf("%w: user name of %d bytes", ErrStructure, len(e.User))
 	case len(e.Operations) > MaxOperations:
@@ -87,7 +101,7 @@ func (e *Event) check() error {
 	}
 	for i := range e.Operations {
 		name := e.Operations[i].Property
-		if name == "" || len(name) > MaxNameBytes {
+		if !validName(name) {
 			return fmt.Errorf("%w: property name of %d bytes", ErrStructure, len(name))
 		}
 		if i > 0 && strings.Compare(e.Operations[i-1].Property, name) >= 0 {
@@ -95,6 +109,10 @@ func (e *Event) check() error {
 		}
 	}
 	return nil
+}
+
+func validName(name string) bool {
+	return name != "" && len(name) <= MaxNameBytes && utf8.ValidString(name)
 }
 
 // appendBody appends the canonical body, which is what the id's hash covers:
@@ -158,11 +176,11 @@ func ReadEvent(r *msgpack.Reader) *Event {
 	if r.Err() != nil {
 		return nil
 	}
-	if len(body) > MaxEventBytes {
-		r.Fail(fmt.Errorf("%w: event of %d bytes, more than %d", msgpack.ErrTooLong, len(body), MaxEventBytes))
-		return nil
+	err := checkBodySize(body)
+	if err == nil {
+		err = e.readBody(body)
 	}
-	if err := e.readBody(body); err != nil {
+	if err != nil {
 		r.Fail(err)
 		return nil
 	}
@@ -230,15 +248,19 @@ func readOperations(r *msgpack.Reader) []Operation {
 	for ; n > 0 && r.Err() == nil; n-- {
 		r.Array(3)
 		op := Operation{Property: readName(r)}
-		kind := r.Uint()
-		if kind > 255 {
-			r.Fail(ErrStructure)
-		}
-		op.Kind = byte(kind)
+		op.Kind = readKind(r)
 		op.Data = append([]byte(nil), r.Bytes()...)
 		ops = append(ops, op)
 	}
 	return ops
+}
+
+func readKind(r *msgpack.Reader) byte {
+	kind := r.Uint()
+	if kind > math.MaxUint8 {
+		r.Fail(fmt.Errorf("%w: property kind %d", ErrStructure, kind))
+	}
+	return byte(kind)
 }
 
 func readName(r *msgpack.Reader) string {

@@ -93,7 +93,7 @@ func readChange(r *msgpack.Reader) Change {
 	for n := r.ArrayLen(MaxTxEvents); n > 0 && r.Err() == nil; n-- {
 		c.Events = append(c.Events, id.EventID{ULID: readID(r)})
 	}
-	for n := r.ArrayLen(2 * MaxFrameItems); n > 0 && r.Err() == nil; n -= 2 {
+	for n := readRun(r, 2, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		c.Undo = append(c.Undo, Field{Name: readName(r), Value: value.Read(r)})
 	}
 	return c

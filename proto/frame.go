@@ -3,6 +3,8 @@ package proto
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 )
@@ -118,6 +120,31 @@ func newFrame(typ uint64) Frame {
 		return new(Pong)
 	}
 	return nil
+}
+
+// readRun reads the header of an array that holds runs of each items, at most max of
+// them, and returns how many runs there are.
+func readRun(r *msgpack.Reader, each, max int) int {
+	n := r.ArrayLen(each * max)
+	if n%each != 0 {
+		r.Fail(fmt.Errorf("%w: %d items in runs of %d", ErrStructure, n, each))
+		return 0
+	}
+	return n / each
+}
+
+// appendMessage appends what is said to people: a long text is cut, so that the peer
+// reads what there is of it instead of refusing the frame.
+func appendMessage(dst []byte, text string) []byte {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) > MaxText {
+		n := MaxText
+		for !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text = text[:n]
+	}
+	return msgpack.AppendString(dst, text)
 }
 
 func readText(r *msgpack.Reader) string {

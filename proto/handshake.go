@@ -83,7 +83,7 @@ func (*Refuse) frameType() uint64 { return typeRefuse }
 func (m *Refuse) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 2)
 	dst = msgpack.AppendUint(dst, m.Kind)
-	return msgpack.AppendString(dst, m.Message)
+	return appendMessage(dst, m.Message)
 }
 
 func (m *Refuse) readBody(r *msgpack.Reader) {

@@ -1,7 +1,7 @@
 package proto
 
 // Limits of single items. A decoder refuses what exceeds them with msgpack.ErrTooLong
-// or a *LimitError, before it allocates. The limits that an operator can set are in
+// before it allocates. The limits that an operator can set are in
 // package core; these bound the formats themselves.
 const (
 	MaxClock      = 64       // event ids in a clock, hence concurrent heads of an entity

@@ -89,14 +89,22 @@ func ReadState(r *msgpack.Reader) *State {
 	return s
 }
 
+// minPropertySize is the length of the shortest encoded property: a property in memory
+// takes many times that, so no more are made room for than the input can hold.
+const minPropertySize = 6
+
 func readProperties(r *msgpack.Reader) []PropertyState {
 	n := r.ArrayLen(MaxFrameItems)
+	if n*minPropertySize > r.Remaining() {
+		r.Fail(msgpack.ErrTruncated)
+		return nil
+	}
 	list := make([]PropertyState, n)
 	for i := range list {
 		p := &list[i]
 		r.Array(4)
 		p.Name = readName(r)
-		p.Kind = byte(r.Uint())
+		p.Kind = readKind(r)
 		p.Value = value.Read(r)
 		p.Data = append([]byte(nil), r.Bytes()...)
 		if i > 0 && list[i-1].Name >= p.Name {

@@ -59,7 +59,7 @@ func (m *Subscribe) readBody(r *msgpack.Reader) {
 	}
 	m.Once = r.Bool()
 	m.After = r.Uint()
-	for n := r.ArrayLen(2 * MaxFrameItems); n > 0 && r.Err() == nil; n -= 2 {
+	for n := readRun(r, 2, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Known = append(m.Known, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()})
 	}
 }
@@ -128,7 +128,7 @@ func (m *Rows) readBody(r *msgpack.Reader) {
 	m.Complete = r.Bool()
 	m.Done = r.Bool()
 	m.Seq = r.Uint()
-	for n := r.ArrayLen(3 * MaxFrameItems); n > 0 && r.Err() == nil; n -= 3 {
+	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Rows = append(m.Rows, Row{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), State: ReadState(r)})
 	}
 	m.Same = readEntities(r)
@@ -252,7 +252,7 @@ func (*Reply) frameType() uint64 { return typeReply }
 func (m *Reply) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), m.Request)
 	dst = msgpack.AppendUint(dst, m.Kind)
-	return msgpack.AppendString(dst, m.Message)
+	return appendMessage(dst, m.Message)
 }
 
 func (m *Reply) readBody(r *msgpack.Reader) {
