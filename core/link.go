@@ -153,7 +153,6 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 				return err
 			}
 		}
-		r.source = m.Node
 		d.meta(metaPeer, m.Node.Bytes())
 		d.meta(metaSystem, m.System.Bytes())
 		d.meta(metaOffset, encodeUint(uint64(n.clock.Offset().Microseconds())))
@@ -167,7 +166,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.user = m.User
 	r.mu.Unlock()
 	n.system.join(m.System)
-	if err := n.loop.call(ctx, func() { r.connected(p) }); err != nil {
+	if err := n.loop.call(ctx, func() { r.source = m.Node; r.connected(p) }); err != nil {
 		return err
 	}
 	n.status.update(func(s *Status) {
@@ -256,6 +255,9 @@ type peer struct {
 	run  *runner
 
 	last     uint64 // the last number given out
+	gaps     int    // requests for rows that an update did not fit
+	asking   bool   // a ping asks for the feed's position
+	lost     bool   // something it sent could not be stored: nothing after that is taken
 	subs     map[uint64]*upstream
 	requests map[uint64]*request
 }
@@ -300,6 +302,12 @@ func newPeer(ctx context.Context, n *Node, conn connectors.Conn) *peer {
 	return p
 }
 
+// lose ends the connection from the loop, and takes nothing more that it has brought.
+func (p *peer) lose(reason string) {
+	p.lost = true
+	p.close(reason)
+}
+
 func (p *peer) close(reason string) {
 	p.run.end(errors.New(reason))
 	p.conn.Close(reason)
@@ -320,6 +328,7 @@ func (p *peer) stop() {
 
 // ended, on the loop, fails what waits for an answer.
 func (p *peer) ended() {
+	p.lost = true
 	p.node.replica.disconnected(p)
 	clear(p.subs) // answers that are still in the queue belong to nobody now
 	for _, r := range p.requests {
@@ -342,9 +351,17 @@ func (p *peer) register(models []*schema.Model, done func(error)) {
 // ask asks for rows by id; done is called, on the loop, when they are stored. Rows that
 // the durable node does not have are forgotten.
 func (p *peer) ask(collection string, entities []id.EntityID, done func(error)) {
-	for len(entities) > askAtOnce {
-		p.ask(collection, entities[:askAtOnce], func(error) {})
-		entities = entities[askAtOnce:]
+	if len(entities) > askAtOnce {
+		rest := entities[askAtOnce:]
+		entities = entities[:askAtOnce]
+		last := done
+		done = func(err error) {
+			if err != nil {
+				last(err)
+				return
+			}
+			p.ask(collection, rest, last)
+		}
 	}
 	r := &request{collection: collection, entities: make(map[id.EntityID]struct{}, len(entities)), done: done}
 	for _, e := range entities {
@@ -353,10 +370,24 @@ func (p *peer) ask(collection string, entities []id.EntityID, done func(error)) 
 	p.out.must(&proto.Get{Request: p.expect(r), Collection: collection, Entities: entities})
 }
 
-// askFor asks for rows that this node turned out not to be in step with.
+// askFor asks for rows that this node turned out not to be in step with. Until they are
+// here, the position does not advance.
 func (p *peer) askFor(missing map[string][]id.EntityID) {
 	for collection, entities := range missing {
-		p.ask(collection, entities, func(error) {})
+		p.gaps++
+		p.ask(collection, entities, func(err error) {
+			p.gaps--
+			if err != nil {
+				p.lose("rows that were asked for did not come")
+			}
+		})
+	}
+}
+
+// confirm asks for the feed's position, so that it is known and stored soon.
+func (p *peer) confirm() {
+	if !p.asking {
+		p.asking = p.out.push(&proto.Ping{Time: time.Now().UnixMicro()})
 	}
 }
 
@@ -451,6 +482,7 @@ func (p *peer) handle(f proto.Frame) error {
 		})
 	case *proto.Pong:
 		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Seq); return nil }
+		s.done = p.orFail(func() { p.asking = false })
 	case *proto.Catalog:
 		return p.handleCatalog(m)
 	case *proto.Reply:
@@ -460,7 +492,20 @@ func (p *peer) handle(f proto.Frame) error {
 	default:
 		return fmt.Errorf("%w: %T is not for this side", proto.ErrFrameType, f)
 	}
-	return r.hand(p.run.ctx, s)
+	return p.hand(s)
+}
+
+// hand gives a step to the replica, which passes it over when the connection has been
+// given up by then.
+func (p *peer) hand(s *step) error {
+	stage := s.stage
+	s.stage = func(ctx context.Context, d *draft) error {
+		if p.lost {
+			return errGone
+		}
+		return stage(ctx, d)
+	}
+	return p.node.replica.hand(p.run.ctx, s)
 }
 
 // temporary reports whether a refusal says nothing about the transaction: it stays in the
@@ -485,7 +530,10 @@ func (p *peer) onLoop(f func()) error {
 func (p *peer) orFail(f func()) func(error) {
 	return func(err error) {
 		if err != nil {
-			p.node.opts.Listener.failed("receive", err)
+			if !p.lost {
+				p.node.opts.Listener.failed("receive", err)
+			}
+			p.lost = true
 			p.run.end(err)
 			p.conn.Close("cannot store")
 			return
@@ -516,7 +564,7 @@ func (p *peer) handleRows(m *proto.Rows) error {
 			r.answered(up)
 		}
 	})
-	return r.hand(p.run.ctx, s)
+	return p.hand(s)
 }
 
 // gone adds to an answer what was asked for and is not in it.
@@ -552,7 +600,7 @@ func (p *peer) handleCatalog(m *proto.Catalog) error {
 		n.catalog.put(model)
 	}
 	all := encodeModels(n.catalog.all())
-	return n.replica.hand(p.run.ctx, &step{
+	return p.hand(&step{
 		stage: func(_ context.Context, d *draft) error { d.meta(metaModels, all); return nil },
 		done:  p.orFail(func() {}),
 	})

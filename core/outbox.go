@@ -159,7 +159,6 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 	if !ok || p.attempt != m.Attempt {
 		return nil, nil
 	}
-	d.dropped = true
 	d.edits++
 	if !p.acked {
 		p.acked = true
@@ -229,7 +228,6 @@ func (d *draft) finish(p *pendingTx) {
 	if !p.acked || len(p.awaits) > 0 {
 		return
 	}
-	d.dropped = true
 	d.edits++
 	d.outbox.remove(p)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
@@ -258,7 +256,6 @@ func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, err
 	if !ok || p.attempt != m.Attempt {
 		return nil, nil
 	}
-	d.dropped = true
 	d.edits++
 	cause := &Error{Op: "sync", Kind: kindFromWire(m.Kind), Entity: m.Entity, Err: errors.New(m.Message)}
 	refused = d.refuse(p, cause, nil)

@@ -1,10 +1,13 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +31,12 @@ type replica struct {
 	peer      *peer  // the connected durable node; nil when offline
 	position  uint64 // in its feed, as far as stored
 	source    id.NodeID
+
+	// unsure holds, after a batch failed, the entities concerned as they are shown now:
+	// storage may have done it all the same. Until it has been asked (reload), no step
+	// is run. It is nil while memory is what storage holds.
+	unsure map[id.EntityID]*proto.Record
+	floor  uint64 // of revisions: greater than any that was taken back
 
 	mu struct {
 		sync.Mutex
@@ -55,12 +64,11 @@ type draft struct {
 	current *reactor.Transaction
 	hold    bool // the step publishes its changes itself, later
 	held    []reactor.Change
-	dropped bool // a step changed memory that a failed batch must take back
+	gap     bool // an update of this draft did not fit what is held: rows will be asked for
+	undo    []func()
 
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
 	edits     int                             // counts changes, to see whether a failed step made any
-	broken    error                           // a step failed half way: nothing of the draft is stored
-	returned  []*proto.Record                 // shown again after the batch failed
 }
 
 // drafted is one record of a draft.
@@ -77,7 +85,7 @@ func openReplica(ctx context.Context, n *Node) (*replica, error) {
 // load reads what the node remembers besides its records.
 func (r *replica) load(ctx context.Context) error {
 	n := r.node
-	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaPeer, metaPosition, metaCursors, metaRejections)
+	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaPeer)
 	if err != nil {
 		return err
 	}
@@ -95,14 +103,24 @@ func (r *replica) load(ctx context.Context) error {
 	if u, err := id.FromBytes(meta[3]); err == nil {
 		r.source = id.NodeID{ULID: u}
 	}
-	r.position = decodeUint(meta[4])
-	if err := r.upstreams.load(meta[5], r.position); err != nil {
-		return err
-	}
-	if r.outbox.rejections, err = decodeRejections(meta[6], n.limits.Rejections); err != nil {
+	if err := r.loadProgress(ctx, &r.outbox); err != nil {
 		return err
 	}
 	return r.outbox.load(ctx, n)
+}
+
+// loadProgress reads how far the node is in step with its durable node, and what that has
+// refused.
+func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
+	meta, err := r.node.engine.Meta(ctx, metaPosition, metaCursors, metaRejections)
+	if err != nil {
+		return err
+	}
+	if o.rejections, err = decodeRejections(meta[2], r.node.limits.Rejections); err != nil {
+		return err
+	}
+	r.position = decodeUint(meta[0])
+	return r.upstreams.load(meta[1], r.position)
 }
 
 // user returns the principal's name, as the durable node last gave it.
@@ -172,41 +190,62 @@ func (r *replica) await(ctx context.Context, stage func(context.Context, *draft)
 // runSteps stores a group of steps and publishes them one by one.
 func (r *replica) runSteps(ctx context.Context, steps []*step) {
 	ctx = context.WithoutCancel(ctx) // what was taken is finished, also when closing
-	d := &draft{replica: r, records: make(map[id.EntityID]*drafted)}
-	type staged struct {
-		step *step
-		tx   *reactor.Transaction
-	}
-	accepted := make([]staged, 0, len(steps))
-	for _, s := range steps {
-		tx, err := d.run(ctx, s)
-		if err != nil {
+	if err := r.reload(ctx); err != nil {
+		for _, s := range steps {
 			s.finish(err)
-			continue
 		}
-		accepted = append(accepted, staged{s, tx})
+		return
 	}
-	err := d.broken
-	if err == nil {
-		d.show()
-		for _, a := range accepted {
-			if len(a.tx.Changes) > 0 {
-				r.node.publish(a.tx)
+	d := &draft{replica: r, records: make(map[id.EntityID]*drafted)}
+	accepted := make([]*step, 0, len(steps))
+	transactions := make([]*reactor.Transaction, 0, len(steps))
+	for i, s := range steps {
+		edits := d.edits
+		tx, err := d.run(ctx, s)
+		switch {
+		case err == nil:
+			accepted, transactions = append(accepted, s), append(transactions, tx)
+		case d.edits == edits:
+			s.finish(err)
+		default: // it failed half way; the others are run without it
+			r.fail(ctx, d, err)
+			s.finish(err)
+			for _, other := range slices.Concat(accepted, steps[i+1:]) {
+				r.runSteps(ctx, []*step{other})
 			}
+			return
 		}
-		if err = r.store(ctx, d); err != nil {
-			d.takeBack()
-		}
-		r.node.overlay.clear()
 	}
+	d.show()
+	for _, tx := range transactions {
+		if len(tx.Changes) > 0 {
+			r.node.publish(tx)
+		}
+	}
+	err := r.store(ctx, d)
 	if err != nil {
-		r.node.opts.Listener.failed("store", err)
-		r.recoverMemory(ctx, d)
+		d.takeBack()
+		r.fail(ctx, d, err)
 	}
-	for _, a := range accepted {
-		a.step.finish(err)
+	r.node.overlay.clear()
+	for _, s := range accepted {
+		s.finish(err)
 	}
 	r.pump()
+}
+
+// fail brings memory back to what is stored after a draft came to nothing.
+func (r *replica) fail(ctx context.Context, d *draft, err error) {
+	r.node.opts.Listener.failed("store", err)
+	for _, undo := range slices.Backward(d.undo) {
+		undo()
+	}
+	if r.unsure == nil {
+		r.unsure = make(map[id.EntityID]*proto.Record)
+	}
+	if err := r.reload(ctx); err != nil {
+		r.node.opts.Listener.failed("read back", err)
+	}
 }
 
 // show lays the draft over storage for every reader, and leaves what was there before
@@ -237,26 +276,86 @@ func (d *draft) show() {
 // records get new revisions, since a greater one counts as later.
 func (d *draft) takeBack() {
 	tx := &reactor.Transaction{}
+	d.unsure = make(map[id.EntityID]*proto.Record)
+	var shown []preserved
 	for _, e := range d.order {
 		rec := d.records[e]
 		if rec.now == rec.stored {
 			continue
 		}
-		change := reactor.Change{Entity: e, Before: visible(rec.now)}
-		if rec.now != nil {
-			change.Collection, change.Rev = rec.now.Collection, rec.now.Rev+1
-		}
-		if rec.stored != nil {
-			again := *rec.stored
-			again.Rev = max(again.Rev, change.Rev) + 1
-			change.Collection, change.Rev = again.Collection, again.Rev
-			change.Stored, change.After = &again, visible(&again)
-			d.returned = append(d.returned, &again)
-		}
-		tx.Changes = append(tx.Changes, change)
+		shown = append(shown, preserved{e, rec.now})
+		tx.Changes = append(tx.Changes, d.showAgain(e, rec.now, rec.stored))
+		d.unsure[e] = tx.Changes[len(tx.Changes)-1].Stored
 	}
+	d.node.open.changing(shown)
 	d.node.overlay.clear()
+	d.node.open.changed()
 	d.node.publish(tx)
+}
+
+// showAgain returns the change from what is shown of an entity to what is stored.
+func (r *replica) showAgain(e id.EntityID, shown, stored *proto.Record) reactor.Change {
+	change := reactor.Change{Entity: e, Before: visible(shown)}
+	if shown != nil {
+		change.Collection = shown.Collection
+		r.floor = max(r.floor, shown.Rev)
+	}
+	r.floor++
+	change.Rev = r.floor
+	if stored != nil {
+		again := *stored
+		r.floor = max(r.floor, stored.Rev+1)
+		again.Rev = r.floor
+		change.Collection, change.Rev = again.Collection, again.Rev
+		change.Stored, change.After = &again, visible(&again)
+	}
+	return change
+}
+
+// reload reads, after a batch failed, what storage holds, and shows it where that is not
+// what was shown. It ends the connection: the resume brings what was lost.
+func (r *replica) reload(ctx context.Context) error {
+	if r.unsure == nil {
+		return nil
+	}
+	entities := slices.Collect(maps.Keys(r.unsure))
+	records, err := r.node.engine.Records(ctx, entities)
+	if err != nil {
+		return err
+	}
+	fresh := outbox{receipts: r.outbox.receipts}
+	if err := fresh.load(ctx, r.node); err != nil {
+		return err
+	}
+	if err := r.loadProgress(ctx, &fresh); err != nil {
+		return err
+	}
+	for tx := range fresh.receipts {
+		if fresh.byTx[tx] == nil {
+			delete(fresh.receipts, tx) // its commit was answered with the error
+		}
+	}
+	r.outbox = fresh
+	clear(r.cache)
+	tx := &reactor.Transaction{}
+	for i, e := range entities {
+		if shown := r.unsure[e]; !sameReading(shown, records[i]) {
+			tx.Changes = append(tx.Changes, r.showAgain(e, shown, records[i]))
+		}
+	}
+	r.unsure = nil
+	r.node.publish(tx)
+	if r.peer != nil {
+		r.peer.lose("storage failed on this side")
+	}
+	return nil
+}
+
+func sameReading(a, b *proto.Record) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.BaseRev == b.BaseRev && a.State.Head.Equal(b.State.Head) && (a.Base == nil) == (b.Base == nil)
 }
 
 func (s *step) finish(err error) {
@@ -268,11 +367,7 @@ func (s *step) finish(err error) {
 // run stages one step.
 func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) {
 	d.current = &reactor.Transaction{}
-	edits := d.edits
 	if err := s.stage(ctx, d); err != nil {
-		if d.edits != edits {
-			d.broken = err
-		}
 		return nil, err
 	}
 	return d.current, nil
@@ -298,7 +393,7 @@ func (r *replica) store(ctx context.Context, d *draft) error {
 	if len(b.Records)+len(b.Evict)+len(b.Outbox)+len(b.Meta) == 0 {
 		return nil
 	}
-	if err := r.node.engine.Commit(ctx, b); err != nil {
+	if err := r.node.engine.Commit(ctx, b); err != nil && !r.landed(ctx, b, err) {
 		return err
 	}
 	for _, e := range d.order {
@@ -322,27 +417,24 @@ func (r *replica) remember(e id.EntityID, rec *proto.Record) {
 	r.cache[e] = rec
 }
 
-// recoverMemory brings memory back to what is stored, after a batch failed.
-func (r *replica) recoverMemory(ctx context.Context, d *draft) {
-	clear(r.cache)
-	for _, rec := range d.returned {
-		r.cache[rec.Entity] = rec
+// landed reports whether a batch is stored although Commit failed: an outcome that was
+// unknown can be read back. A batch is there wholly or not at all, so one item tells.
+func (r *replica) landed(ctx context.Context, b *storage.Batch, err error) bool {
+	if !errors.Is(err, storage.ErrUnavailable) {
+		return false
 	}
-	r.upstreams.dirty = true
-	if !d.dropped {
-		return
+	switch {
+	case len(b.Records) > 0:
+		want := b.Records[0].Record
+		stored, err := r.node.engine.Records(ctx, []id.EntityID{want.Entity})
+		return err == nil && stored[0] != nil && stored[0].Rev == want.Rev && sameReading(stored[0], want)
+	case len(b.Outbox) > 0:
+		want := b.Outbox[0]
+		stored, err := r.node.engine.Outbox(ctx, want.Seq-1, 1)
+		there := err == nil && len(stored) > 0 && stored[0].Seq == want.Seq
+		return err == nil && there == (want.Data != nil) && (!there || bytes.Equal(stored[0].Data, want.Data))
 	}
-	fresh := outbox{}
-	if err := fresh.load(ctx, r.node); err != nil {
-		// Storage cannot be read either; whoever commits next is told.
-		r.node.opts.Listener.failed("reload the outbox", err)
-		return
-	}
-	fresh.rejections, fresh.receipts = r.outbox.rejections, r.outbox.receipts
-	r.outbox = fresh
-	if r.peer != nil {
-		r.peer.close("storage failed on this side")
-	}
+	return false // evictions and metadata are staged again by whoever needs them
 }
 
 // record returns the newest reading of an entity, drafted ones included.
@@ -409,9 +501,9 @@ func base(r *proto.Record) *proto.State {
 
 // settle puts a record together from its base and the pending events on the entity.
 func (d *draft) settle(rec *drafted, collection string, e id.EntityID, confirmed *proto.State, rev uint64) error {
-	next := &proto.Record{Collection: collection, Entity: e, BaseRev: rev, State: confirmed, Rev: 1}
+	next := &proto.Record{Collection: collection, Entity: e, BaseRev: rev, State: confirmed, Rev: d.floor + 1}
 	if rec.now != nil {
-		next.Rev = rec.now.Rev + 1
+		next.Rev = max(rec.now.Rev, d.floor) + 1
 	}
 	for _, p := range d.outbox.byEntity[e] {
 		for _, event := range p.events {
@@ -479,7 +571,6 @@ func (d *draft) commit(ctx context.Context, p *pendingTx, receipt *Receipt) erro
 	if err := d.applicable(ctx, p); err != nil {
 		return err
 	}
-	d.dropped = true
 	d.edits++
 	d.outbox.add(p, receipt)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
@@ -590,7 +681,7 @@ func (r *replica) wipe(ctx context.Context, d *draft) error {
 	}
 	r.position = 0
 	r.upstreams.forget()
-	d.advance(0)
+	d.savePosition()
 	return nil
 }
 

@@ -185,7 +185,6 @@ func (s *session) handshake(ctx context.Context) error {
 		return err
 	}
 	s.peer = hello.Node
-	s.feed.seq = n.Published()
 	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), Seq: n.Published(), User: s.principal.Name})
 	s.out.must(&proto.Catalog{Models: n.catalog.all()})
 	return nil
@@ -338,7 +337,7 @@ func (s *session) get(ctx context.Context, m *proto.Get) {
 func (s *session) pong(m *proto.Ping) error {
 	if !s.node.loop.post(func() {
 		pong := &proto.Pong{Time: m.Time}
-		if !s.behind.Load() {
+		if !s.behind.Load() && s.feed.resuming == 0 {
 			pong.Seq = s.node.Published()
 		}
 		s.out.must(pong)

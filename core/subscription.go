@@ -28,8 +28,10 @@ type subscription struct {
 	watch      *reactor.Watch
 
 	// The rest belongs to the loop.
-	filling bool // its first answer is on its way: changes are sent as whole rows
-	window  *resultset.Set
+	filling   bool // its first answer is being read: changes are sent as whole rows
+	answering bool // its first answer is on its way
+	missed    bool // meanwhile updates were dropped, which answering ends with making up for
+	window    *resultset.Set
 	buffer  []reactor.Change
 	began   bool
 }
@@ -39,7 +41,9 @@ type sessionFeed struct {
 	changes map[id.EntityID]*pendingRow
 	order   []id.EntityID
 	windows []*subscription
-	seq     uint64 // the last transaction whose update was queued
+
+	after    uint64 // where updates began to be dropped
+	resuming int    // answers that make up for dropped ones; until they are sent, nothing says a position
 }
 
 type pendingRow struct {
@@ -57,12 +61,32 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 		}
 		if err == nil {
 			err = sub.answer(ctx, m)
+			if finishErr := sub.answered(ctx); err == nil {
+				err = finishErr
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			s.unsubscribe(m.Sub)
 			s.reply(m.Sub, err)
 		}
 	})
+}
+
+// answered ends the first answer. Where updates were dropped since it was read, what they
+// said follows.
+func (sub *subscription) answered(ctx context.Context) error {
+	var missed bool
+	var after uint64
+	err := sub.session.node.loop.call(ctx, func() {
+		sub.filling, sub.answering = false, false
+		missed, after = sub.missed, sub.session.feed.after
+	})
+	if err != nil || !missed {
+		return err
+	}
+	err = sub.catchUp(ctx, after)
+	sub.session.node.loop.post(sub.session.resumed)
+	return err
 }
 
 var errDuplicate = errors.New("the subscription exists")
@@ -80,7 +104,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true}
+	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true, answering: true}
 	narrow, err := s.node.policy.Narrow(s.principal, m.Collection)
 	if err != nil {
 		return nil, err
@@ -134,11 +158,10 @@ func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 	if err == nil {
 		err = out.done()
 	}
-	if err != nil || m.Once {
+	if m.Once {
 		sub.session.unsubscribe(sub.number)
-		return err
 	}
-	return n.loop.call(ctx, func() { sub.filling = false })
+	return err
 }
 
 func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
@@ -440,7 +463,10 @@ func (s *session) settle(t *reactor.Transaction) {
 	if len(f.changes) == 0 && len(f.windows) == 0 {
 		return
 	}
-	update := &proto.Update{Seq: t.Seq, Transaction: t.ID}
+	update := &proto.Update{Transaction: t.ID}
+	if f.resuming == 0 {
+		update.Seq = t.Seq
+	}
 	for _, e := range f.order {
 		update.Changes = append(update.Changes, f.changes[e].encode())
 	}
@@ -452,13 +478,12 @@ func (s *session) settle(t *reactor.Transaction) {
 		return
 	}
 	if !s.out.push(update) {
+		f.after = t.Seq - 1
 		s.behind.Store(true)
 		if s.out.drained() { // not slow: the update alone is too large for a frame
 			s.catchUp()
 		}
-		return
 	}
-	f.seq = t.Seq
 }
 
 // encode writes a row's change for a peer that holds what it was before, or not.
@@ -498,15 +523,26 @@ func (s *session) sent() {
 	}
 }
 
-// catchUp resumes every subscription from where updates were dropped.
+// catchUp resumes every subscription from where updates began to be dropped. One at a
+// time: what is dropped meanwhile is made up for when it has ended.
 func (s *session) catchUp() {
-	if !s.behind.CompareAndSwap(true, false) {
+	f := &s.feed
+	if f.resuming > 0 || !s.behind.CompareAndSwap(true, false) {
 		return
 	}
-	after := s.feed.seq
+	after := f.after
 	s.subsMu.Lock()
-	subs := values(s.subs)
+	var subs []*subscription
+	for _, sub := range s.subs {
+		if sub.answering {
+			sub.missed = true
+			f.resuming++
+		} else {
+			subs = append(subs, sub)
+		}
+	}
 	s.subsMu.Unlock()
+	f.resuming++
 	s.run.start(func(ctx context.Context) {
 		for _, sub := range subs {
 			if err := sub.catchUp(ctx, after); err != nil {
@@ -515,7 +551,20 @@ func (s *session) catchUp() {
 				return
 			}
 		}
+		s.node.loop.post(s.resumed)
 	})
+}
+
+// resumed ends one part of catching up. After the last, the peer is told where it stands.
+func (s *session) resumed() {
+	s.feed.resuming--
+	switch {
+	case s.feed.resuming > 0:
+	case !s.behind.Load():
+		s.out.push(&proto.Pong{Seq: s.node.Published()})
+	case s.out.drained():
+		s.catchUp()
+	}
 }
 
 func (sub *subscription) catchUp(ctx context.Context, after uint64) error {

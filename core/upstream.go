@@ -46,13 +46,20 @@ func (u *upstreams) init(r *replica) {
 // with the position that was stored last.
 func (u *upstreams) load(stored []byte, position uint64) (err error) {
 	u.cursors, err = decodeCursors(stored, u.replica.node.limits.Cursors)
+	u.freeze(position)
+	return err
+}
+
+// freeze notes that what was open is in step up to a position and no further.
+func (u *upstreams) freeze(position uint64) {
 	for i := range u.cursors {
 		if u.cursors[i].seq == 0 {
 			u.cursors[i].seq = position
 			u.dirty = true
 		}
 	}
-	return err
+	// Before the first position there is nothing to resume from.
+	u.cursors = slices.DeleteFunc(u.cursors, func(c cursor) bool { return c.seq == 0 })
 }
 
 // forget drops all cursors.
@@ -122,13 +129,19 @@ func (u *upstreams) find(key string) int {
 	return slices.IndexFunc(u.cursors, func(c cursor) bool { return c.key == key })
 }
 
-// open notes that a selection is in step with the connection's position from now on.
+// open notes that a selection is in step with the connection's position from now on. It
+// is stored with the next position.
 func (u *upstreams) open(up *upstream) { u.set(up.hashed(), 0) }
 
 // close notes up to where a selection was in step.
 func (u *upstreams) close(up *upstream) {
-	if up.sel.Limit < 0 {
+	switch i := u.find(up.hashed()); {
+	case i < 0:
+	case u.replica.position > 0:
 		u.set(up.hashed(), u.replica.position)
+	default: // there is nothing to resume from
+		u.cursors = slices.Delete(u.cursors, i, i+1)
+		u.dirty = true
 	}
 }
 
@@ -144,12 +157,7 @@ func (u *upstreams) set(key string, seq uint64) {
 
 // disconnected freezes what was in step.
 func (u *upstreams) disconnected() {
-	for i := range u.cursors {
-		if u.cursors[i].seq == 0 {
-			u.cursors[i].seq = u.replica.position
-			u.dirty = true
-		}
-	}
+	u.freeze(u.replica.position)
 	for _, up := range u.byKey {
 		u.replica.release(up)
 		up.number, up.answered, up.err = 0, false, nil
@@ -228,7 +236,6 @@ func (r *replica) known(up *upstream) (known []proto.KnownRow) {
 // rows takes part of an answer. What it brings is stored at once, and published when the
 // answer is complete, so that nobody sees half of it.
 func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
-	d.dropped = true
 	d.hold, d.held = true, nil
 	defer func() { d.hold = false }()
 	for i := range m.Rows {
@@ -245,16 +252,14 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
 		d.current.Changes = append(d.current.Changes, coalesce(d.held)...)
 		return nil
 	}
+	held := up.held
+	d.undo = append(d.undo, func() { up.held = held })
+	d.edits++
 	up.list(m)
-	up.held = append(up.held, d.held...)
-	if !m.Done {
-		return nil
-	}
-	d.current.Changes = append(d.current.Changes, coalesce(up.held)...)
-	up.held = nil
-	if up.sel.Limit < 0 && m.Seq > 0 {
-		d.upstreams.open(up)
-		d.advance(m.Seq)
+	up.held = append(slices.Clip(held), d.held...)
+	if m.Done {
+		d.current.Changes = append(d.current.Changes, coalesce(up.held)...)
+		up.held = nil
 	}
 	return nil
 }
@@ -277,10 +282,20 @@ func (up *upstream) list(m *proto.Rows) {
 }
 
 // advance notes the position of the durable node's feed up to which the open selections
-// are in step. A stored cursor that says "open" follows the stored position, so what is
-// open now is stored no later than the position.
+// are in step. While rows are being asked for because an update did not fit, they are not.
 func (d *draft) advance(seq uint64) {
-	d.position = max(d.position, seq)
+	if d.gap || d.peer.gaps > 0 {
+		return
+	}
+	if seq > d.position || d.upstreams.dirty {
+		d.position = max(d.position, seq)
+		d.savePosition()
+	}
+}
+
+// savePosition stores the position and the cursors. One that says "open" follows the
+// stored position.
+func (d *draft) savePosition() {
 	d.meta(metaPosition, encodeUint(d.position))
 	if d.upstreams.dirty {
 		d.upstreams.dirty = false
@@ -308,6 +323,10 @@ func (r *replica) answered(up *upstream) {
 
 func (r *replica) live(up *upstream) {
 	up.answered = true
+	if up.sel.Limit < 0 {
+		r.upstreams.open(up)
+		r.peer.confirm()
+	}
 	for q := range up.queries {
 		q.setStatus(QueryLive, nil)
 	}
@@ -351,7 +370,6 @@ func (r *replica) refused(up *upstream, err error) {
 
 // update takes a transaction of the durable node's feed.
 func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string][]id.EntityID, err error) {
-	d.dropped = true
 	own := d.outbox.byTx[m.Transaction]
 	d.current.ID = m.Transaction
 	for i := range m.Changes {
@@ -365,6 +383,7 @@ func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string
 				missing = make(map[string][]id.EntityID)
 			}
 			missing[c.Collection] = append(missing[c.Collection], c.Entity)
+			d.gap = true
 		}
 	}
 	d.advance(m.Seq)
