@@ -51,7 +51,8 @@ interface Unsettled {
   readonly reject: (error: unknown) => void;
 }
 
-class NodeClient implements Client {
+/** The client over whichever host it is given. */
+export class NodeClient implements Client {
   readonly name: string;
   readonly #status: Signal<ClientStatus>;
   readonly #rejections = signal<readonly Rejection[]>(Object.freeze([]));

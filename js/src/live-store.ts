@@ -119,7 +119,7 @@ export class LiveStore {
   }
 }
 
-/** Lets Node.js end although a query waits to be closed. */
-function unref(timer: ReturnType<typeof setTimeout>): void {
-  if (typeof timer === 'object') timer.unref();
+/** Lets Node.js end although a query waits to be closed; a browser's timer is but a number. */
+function unref(timer: unknown): void {
+  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') timer.unref();
 }

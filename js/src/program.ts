@@ -56,6 +56,7 @@ export async function startProgram(wasmUrl: string | undefined, events: ProgramE
     };
     Object.defineProperty(globalThis, name, { value: entry, configurable: true });
     const ended = go.run(instance).then(() => {
+      silence(go);
       Reflect.deleteProperty(globalThis, name);
       if (stopping) return;
       const error = new ClientError('internal', `the node ended unexpectedly (status ${status}); the console says why`);
@@ -63,6 +64,12 @@ export async function startProgram(wasmUrl: string | undefined, events: ProgramE
       events.failed(error);
     });
   });
+}
+
+/** Lets timers and events that come after the program's end pass, where Go's glue would throw. */
+function silence(go: Go): void {
+  go._resume = () => {};
+  for (const timer of go._scheduledTimeouts.values()) clearTimeout(timer);
 }
 
 async function load(wasmUrl: string | undefined, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {

@@ -165,10 +165,13 @@ export class Session {
       this.#flush();
     } else if (!this.#flushing) {
       this.#flushing = true;
-      queueMicrotask(() => {
-        this.#flushing = false;
-        this.#flush();
-      });
+      // Two steps, so that the commit that follows upon a callback's end comes along.
+      queueMicrotask(() =>
+        queueMicrotask(() => {
+          this.#flushing = false;
+          this.#flush();
+        }),
+      );
     }
   }
 

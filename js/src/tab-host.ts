@@ -73,7 +73,8 @@ class TabHost implements Host {
   #lead(): void {
     if (this.#leaving.signal.aborted) return;
     this.#leader = this.#id;
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: this.#options.name });
+    const { name } = this.#options;
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name });
     this.#worker.onerror = event => {
       const why = event.message ? `: ${event.message}` : '';
       this.#events.failed(new ClientError('internal', `the worker that runs the node could not be started${why}`));

@@ -9,6 +9,10 @@ export class Go {
   readonly importObject: WebAssembly.Imports;
   /** Called with the status when the program ends. */
   exit: (status: number) => void;
+  /** Calls back into the program; throws once it has ended. */
+  _resume: () => void;
+  /** The timers that the program waits for. */
+  readonly _scheduledTimeouts: ReadonlyMap<number, ReturnType<typeof setTimeout>>;
   /** Runs the program until it ends. */
   run(instance: WebAssembly.Instance): Promise<void>;
 }
