@@ -32,8 +32,8 @@ type subscription struct {
 	answering bool // its first answer is on its way
 	missed    bool // meanwhile updates were dropped, which answering ends with making up for
 	window    *resultset.Set
-	buffer  []reactor.Change
-	began   bool
+	buffer    []reactor.Change
+	began     bool
 }
 
 // sessionFeed is what a session collects of one transaction, and how far it is in step.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -42,10 +43,19 @@ type system struct {
 	rnd     *rand.Rand
 	net     *Network
 	disk    *memory.Disk
-	server  *core.Node
 	clients []*client
 	notes   []id.EntityID
-	acked   map[id.TransactionID]write
+
+	mu     sync.Mutex // guards what follows; dialers and watchers read it
+	server *core.Node // changed by the run alone
+	acked  map[id.TransactionID]write
+}
+
+// setServer changes which node is dialled; nil is none.
+func (s *system) setServer(n *core.Node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server = n
 }
 
 type client struct {
@@ -53,8 +63,17 @@ type client struct {
 	disk    *memory.Disk
 	node    *core.Node
 	queries []*core.LiveQuery
-	shown   [][]id.EntityID // of each query, by its change sets
-	faulty  error           // a change set that does not fit
+
+	mu     sync.Mutex
+	shown  [][]id.EntityID // of each query, by its change sets
+	faulty error           // a change set that does not fit
+}
+
+// followed returns what the change sets of a query add up to.
+func (c *client) followed(i int) ([]id.EntityID, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shown[i], c.faulty
 }
 
 // write is an acknowledged creation.
@@ -109,7 +128,7 @@ func (s *system) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.server = n
+	s.setServer(n)
 	if _, ok := n.System(); !ok {
 		if err := n.CreateSystem(ctx); err != nil {
 			return err
@@ -129,6 +148,8 @@ func (c *client) start(ctx context.Context) error {
 		return err
 	}
 	n.Dial(c.system.net.Dialer(func() local.Server {
+		c.system.mu.Lock()
+		defer c.system.mu.Unlock()
 		if c.system.server == nil {
 			return nil
 		}
@@ -152,6 +173,8 @@ func (c *client) start(ctx context.Context) error {
 
 // follow applies a change set as a receiver would; it runs on the node's loop.
 func (c *client) follow(i int, set *core.ChangeSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	rows := c.shown[i]
 	for _, x := range set.Changes {
 		if x.From >= 0 {
@@ -191,7 +214,7 @@ func (s *system) step(ctx context.Context) error {
 func (s *system) restartServer(ctx context.Context) error {
 	s.net.Partition()
 	s.server.Close()
-	s.server = nil
+	s.setServer(nil)
 	time.Sleep(time.Duration(s.rnd.Int64N(int64(10 * time.Second))))
 	if err := s.start(ctx); err != nil {
 		return err
@@ -228,7 +251,9 @@ func (s *system) edit(ctx context.Context) error {
 	}
 	s.notes = append(s.notes, created...)
 	if len(created) > 0 {
+		s.mu.Lock()
 		s.acked[receipt.Transaction()] = write{created[0]}
+		s.mu.Unlock()
 		go s.watch(receipt)
 	}
 	return nil
@@ -237,8 +262,8 @@ func (s *system) edit(ctx context.Context) error {
 // watch strikes a transaction off when it is refused.
 func (s *system) watch(r *core.Receipt) {
 	if err := r.Synced(context.Background()); err != nil && core.KindOf(err) != core.KindClosed {
-		s.net.mu.Lock()
-		defer s.net.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		delete(s.acked, r.Transaction())
 	}
 }
@@ -321,10 +346,11 @@ func (s *system) check(ctx context.Context) error {
 			return err
 		}
 		for j, c := range s.clients {
-			if c.faulty != nil {
-				return fmt.Errorf("client %d: %w", j, c.faulty)
+			followed, err := c.followed(i)
+			if err != nil {
+				return fmt.Errorf("client %d: %w", j, err)
 			}
-			if err := same(c.queries[i].Rows(), want, c.shown[i]); err != nil {
+			if err := same(c.queries[i].Rows(), want, followed); err != nil {
 				return fmt.Errorf("client %d, query %q: %w", j, text, err)
 			}
 		}
@@ -376,8 +402,8 @@ func extra(got, want []*core.View) (text string) {
 func (s *system) nothingLost(ctx context.Context) error {
 	engine := s.disk.Open()
 	defer engine.Close()
-	s.net.mu.Lock()
-	defer s.net.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	refused := make(map[id.TransactionID]bool)
 	for _, c := range s.clients {
 		list, err := c.node.Rejections(ctx)
