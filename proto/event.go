@@ -244,6 +244,9 @@ func (e *Event) verify(stamp id.Stamp, body []byte) error {
 
 func readOperations(r *msgpack.Reader) []Operation {
 	n := r.ArrayLen(MaxOperations)
+	if n == 0 {
+		return nil
+	}
 	ops := make([]Operation, 0, n)
 	for ; n > 0 && r.Err() == nil; n-- {
 		r.Array(3)

@@ -14,6 +14,10 @@ import (
 // frames to it.
 const Version = 1
 
+// formsOfVersion is the hash of the golden samples of everything that this package encodes
+// as of Version; the golden test compares it, so that neither changes without the other.
+const formsOfVersion = "5305896358c9533c0ff636ab2d79fb99f4062610508344979f7633d6448b99de"
+
 // What can be wrong with a frame.
 var (
 	ErrVersion   = errors.New("proto: other protocol version")

@@ -97,6 +97,8 @@ func readProperties(r *msgpack.Reader) []PropertyState {
 	n := r.ArrayLen(MaxFrameItems)
 	if n*minPropertySize > r.Remaining() {
 		r.Fail(msgpack.ErrTruncated)
+	}
+	if n == 0 || r.Err() != nil {
 		return nil
 	}
 	list := make([]PropertyState, n)

@@ -78,7 +78,10 @@ func (v Value) Kind() Kind { return v.kind }
 func (v Value) IsNull() bool { return v.kind == KindNull }
 
 // AsBool returns the boolean that v holds; ok is false if it holds something else.
-func (v Value) AsBool() (b, ok bool) { return v.num != 0, v.kind == KindBool }
+func (v Value) AsBool() (b, ok bool) {
+	ok = v.kind == KindBool
+	return ok && v.num != 0, ok
+}
 
 // AsInt returns the integer that v holds.
 func (v Value) AsInt() (i int64, ok bool) {

@@ -84,7 +84,7 @@ func TestGettersAnswerForTheirKind(t *testing.T) {
 		if v.Kind() != kind || v.IsNull() != (kind == KindNull) {
 			t.Errorf("%#v has kind %s", v, v.Kind())
 		}
-		if b, ok := v.AsBool(); ok != (kind == KindBool) || ok && !b {
+		if b, ok := v.AsBool(); ok != (kind == KindBool) || ok != b {
 			t.Errorf("%#v as bool: %v, %v", v, b, ok)
 		}
 		if i, ok := v.AsInt(); ok != (kind == KindInt) || ok && i != -3 || !ok && i != 0 {

@@ -1,0 +1,128 @@
+package proto
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
+)
+
+// The samples of this file are fixed: their bytes are pinned by golden files. Every field
+// of every message is set to something else than its zero.
+
+func ulid(n byte) id.ULID {
+	return id.Make(1_700_000_000_000<<16|id.Stamp(n), [8]byte{n, 2, 3, 4, 5, 6, 7, 8})
+}
+
+func entityID(n byte) id.EntityID { return id.EntityID{ULID: ulid(n)} }
+
+func clockOf(n ...byte) Clock {
+	var ids []id.EventID
+	for _, b := range n {
+		ids = append(ids, id.EventID{ULID: ulid(b)})
+	}
+	return NewClock(ids...)
+}
+
+func set(name string, v value.Value) Operation {
+	return Operation{Property: name, Kind: 1, Data: value.Append(nil, v)}
+}
+
+func mustMint(t testing.TB, e *Event, stamp id.Stamp) *Event {
+	t.Helper()
+	if err := e.Mint(stamp); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func sampleCreation(t testing.TB) *Event {
+	return mustMint(t, &Event{
+		Collection: "album", Author: id.NodeID{ULID: ulid(9)}, User: "matt", Nonce: [NonceSize]byte{1, 2, 3, 15: 16},
+		Operations: []Operation{set("name", value.String("Showbiz")), set("year", value.Int(1999))},
+	}, 1_700_000_000_000<<16)
+}
+
+func sampleEdit(t testing.TB) *Event {
+	creation := sampleCreation(t)
+	other := mustMint(t, &Event{Collection: "album", Entity: creation.Entity, Parents: NewClock(creation.ID), Operations: []Operation{set("year", value.Null)}}, creation.ID.Stamp()+1)
+	return mustMint(t, &Event{
+		Collection: "album", Entity: creation.Entity, Parents: NewClock(creation.ID, other.ID), Author: id.NodeID{ULID: ulid(8)}, User: "dom",
+		Operations: []Operation{set(Deleted, value.Bool(true)), set("artist", value.ID(entityID(7))), set("rating", value.Float(4.5))},
+	}, other.ID.Stamp()+70_000)
+}
+
+func sampleState(t testing.TB) *State {
+	doc, err := value.JSON(map[string]any{"genre": "rock", "tags": []any{"live", nil, 1.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer := ulid(5)
+	return &State{Head: clockOf(3, 4), Properties: []PropertyState{
+		{Name: Deleted, Kind: 1, Value: value.Bool(false), Data: writer.Bytes()},
+		{Name: "artist", Kind: 1, Value: value.ID(entityID(7)), Data: writer.Bytes()},
+		{Name: "cover", Kind: 1, Value: value.Bytes([]byte{0, 255}), Data: writer.Bytes()},
+		{Name: "meta", Kind: 1, Value: doc, Data: writer.Bytes()},
+		{Name: "name", Kind: 1, Value: value.String("Origin of Symmetry"), Data: writer.Bytes()},
+		{Name: "none", Kind: 1, Value: value.Null, Data: writer.Bytes()},
+		{Name: "rating", Kind: 2, Value: value.Float(-0.5), Data: []byte{1}},
+		{Name: "year", Kind: 1, Value: value.Int(-2001), Data: writer.Bytes()},
+	}}
+}
+
+func sampleRecord(t testing.TB) *Record {
+	return &Record{
+		Collection: "album", Entity: entityID(1), Rev: 300, BaseRev: 12, State: sampleState(t),
+		Base: &State{Head: clockOf(2), Properties: []PropertyState{{Name: "name", Kind: 1, Value: value.String("Origin"), Data: ulid(2).Bytes()}}},
+	}
+}
+
+func sampleFeedEntry() *FeedEntry {
+	return &FeedEntry{Seq: 70_000, Transaction: id.TransactionID{ULID: ulid(20)}, Changes: []Change{
+		{Collection: "album", Entity: entityID(1), Rev: 1, After: clockOf(1), Events: clockOf(1)},
+		{
+			Collection: "artist", Entity: entityID(2), Rev: 5, Before: clockOf(2), After: clockOf(3, 4), Events: clockOf(3, 4),
+			Undo: []Field{{Name: "name", Value: value.Null}, {Name: "year", Value: value.Int(1994)}},
+		},
+	}}
+}
+
+func sampleModels() []*schema.Model {
+	return []*schema.Model{
+		{Collection: "album", Properties: []schema.Property{
+			{Name: "name", Type: schema.TypeString, Kind: schema.KindText},
+			{Name: "artist", Type: schema.TypeRef, Kind: schema.KindLWW, Optional: true, Target: "artist"},
+			{Name: "format", Type: schema.TypeEnum, Kind: schema.KindLWW, Default: value.String("cd"), Enum: []string{"cd", "vinyl"}},
+		}},
+		{Collection: "artist"},
+	}
+}
+
+// sampleFrames has one frame of every type, by the name of its golden file.
+func sampleFrames(t testing.TB) map[string]Frame {
+	state := sampleState(t)
+	return map[string]Frame{
+		"hello":       &Hello{Node: id.NodeID{ULID: ulid(1)}, Durable: true, System: entityID(2), Time: 1_700_000_000_123_456, Credentials: []byte("token")},
+		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, Seq: 1 << 40, User: "matt"},
+		"refuse":      &Refuse{Kind: 16, Message: "protocol version 2 is not spoken here"},
+		"register":    &Register{Request: 3, Models: sampleModels()},
+		"catalog":     &Catalog{Models: sampleModels()},
+		"subscribe":   &Subscribe{Sub: 4, Collection: "album", Text: "year > ? ORDER BY name LIMIT 50", Params: []value.Value{value.Int(1985), value.Null}, Once: true, After: 77, Known: []KnownRow{{Entity: entityID(1), Rev: 2}, {Entity: entityID(2), Rev: 300}}},
+		"unsubscribe": &Unsubscribe{Sub: 4},
+		"rows":        &Rows{Sub: 4, Collection: "album", Complete: true, Done: true, Seq: 78, Rows: []Row{{Entity: entityID(1), Rev: 2, State: state}}, Same: []id.EntityID{entityID(2)}, Gone: []id.EntityID{entityID(3), entityID(4)}},
+		"update": &Update{Seq: 79, Transaction: id.TransactionID{ULID: ulid(20)}, Changes: []RowChange{
+			{Collection: "album", Entity: entityID(1), Rev: 3, Kind: RowPatch, Head: clockOf(5), Properties: state.Properties[4:6]},
+			{Collection: "album", Entity: entityID(2), Rev: 1, Kind: RowState, Head: state.Head, Properties: state.Properties},
+			{Collection: "album", Entity: entityID(3), Rev: 9, Kind: RowGone},
+		}},
+		"commit": &Commit{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Events: []*Event{sampleCreation(t), sampleEdit(t)}},
+		"ack":    &Ack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Rows: []AckRow{{Entity: entityID(1), Rev: 4, Before: clockOf(1, 2)}, {Entity: entityID(2), Rev: 1}}},
+		"nack":   &Nack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 1, Kind: 2, Entity: entityID(1), Message: "access denied: " + strings.Repeat("no ", 10)},
+		"get":    &Get{Request: 6, Collection: "album", Entities: []id.EntityID{entityID(1), entityID(2)}},
+		"reply":  &Reply{Request: 6, Kind: 3, Message: "not found"},
+		"ping":   &Ping{Time: 1_700_000_000_000_000},
+		"pong":   &Pong{Time: 1_700_000_000_000_000, Seq: 80},
+	}
+}
