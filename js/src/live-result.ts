@@ -140,13 +140,12 @@ export class MappedLive<T> {
 
   readonly getSnapshot = (): LiveSnapshot<T> => {
     const from = this.#base.getSnapshot();
-    if (this.#shown === undefined || from !== this.#from) {
-      this.#from = from;
-      const data = this.#map(from.data);
-      const same = this.#shown?.data === data && this.#shown.status === from.status && this.#shown.error === from.error;
-      if (!same) this.#shown = snapshotOf(data, from.status, from.error);
-    }
-    return this.#shown as LiveSnapshot<T>;
+    const before = this.#shown;
+    if (before !== undefined && from === this.#from) return before;
+    this.#from = from;
+    const data = this.#map(from.data);
+    const same = before !== undefined && before.data === data && before.status === from.status && before.error === from.error;
+    return same ? before : (this.#shown = snapshotOf(data, from.status, from.error));
   };
 
   readonly subscribe: (listener: () => void) => () => void;
