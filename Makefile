@@ -137,8 +137,8 @@ test-wasm: ## Go tests of the packages that go into the browser, under js/wasm i
 	$(GO_TEST) $$(scripts/js-packages pure) | GOOS= GOARCH= $(TALLY) -name js/wasm
 
 .PHONY: test-ts
-test-ts: build-react ## vitest of js/ and react/
-	@scripts/vitest js react
+test-ts: build-react ## vitest of js/, react/ and the example app
+	@scripts/vitest js react examples/react-app
 
 .PHONY: test-race
 test-race: ## Go tests of the concurrent packages under the race detector
@@ -161,6 +161,10 @@ test-e2e: build ## the whole thing in Chromium: server, two browsers, offline, k
 .PHONY: bench
 bench: ## Go benchmarks
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-e2e
+bench-e2e: build ## in Chromium: commit to DOM, arrival of 10,000 albums, longest main-thread task
+	@cd e2e && CHROMIUM=$$(../scripts/chromium) node node_modules/vitest/vitest.mjs run --config vitest.bench.config.ts
 
 .PHONY: size
 size: build-app ## size of the WASM and of the page's JavaScript: raw, gzip, brotli

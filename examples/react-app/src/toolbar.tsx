@@ -60,7 +60,7 @@ function FilterError({ message, hint, before, after }: FilterProblem): ReactElem
   );
 }
 
-const EXAMPLES = ["artist = 'Muse'", 'year BETWEEN 1990 AND 1999', "name ILIKE '%love%'"];
+const EXAMPLES = ['year >= 2000', "artist ILIKE 'r%'", 'year BETWEEN 1990 AND 1999'];
 
 function FilterHelp({ onPick }: { readonly onPick: (filter: string) => void }): ReactElement {
   return (
