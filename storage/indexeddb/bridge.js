@@ -10,8 +10,8 @@ globalThis.ankurahIndexedDB ??= (() => {
   'use strict';
 
   const GET = 1, SCAN = 2, CHECK = 3, PUT = 4, DELETE = 5, CLEAR = 6;
-  const REVERSE = 1, KEYS_ONLY = 2;
-  const ABSENT = 0xffffffff; // in place of a length: no such value, or no such bound
+  const KEYS_ONLY = 1;
+  const ABSENT = 0xffffffff; // in place of a length: there is no such value
 
   /** Reads operations from the program's packed list. Lengths are little endian, 32 bits. */
   class Reader {
@@ -32,34 +32,20 @@ globalThis.ankurahIndexedDB ??= (() => {
     }
   }
 
-  const range = (start, end) => end === undefined
-    ? IDBKeyRange.lowerBound(start ?? new Uint8Array(0))
-    : IDBKeyRange.bound(start ?? new Uint8Array(0), end, false, true);
+  const range = (start, end) => IDBKeyRange.bound(start, end, false, true);
 
   /** Calls then(request.result) on success; a request that fails aborts its transaction by itself. */
   const on = (request, then) => { request.onsuccess = () => then(request.result); };
 
   /** Scans into out, an array of keys and values in turn. */
-  const scan = (store, query, flags, limit, out) => {
-    const count = limit || undefined;
+  const scan = (store, query, flags, out) => {
     if (flags & KEYS_ONLY) {
-      on(store.getAllKeys(query, count), (keys) => { for (const key of keys) out.push(new Uint8Array(key), empty); });
-    } else if (store.getAllRecords) {
-      const direction = flags & REVERSE ? 'prev' : 'next';
-      on(store.getAllRecords({ query, count, direction }), (records) => {
-        for (const r of records) out.push(new Uint8Array(r.key), r.value);
-      });
-    } else if (flags & REVERSE) {
-      on(store.openCursor(query, 'prev'), (cursor) => {
-        if (!cursor) return;
-        out.push(new Uint8Array(cursor.key), cursor.value);
-        if (out.length / 2 !== limit) cursor.continue();
-      });
-    } else {
-      let keys;
-      on(store.getAllKeys(query, count), (result) => { keys = result; });
-      on(store.getAll(query, count), (values) => values.forEach((value, i) => out.push(new Uint8Array(keys[i]), value)));
+      on(store.getAllKeys(query), (keys) => { for (const key of keys) out.push(new Uint8Array(key), empty); });
+      return;
     }
+    let keys;
+    on(store.getAllKeys(query), (result) => { keys = result; });
+    on(store.getAll(query), (values) => values.forEach((value, i) => out.push(new Uint8Array(keys[i]), value)));
   };
 
   const empty = new Uint8Array(0);
@@ -116,9 +102,9 @@ globalThis.ankurahIndexedDB ??= (() => {
             break;
           }
           case SCAN: {
-            const flags = reader.byte(), limit = reader.uint(), out = [];
+            const flags = reader.byte(), out = [];
             results.push(out);
-            scan(store, range(reader.slice(), reader.slice()), flags, limit, out);
+            scan(store, range(reader.slice(), reader.slice()), flags, out);
             break;
           }
           case CHECK: {
@@ -170,6 +156,10 @@ globalThis.ankurahIndexedDB ??= (() => {
     open(name, version) {
       const request = indexedDB.open(name, version);
       request.addEventListener('blocked', () => { if (!this.abandoned) event('blocked'); });
+      request.addEventListener('upgradeneeded', () => {
+        // An upgrade that nobody carries out must not leave an empty database.
+        if (this.abandoned) request.transaction.abort();
+      });
       request.addEventListener('success', () => {
         const db = request.result;
         if (this.abandoned) { db.close(); return; }
@@ -185,5 +175,17 @@ globalThis.ankurahIndexedDB ??= (() => {
     },
   });
 
-  return { factory, transact };
+  let channel;
+  const waiting = [];
+  /** Calls done(id, '', '', empty) once the event loop has gone round. */
+  const turn = (id, done) => {
+    if (!channel) {
+      channel = new MessageChannel();
+      channel.port1.onmessage = () => { waiting.shift()(); };
+    }
+    waiting.push(() => done(id, '', '', empty));
+    channel.port2.postMessage(null);
+  };
+
+  return { factory, transact, turn };
 })();

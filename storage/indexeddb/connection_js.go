@@ -7,12 +7,15 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall/js"
+	"time"
 
 	"github.com/hack-pad/go-indexeddb/idb"
 
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
 )
 
 //go:embed bridge.js
@@ -22,7 +25,7 @@ const (
 	// schemaVersion is the version of the IndexedDB database: which object stores it
 	// has. What they hold has its own versions.
 	schemaVersion = 1
-	objectStore   = "kv"
+	objectStore   = "records"
 )
 
 // bridge returns the JavaScript half, which it makes if the host has not.
@@ -46,19 +49,19 @@ type connection struct {
 	factory  js.Value
 	database js.Value
 
-	// lost is closed when the connection was taken away.
-	lost chan struct{}
+	lost     chan struct{} // closed when the connection was taken away
+	loseOnce sync.Once
+	waits    chan struct{} // closed when another connection keeps this one from opening
+	waitOnce sync.Once
 
-	blocked bool // another connection kept this one waiting
-	done    js.Func
-	event   js.Func
+	done  js.Func
+	event js.Func
 
 	mu struct {
 		sync.Mutex
 		lastID  int
 		pending map[int]chan<- outcome
 		ended   bool // no transaction begins any more
-		lost    bool
 	}
 }
 
@@ -79,12 +82,8 @@ func connect(ctx context.Context, name string) (*connection, error) {
 	if !js.Global().Get("indexedDB").Truthy() {
 		return nil, ErrUnsupported
 	}
-	c := &connection{bridge: b, lost: make(chan struct{})}
-	c.mu.pending = map[int]chan<- outcome{}
-	c.done = js.FuncOf(c.onDone)
-	c.event = js.FuncOf(c.onEvent)
-	c.factory = b.Call("factory", c.event)
-	if err := c.open(ctx, name); err != nil {
+	c := newConnection(b)
+	if err := c.open(ctx, name, schemaVersion); err != nil {
 		c.factory.Call("abandon")
 		c.end()
 		return nil, err
@@ -92,7 +91,16 @@ func connect(ctx context.Context, name string) (*connection, error) {
 	return c, nil
 }
 
-func (c *connection) open(ctx context.Context, name string) error {
+func newConnection(bridge js.Value) *connection {
+	c := &connection{bridge: bridge, lost: make(chan struct{}), waits: make(chan struct{})}
+	c.mu.pending = map[int]chan<- outcome{}
+	c.done = js.FuncOf(c.onDone)
+	c.event = js.FuncOf(c.onEvent)
+	c.factory = bridge.Call("factory", c.event)
+	return c
+}
+
+func (c *connection) open(ctx context.Context, name string, version uint) error {
 	factory, err := idb.WrapFactory(c.factory)
 	if err != nil {
 		return err
@@ -101,7 +109,7 @@ func (c *connection) open(ctx context.Context, name string) error {
 	listening, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var upgradeErr error
-	request, err := factory.Open(listening, name, schemaVersion, func(db *idb.Database, _, _ uint) error {
+	request, err := factory.Open(listening, name, version, func(db *idb.Database, _, _ uint) error {
 		_, upgradeErr = db.CreateObjectStore(objectStore, idb.ObjectStoreOptions{})
 		return nil // the library would panic
 	})
@@ -110,7 +118,7 @@ func (c *connection) open(ctx context.Context, name string) error {
 	}
 	_, err = request.Await(listening)
 	switch {
-	case ctx.Err() != nil && c.blocked:
+	case ctx.Err() != nil && c.isBlocked():
 		return fmt.Errorf("%w: %w", ErrBlocked, context.Cause(ctx))
 	case ctx.Err() != nil:
 		return fmt.Errorf("indexeddb: open: %w", context.Cause(ctx))
@@ -125,33 +133,44 @@ func (c *connection) open(ctx context.Context, name string) error {
 
 // openError says what an exception means that came of opening a database.
 func openError(err error) error {
-	for name, meaning := range map[string]error{
-		"VersionError":      ErrNewer,
-		"SecurityError":     ErrUnsupported,
-		"NotAllowedError":   ErrUnsupported,
-		"InvalidStateError": ErrUnsupported, // Firefox without storage
-	} {
-		if errors.Is(err, idb.NewDOMException(name)) {
-			return fmt.Errorf("%w: %w", meaning, err)
-		}
+	meaning := storage.ErrUnavailable
+	switch exceptionName(err) {
+	case "VersionError":
+		meaning = ErrNewer
+	case "SecurityError", "NotAllowedError", "InvalidStateError": // Firefox without storage says the last
+		meaning = ErrUnsupported
+	case "QuotaExceededError":
+		meaning = storage.ErrFull
 	}
-	if errors.Is(err, idb.NewDOMException("QuotaExceededError")) {
-		return fmt.Errorf("indexeddb: open: %w: %w", storage.ErrFull, err)
+	return fmt.Errorf("indexeddb: open: %w: %w", meaning, err)
+}
+
+// exceptionName returns the name of the exception that err stands for. The library makes
+// those that are thrown errors of another kind than those that requests end with.
+func exceptionName(err error) string {
+	var thrown js.Error
+	if errors.As(err, &thrown) {
+		return thrown.Value.Get("name").String()
 	}
-	return fmt.Errorf("indexeddb: open: %w: %w", storage.ErrUnavailable, err)
+	name, _, _ := strings.Cut(err.Error(), ":")
+	return name
+}
+
+func (c *connection) isBlocked() bool {
+	select {
+	case <-c.waits:
+		return true
+	default:
+		return false
+	}
 }
 
 // onEvent is called from JavaScript with what happens to the connection.
 func (c *connection) onEvent(_ js.Value, args []js.Value) any {
 	if args[0].String() == "blocked" {
-		c.blocked = true
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.mu.lost {
-		c.mu.lost = true
-		close(c.lost)
+		c.waitOnce.Do(func() { close(c.waits) })
+	} else {
+		c.loseOnce.Do(func() { close(c.lost) })
 	}
 	return nil
 }
@@ -159,6 +178,7 @@ func (c *connection) onEvent(_ js.Value, args []js.Value) any {
 // onDone is called from JavaScript with a transaction's outcome.
 func (c *connection) onDone(_ js.Value, args []js.Value) any {
 	id := args[0].Int()
+	lastTurn = time.Now()
 	o := outcome{name: args[1].String(), message: args[2].String()}
 	if o.name == "" {
 		o.reply = args[3]
@@ -176,12 +196,13 @@ var errEnded = errors.New("indexeddb: connection ended")
 
 // transact carries out t and returns its reply once it is complete, which after writes
 // means durable. When ctx ends it is aborted, unless it is too late for that.
-func (c *connection) transact(ctx context.Context, t *transaction, durability Durability) (*reply, error) {
+func (c *connection) transact(ctx context.Context, t *paged.Transaction, durability Durability) (*paged.Results, error) {
 	done := make(chan outcome, 1)
-	tx, err := c.begin(t, durability, done)
+	id, err := c.expect(done)
 	if err != nil {
 		return nil, err
 	}
+	tx := c.bridge.Call("transact", c.database, objectStore, pack(t).javaScript(), t.Writes(), string(durability), id, c.done)
 	var o outcome
 	select {
 	case o = <-done:
@@ -197,24 +218,32 @@ func (c *connection) transact(ctx context.Context, t *transaction, durability Du
 	if o.name != "" {
 		return nil, transactionError(o)
 	}
-	b := make([]byte, o.reply.Length())
-	js.CopyBytesToGo(b, o.reply)
-	return &reply{bytes: b}, nil
+	packed := make([]byte, o.reply.Length())
+	js.CopyBytesToGo(packed, o.reply)
+	return unpack(t, packed)
 }
 
-// begin starts a transaction whose outcome will be sent to done.
-func (c *connection) begin(t *transaction, durability Durability, done chan<- outcome) (js.Value, error) {
-	operations := t.javaScript()
+// turn waits until the event loop has gone round.
+func (c *connection) turn() error {
+	done := make(chan outcome, 1)
+	id, err := c.expect(done)
+	if err == nil {
+		c.bridge.Call("turn", id, c.done)
+		<-done
+	}
+	return err
+}
+
+// expect returns a number by which JavaScript will tell an outcome.
+func (c *connection) expect(done chan<- outcome) (id int, err error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.mu.ended {
-		c.mu.Unlock()
-		return js.Value{}, errEnded
+		return 0, errEnded
 	}
 	c.mu.lastID++
-	id := c.mu.lastID
-	c.mu.pending[id] = done
-	c.mu.Unlock() // the call below may answer at once
-	return c.bridge.Call("transact", c.database, objectStore, operations, t.writes, string(durability), id, c.done), nil
+	c.mu.pending[c.mu.lastID] = done
+	return c.mu.lastID, nil
 }
 
 // abort ends a transaction that may have ended by itself.

@@ -8,9 +8,11 @@ import (
 	"sync"
 
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
 )
 
-// database keeps one connection open, and opens it again after it was lost.
+// database is a paged.Disk in one object store. It keeps one connection open, and opens
+// it again after it was lost.
 type database struct {
 	options Options
 	life    context.Context // ends when the database is closed
@@ -22,8 +24,6 @@ type database struct {
 	mu struct {
 		sync.Mutex
 		connection *connection // nil when there is none
-		calls      sync.WaitGroup
-		closed     bool
 	}
 }
 
@@ -37,12 +37,9 @@ func openDatabase(ctx context.Context, o Options) (*database, error) {
 	return d, nil
 }
 
-// transact carries out t, on a new connection if the last one was lost before t began.
-func (d *database) transact(ctx context.Context, t *transaction) (*reply, error) {
-	if err := d.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer d.mu.calls.Done()
+// Transact implements paged.Disk. It opens a new connection if the last one was lost
+// before t began.
+func (d *database) Transact(ctx context.Context, t *paged.Transaction) (*paged.Results, error) {
 	for retried := false; ; retried = true {
 		c, err := d.connected(ctx)
 		if err != nil {
@@ -58,19 +55,6 @@ func (d *database) transact(ctx context.Context, t *transaction) (*reply, error)
 			return nil, ErrDisconnected
 		}
 	}
-}
-
-func (d *database) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.mu.closed {
-		return storage.ErrClosed
-	}
-	d.mu.calls.Add(1)
-	return nil
 }
 
 // connected returns the connection, and opens one if there is none.
@@ -128,26 +112,17 @@ func (d *database) watch(c *connection) {
 	select {
 	case <-c.lost:
 		d.forget(c)
-		if d.options.OnClosed != nil {
-			d.options.OnClosed(ErrDisconnected)
-		}
+		d.options.closed(ErrDisconnected)
 	case <-d.life.Done():
 	}
 }
 
-// close waits for the calls in progress and closes the connection.
-func (d *database) close() {
-	d.mu.Lock()
-	if d.mu.closed {
-		d.mu.Unlock()
-		return
-	}
-	d.mu.closed = true
-	d.mu.Unlock()
+// Close implements paged.Disk.
+func (d *database) Close() error {
 	d.end()
-	d.mu.calls.Wait()
 	d.watches.Wait()
 	if c := d.current(); c != nil {
 		d.forget(c)
 	}
+	return nil
 }

@@ -20,15 +20,8 @@ type Options struct {
 	Name string
 	// Durability is what Commit waits for; the default is Relaxed.
 	Durability Durability
-	// OnClosed, if not nil, is told when the connection was taken away: another
-	// connection deletes or upgrades the database, or the browser closed it because the
-	// user cleared the site's data. The error wraps storage.ErrUnavailable. It is called
-	// on a goroutine of its own, and must not call Close.
+	// OnClosed, if not nil, is told when the store has lost its connection, with
+	// ErrDisconnected, and when it has lost its data to another store or to the user who
+	// cleared it, with ErrSuperseded. It must return soon, and must not call the store.
 	OnClosed func(error)
-}
-
-func (o *Options) ensureDefaults() {
-	if o.Durability == "" {
-		o.Durability = Relaxed
-	}
 }

@@ -3,87 +3,93 @@
 package indexeddb
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"time"
 
+	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
 	"github.com/ankurah-go/ankurah/storage/kv"
 )
 
 // Open opens the store in the database of the given name, and makes it if there is
-// none. It blocks while another connection keeps it from opening, until ctx ends.
+// none. A store that was opened over it before is superseded. Open blocks while another
+// connection keeps the database from being opened, until ctx ends.
 func Open(ctx context.Context, o Options) (kv.Store, error) {
-	o.ensureDefaults()
 	if o.Name == "" {
 		return nil, errors.New("indexeddb: Options.Name is empty")
+	}
+	if o.Durability == "" {
+		o.Durability = Relaxed
 	}
 	d, err := openDatabase(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &store{d}, nil
+	s, err := paged.Open(ctx, d, paged.Options{OnSuperseded: func() { o.closed(ErrSuperseded) }})
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return &store{s, d}, nil
 }
 
-// store has one record for each key.
-type store struct{ database *database }
+func (o *Options) closed(err error) {
+	if o.OnClosed != nil {
+		o.OnClosed(err)
+	}
+}
+
+// store is a paged.Store that knows its database.
+type store struct {
+	*paged.Store
+	database *database
+}
 
 // Get implements kv.Store.
 func (s *store) Get(ctx context.Context, keys [][]byte) ([][]byte, error) {
-	var t transaction
-	for _, key := range keys {
-		t.get(key)
-	}
-	r, err := s.database.transact(ctx, &t)
-	if err != nil {
-		return nil, err
-	}
-	values := make([][]byte, len(keys))
-	for i := range values {
-		values[i] = r.slice()
-	}
-	return values, r.err()
+	s.giveWay()
+	return s.Store.Get(ctx, keys)
 }
 
 // Scan implements kv.Store.
 func (s *store) Scan(ctx context.Context, r kv.Range, limit int) ([]kv.Pair, error) {
-	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
-		return nil, ctx.Err() // IndexedDB refuses such a range
-	}
-	var t transaction
-	var flags byte
-	if r.Reverse {
-		flags = scanReverse
-	}
-	t.scan(r.Start, r.End, flags, limit)
-	answer, err := s.database.transact(ctx, &t)
-	if err != nil {
-		return nil, err
-	}
-	pairs := make([]kv.Pair, 0, min(int(answer.length()), len(answer.bytes)/8))
-	for len(answer.bytes) > 0 && !answer.bad {
-		pairs = append(pairs, kv.Pair{Key: answer.slice(), Value: answer.slice()})
-	}
-	return pairs, answer.err()
+	s.giveWay()
+	return s.Store.Scan(ctx, r, limit)
+}
+
+// Visit implements kv.Visitor.
+func (s *store) Visit(ctx context.Context, r kv.Range, visit func(key, value []byte) bool) error {
+	s.giveWay()
+	return s.Store.Visit(ctx, r, visit)
 }
 
 // Commit implements kv.Store.
 func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
-	var t transaction
-	for _, c := range w.Checks {
-		t.check(c.Key, c.Value)
-	}
-	for _, p := range w.Puts {
-		t.put(p.Key, p.Value)
-	}
-	for _, key := range w.Deletes {
-		t.delete(key)
-	}
-	_, err := s.database.transact(ctx, &t)
-	return err
+	s.giveWay()
+	return s.Store.Commit(ctx, w)
 }
 
-// Close implements kv.Store.
+// Close implements kv.Store. A call that waits to connect again ends with
+// storage.ErrClosed.
 func (s *store) Close() error {
-	s.database.close()
-	return nil
+	s.database.end()
+	return s.Store.Close()
+}
+
+// longestRun is how long calls may go on that are answered from memory.
+const longestRun = 16 * time.Millisecond
+
+// lastTurn is when JavaScript last called. There is one thread.
+var lastTurn = time.Now()
+
+// giveWay lets the event loop go round if it has not for a while. JavaScript runs only
+// while every goroutine waits: goroutines that read and read, each time answered from
+// memory, would keep sockets, timers and transactions from ever being heard.
+func (s *store) giveWay() {
+	if time.Since(lastTurn) < longestRun {
+		return
+	}
+	if c := s.database.current(); c != nil {
+		_ = c.turn() // the call itself will find out if the connection has ended
+	}
 }

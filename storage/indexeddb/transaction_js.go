@@ -7,6 +7,9 @@ import (
 	"errors"
 	"math"
 	"syscall/js"
+
+	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
+	"github.com/ankurah-go/ankurah/storage/kv"
 )
 
 // The format of bridge.js, which has the other half.
@@ -18,116 +21,134 @@ const (
 	opDelete = 5
 	opClear  = 6
 
-	scanReverse  = 1
-	scanKeysOnly = 2
+	scanKeysOnly = 1
 
 	absent = math.MaxUint32
 )
 
-// transaction is a list of operations, packed for bridge.js, that are carried out
-// together or not at all. The reply holds the results of its gets and scans in order.
-type transaction struct {
-	operations []byte
-	writes     bool
-}
+// operations packs a transaction for bridge.js.
+type operations []byte
 
-func (t *transaction) length(n int) {
-	t.operations = binary.LittleEndian.AppendUint32(t.operations, uint32(n))
-}
+func (o *operations) length(n int) { *o = binary.LittleEndian.AppendUint32(*o, uint32(n)) }
 
-// slice appends bytes; nil means that there are none, which is not the same as empty.
-func (t *transaction) slice(b []byte) {
+// bytes appends a length and bytes; nil means that there are none, which is not the
+// same as empty.
+func (o *operations) bytes(b []byte) {
 	if b == nil {
-		t.length(absent)
+		o.length(absent)
 		return
 	}
-	t.length(len(b))
-	t.operations = append(t.operations, b...)
+	o.length(len(b))
+	*o = append(*o, b...)
 }
 
-func (t *transaction) op(code byte) { t.operations = append(t.operations, code) }
-
-func (t *transaction) get(key []byte) {
-	t.op(opGet)
-	t.slice(key)
+func (o *operations) op(code byte, args ...[]byte) {
+	*o = append(*o, code)
+	for _, b := range args {
+		o.bytes(b)
+	}
 }
 
-// scan asks for the pairs with start <= key < end, at most limit if that is positive.
-func (t *transaction) scan(start, end []byte, flags byte, limit int) {
-	t.op(opScan)
-	t.op(flags)
-	t.length(max(0, limit))
-	t.slice(start)
-	t.slice(end)
+func pack(t *paged.Transaction) operations {
+	o := make(operations, 0, packedSize(t))
+	for _, c := range t.Checks {
+		o.op(opCheck, c.Key, c.Value)
+	}
+	for _, key := range t.Gets {
+		o.op(opGet, key)
+	}
+	for _, s := range t.Scans {
+		o.op(opScan)
+		var flags byte
+		if s.KeysOnly {
+			flags = scanKeysOnly
+		}
+		o = append(o, flags)
+		o.bytes(s.Start)
+		o.bytes(s.End)
+	}
+	for _, s := range t.Clears {
+		o.op(opClear, s.Start, s.End)
+	}
+	for _, key := range t.Deletes {
+		o.op(opDelete, key)
+	}
+	for _, p := range t.Puts {
+		o.op(opPut, p.Key, p.Value)
+	}
+	return o
 }
 
-// check lets the transaction fail with storage.ErrConflict unless the value under key
-// is want.
-func (t *transaction) check(key, want []byte) {
-	t.op(opCheck)
-	t.slice(key)
-	t.slice(want)
-}
-
-func (t *transaction) put(key, value []byte) {
-	t.writes = true
-	t.op(opPut)
-	t.slice(key)
-	t.length(len(value))
-	t.operations = append(t.operations, value...)
-}
-
-func (t *transaction) delete(key []byte) {
-	t.writes = true
-	t.op(opDelete)
-	t.slice(key)
+// packedSize is about the size of the operations; that of what may be large is exact.
+func packedSize(t *paged.Transaction) int {
+	n := 64 * (len(t.Checks) + len(t.Gets) + len(t.Scans) + len(t.Clears) + len(t.Deletes))
+	for _, p := range t.Puts {
+		n += 16 + len(p.Key) + len(p.Value)
+	}
+	return n
 }
 
 // javaScript returns the operations as a Uint8Array.
-func (t *transaction) javaScript() js.Value {
-	array := js.Global().Get("Uint8Array").New(len(t.operations))
-	js.CopyBytesToJS(array, t.operations)
+func (o operations) javaScript() js.Value {
+	array := js.Global().Get("Uint8Array").New(len(o))
+	js.CopyBytesToJS(array, o)
 	return array
-}
-
-// reply reads the results of a transaction. What it returns are parts of its bytes,
-// each with no room to grow.
-type reply struct {
-	bytes []byte
-	bad   bool
 }
 
 var errBadReply = errors.New("indexeddb: malformed reply of the bridge")
 
+// unpack reads the results of a transaction. They are copies, so that one that is kept
+// does not keep all others.
+func unpack(t *paged.Transaction, packed []byte) (*paged.Results, error) {
+	in := reply{rest: packed}
+	r := &paged.Results{
+		Values: make([][]byte, len(t.Gets)),
+		Scans:  make([][]kv.Pair, len(t.Scans)),
+	}
+	for i := range r.Values {
+		r.Values[i] = in.bytes()
+	}
+	for i := range r.Scans {
+		n := in.length()
+		for range n {
+			if in.bad {
+				break
+			}
+			r.Scans[i] = append(r.Scans[i], kv.Pair{Key: in.bytes(), Value: in.bytes()})
+		}
+	}
+	if in.bad || len(in.rest) > 0 {
+		return nil, errBadReply
+	}
+	return r, nil
+}
+
+type reply struct {
+	rest []byte
+	bad  bool // something was not there
+}
+
 func (r *reply) length() uint32 {
-	if len(r.bytes) < 4 {
+	if len(r.rest) < 4 {
 		r.bad = true
 		return 0
 	}
-	n := binary.LittleEndian.Uint32(r.bytes)
-	r.bytes = r.bytes[4:]
+	n := binary.LittleEndian.Uint32(r.rest)
+	r.rest = r.rest[4:]
 	return n
 }
 
-// slice returns the next bytes, nil where they are absent.
-func (r *reply) slice() []byte {
+// bytes returns a copy of the next bytes, nil where they are absent.
+func (r *reply) bytes() []byte {
 	n := r.length()
 	if n == absent {
 		return nil
 	}
-	if uint64(n) > uint64(len(r.bytes)) {
+	if uint64(n) > uint64(len(r.rest)) {
 		r.bad = true
 		return nil
 	}
-	b := r.bytes[:n:n]
-	r.bytes = r.bytes[n:]
+	b := append(make([]byte, 0, n), r.rest[:n]...)
+	r.rest = r.rest[n:]
 	return b
-}
-
-// err says whether everything could be read and nothing is left.
-func (r *reply) err() error {
-	if r.bad || len(r.bytes) > 0 {
-		return errBadReply
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package indexeddb
+package paged
 
 import (
 	"bytes"
