@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -41,9 +42,20 @@ type group struct {
 	txs    []*stagedTx
 	writes map[id.EntityID]*storage.RecordWrite
 	order  []id.EntityID
+	stored bool // it turned out to be: it is to be published, and was answered with an error
 }
 
 func newGroup() *group { return &group{writes: make(map[id.EntityID]*storage.RecordWrite)} }
+
+// entered reports whether the feed holds the group's transactions.
+func (g *group) entered(feed []*proto.FeedEntry) bool {
+	for _, tx := range g.txs {
+		if tx.entry != nil {
+			return len(feed) > 0 && feed[0].Seq == tx.entry.Seq && feed[0].Transaction == tx.entry.Transaction
+		}
+	}
+	return false
+}
 
 // sequencer is the commit path of a durable node. One goroutine validates and merges
 // transactions in memory, on top of what is being written (stageAll); another writes
@@ -60,6 +72,7 @@ type sequencer struct {
 	flying  map[id.EntityID]int // how many groups in flight hold the entity
 	events  map[id.EventID]*proto.Event
 	cache   map[id.EntityID]*proto.Record
+	unsure  *group // nobody knows yet whether it is stored; nothing is staged before that
 }
 
 type groupResult struct {
@@ -151,7 +164,10 @@ func (s *sequencer) stageAll(ctx context.Context) {
 
 // accept stages a transaction into the group, or refuses it.
 func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
-	staged, err := s.stage(ctx, g, sub)
+	staged, err := (*stagedTx)(nil), s.resolve(ctx)
+	if err == nil {
+		staged, err = s.stage(ctx, g, sub)
+	}
 	if err != nil {
 		if l := s.node.opts.Listener.Refused; l != nil {
 			l(sub.author, sub.tx, err)
@@ -173,16 +189,54 @@ func (s *sequencer) settle(ctx context.Context, result groupResult, current *gro
 		s.landed(result.group)
 		return current
 	}
-	clear(s.overlay)
-	clear(s.flying)
-	clear(s.events)
-	clear(s.cache)
-	s.next = s.node.published.Load() + 1
+	if errors.Is(result.err, storage.ErrUnavailable) {
+		s.unsure = result.group
+	}
+	s.restart()
 	again := newGroup()
 	for _, tx := range current.txs {
 		s.accept(ctx, again, tx.sub)
 	}
 	return again
+}
+
+// restart forgets what was staged: what comes next is staged on what is stored.
+func (s *sequencer) restart() {
+	clear(s.overlay)
+	clear(s.flying)
+	clear(s.events)
+	clear(s.cache)
+	s.next = s.node.published.Load() + 1
+}
+
+// resolve finds out whether the group that failed last is stored. If it is, it is
+// published before anything is staged on top of it.
+func (s *sequencer) resolve(ctx context.Context) error {
+	if s.unsure == nil {
+		return nil
+	}
+	feed, err := s.node.engine.Feed(ctx, s.node.self, s.node.published.Load(), 1)
+	if err != nil {
+		return err
+	}
+	g := s.unsure
+	s.unsure = nil
+	if !g.entered(feed) {
+		return nil
+	}
+	g.stored = true
+	select {
+	case s.groups <- g: // commitAll has none
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.restart()
+	return nil
 }
 
 // landed moves what a group stored from the overlay to the cache.
@@ -304,11 +358,22 @@ func (s *sequencer) commitAll(ctx context.Context) {
 // write stores a group, publishes its transactions one by one, and tells who waits.
 func (s *sequencer) write(ctx context.Context, g *group) error {
 	n := s.node
+	if g.stored {
+		s.publish(g)
+		return nil
+	}
 	n.open.changing(g.old())
 	// A group that was taken is finished even if the node is closing: it may be
 	// acknowledged or not, but never half stored.
 	err := n.engine.Commit(context.WithoutCancel(ctx), g.batch(n.self))
 	n.open.changed()
+	if errors.Is(err, storage.ErrUnavailable) {
+		// The outcome is unknown; often it can be read back at once.
+		feed, readErr := n.engine.Feed(context.WithoutCancel(ctx), n.self, n.published.Load(), 1)
+		if readErr == nil && g.entered(feed) {
+			err = nil
+		}
+	}
 	if err != nil {
 		for _, tx := range g.txs {
 			tx.sub.done(nil, err)
@@ -316,6 +381,13 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		n.opts.Listener.failed("commit", err)
 		return err
 	}
+	s.publish(g)
+	return nil
+}
+
+// publish shows a stored group's transactions one by one, and tells who waits for them.
+func (s *sequencer) publish(g *group) {
+	n := s.node
 	for _, tx := range g.txs {
 		if tx.entry != nil {
 			for _, e := range tx.events {
@@ -325,9 +397,10 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 			// After the publication: whoever reads it has been sent everything up to it.
 			n.published.Store(tx.entry.Seq)
 		}
-		tx.sub.done(tx.rows, nil)
+		if !g.stored {
+			tx.sub.done(tx.rows, nil)
+		}
 	}
-	return nil
 }
 
 // old returns the records that the group replaces.
