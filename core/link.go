@@ -67,6 +67,9 @@ func (l *Link) keep(ctx context.Context) {
 		if lived {
 			pause = limits.Backoff
 		}
+		if ctx.Err() != nil {
+			err = nil // closed on purpose
+		}
 		l.node.status.update(func(s *Status) {
 			s.Connection = Offline
 			s.LastError = err
