@@ -70,10 +70,7 @@ func (l *Link) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			err = nil // closed on purpose
 		}
-		l.node.status.update(func(s *Status) {
-			s.Connection = Offline
-			s.LastError = err
-		})
+		l.down(err)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
 		select {
 		case <-timer.C:
@@ -83,6 +80,16 @@ func (l *Link) keep(ctx context.Context) {
 		timer.Stop()
 		pause = min(2*pause, limits.MaxBackoff)
 	}
+}
+
+// down shows that there is no connection, unless another link has made one: the loop knows.
+func (l *Link) down(err error) {
+	l.node.loop.post(func() {
+		if l.node.replica.peer != nil {
+			return
+		}
+		l.node.status.update(func(s *Status) { s.Connection, s.LastError = Offline, err })
+	})
 }
 
 // connect makes one connection and runs it to its end; lived reports whether it was
@@ -169,13 +176,11 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.user = m.User
 	r.mu.Unlock()
 	n.system.join(m.System)
-	if err := n.loop.call(ctx, func() { r.source = m.Node; r.connected(p) }); err != nil {
-		return err
-	}
-	n.status.update(func(s *Status) {
-		s.Connection, s.Ready, s.LastError = Live, true, nil
+	return n.loop.call(ctx, func() {
+		r.source = m.Node
+		n.status.update(func(s *Status) { s.Connection, s.Ready, s.LastError = Live, true, nil })
+		r.connected(p)
 	})
-	return nil
 }
 
 // connected, on the loop, begins to use a peer.

@@ -324,3 +324,25 @@ func TestResume(t *testing.T) {
 	shows(t, w, "01 03 05 ")
 	eventually(t, "five rows", func() bool { return len(q.Rows()) == 5 && q.Status() == core.QueryLive })
 }
+
+// TestRelink: a link that is closed and another one opened at once end connected, however
+// the two overlap.
+func TestRelink(t *testing.T) {
+	server := durable(t, core.Options{})
+	n := open(t, core.Options{Limits: core.Limits{Backoff: time.Millisecond}})
+	link := local.Connect(server, n)
+	for range 50 {
+		link.Close()
+		link = local.Connect(server, n)
+	}
+	waitLive(t, n)
+	for range 20 { // and stay so
+		time.Sleep(time.Millisecond)
+		waitLive(t, n)
+	}
+	link.Close()
+	eventually(t, "offline", func() bool { return n.Status().Connection == core.Offline })
+	if err := n.Status().LastError; err != nil {
+		t.Fatalf("closed on purpose: %v", err)
+	}
+}
