@@ -31,6 +31,11 @@
   };
   const sendText = (kind, text) => send(kind, new TextEncoder().encode(text));
 
+  // There are no files, and that is what package os is to say: tests look for some.
+  globalThis.fs.constants.O_DIRECTORY = 0x10000;
+  for (const call of ['open', 'stat', 'lstat']) {
+    globalThis.fs[call] = (...args) => args.at(-1)(Object.assign(new Error('no files here'), { code: 'ENOENT' }));
+  }
   globalThis.fs.writeSync = (fd, bytes) => {
     send(fd === 2 ? STDERR : STDOUT, bytes);
     return bytes.length;

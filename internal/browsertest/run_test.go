@@ -79,7 +79,7 @@ func TestRunReportsItsHost(t *testing.T) {
 			}
 			want := "args [report two words]\nenv a=b\ndocument " + c.document + "\nshared " + c.shared +
 				"\nisolated " + c.isolated +
-				"\nsecure true\nindexedDB true\n"
+				"\nsecure true\nindexedDB true\nfiles false\n"
 			if stdout != want {
 				t.Errorf("stdout:\n%swant:\n%s", stdout, want)
 			}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
 	"github.com/ankurah-go/ankurah/storage/kv"
 )
 
@@ -37,6 +38,56 @@ func fill(b *testing.B, s kv.Store, n int) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The floors are what IndexedDB takes for the same bytes, with nothing above it: compare
+// a figure with the floor of the same run.
+func BenchmarkFloorCommitOne(b *testing.B) {
+	for _, durability := range []Durability{Relaxed, Strict} {
+		b.Run(string(durability), func(b *testing.B) {
+			d := openDisk(b, durability)
+			value := bytesOf(rows(0, 1))
+			for i := 0; b.Loop(); i++ {
+				key := fmt.Appendf(nil, "%016d", i)
+				if _, err := d.Transact(b.Context(), &paged.Transaction{Puts: []kv.Pair{{Key: key, Value: value}}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkFloorCommit10kRows(b *testing.B) {
+	const chunk = 60 << 10
+	data := bytesOf(rows(0, 10_000))
+	t := &paged.Transaction{}
+	for i := 0; i < len(data); i += chunk {
+		t.Puts = append(t.Puts, kv.Pair{Key: fmt.Appendf(nil, "%016d", i), Value: data[i:min(i+chunk, len(data))]})
+	}
+	for b.Loop() {
+		b.StopTimer()
+		d := openDisk(b, Relaxed)
+		b.StartTimer()
+		if _, err := d.Transact(b.Context(), t); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func openDisk(b *testing.B, durability Durability) *database {
+	d, err := openDatabase(b.Context(), Options{Name: newName(b), Durability: durability})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func bytesOf(pairs []kv.Pair) (data []byte) {
+	for _, p := range pairs {
+		data = append(append(data, p.Key...), p.Value...)
+	}
+	return data
 }
 
 func BenchmarkCommitOne(b *testing.B) {

@@ -5,6 +5,7 @@ package indexeddb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ankurah-go/ankurah/storage/indexeddb/internal/paged"
@@ -18,8 +19,12 @@ func Open(ctx context.Context, o Options) (kv.Store, error) {
 	if o.Name == "" {
 		return nil, errors.New("indexeddb: Options.Name is empty")
 	}
-	if o.Durability == "" {
+	switch o.Durability {
+	case Relaxed, Strict:
+	case "":
 		o.Durability = Relaxed
+	default:
+		return nil, fmt.Errorf("indexeddb: no such durability: %q", o.Durability)
 	}
 	d, err := openDatabase(ctx, o)
 	if err != nil {

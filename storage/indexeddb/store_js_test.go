@@ -362,8 +362,10 @@ func TestPrivacyModesAreUnsupported(t *testing.T) {
 	}
 }
 
-func TestNameIsRequired(t *testing.T) {
-	if _, err := Open(t.Context(), Options{}); err == nil {
-		t.Error("Open without a name succeeds")
+func TestOpenRefusesBadOptions(t *testing.T) {
+	for _, o := range []Options{{}, {Name: newName(t), Durability: "eventual"}} {
+		if _, err := Open(t.Context(), o); err == nil {
+			t.Errorf("Open(%+v) succeeds", o)
+		}
 	}
 }

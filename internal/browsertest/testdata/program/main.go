@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall/js"
 )
@@ -19,6 +21,8 @@ func main() {
 		fmt.Println("isolated", g.Get("crossOriginIsolated").Bool())
 		fmt.Println("secure", g.Get("isSecureContext").Bool())
 		fmt.Println("indexedDB", g.Get("indexedDB").Truthy())
+		_, err := os.ReadDir("testdata")
+		fmt.Println("files", !errors.Is(err, fs.ErrNotExist))
 		fmt.Fprintln(os.Stderr, "to stderr")
 	case "exit":
 		os.Exit(7)

@@ -70,7 +70,7 @@ func options(r *rand.Rand) Options {
 }
 
 func TestRandomHistoryAgainstModel(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := newHistory(t, seed, 20+int(seed)*3, 2+int(seed))
 			d, m, o := newMemoryDisk(), model{}, options(h.Rand)
