@@ -32,7 +32,7 @@ const patience = 20 * time.Second
 
 // world is a durable node, and a bridge whose node is connected to it.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	server *core.Node
 	bridge *bridge.Bridge
 	disk   *memory.Disk // of the bridge's node
@@ -43,7 +43,7 @@ type world struct {
 	nodes []*core.Node // that the bridge opened
 }
 
-func newWorld(t *testing.T, agent policy.Agent, limits bridge.Limits) *world {
+func newWorld(t testing.TB, agent policy.Agent, limits bridge.Limits) *world {
 	t.Helper()
 	w := &world{t: t, disk: memory.NewDisk()}
 	server, err := core.Open(t.Context(), core.Options{Engine: memory.New(), Durable: true, Policy: agent})
@@ -106,7 +106,7 @@ type row struct {
 // page is what a browser's page would be: it keeps its live results and, unless it is held,
 // says what it has taken in.
 type page struct {
-	t       *testing.T
+	t       testing.TB
 	session *bridge.Session
 
 	mu       sync.Mutex
