@@ -34,11 +34,12 @@ var sideways = map[string]string{
 	"wasm -> wasm/port":                  "the program is its bridge on a port",
 }
 
-// kits are conformance kits and other help for tests: production does not link them,
+// kits are conformance kits and other help for tests and builds: production does not link them,
 // and they may import whatever they test.
 var kits = []string{
 	"storage/storagetest", "storage/kv/kvtest", "core/property/propertytest", "connectors/connectortest",
 	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/lint", "internal/sim",
+	"internal/wasmstrip",
 }
 
 // forbidden are edges that the layers would allow.
