@@ -1,25 +1,15 @@
-// Package reactor leads from a change to the queries that it touches.
-//
-// A watcher names a collection and a predicate. Each published transaction is held
-// against the predicates, with the entities before and after it; a watcher hears of the
-// changes that matched before or match after, and then, once, that the transaction is
-// over. Which queries there are, what they show and where rows live is not the
-// reactor's affair.
-//
-// # Concurrency
-//
-// Watch and stop may be called from anywhere, also from a watcher. Publish is called
-// from one goroutine at a time, and calls watchers on it; a watcher hears of
-// transactions in the order of publication, and of nothing after its stop returned on
-// that goroutine.
 package reactor
 
 import (
+	"cmp"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage/plan"
 )
 
 // Change is what a transaction did to one entity. Before and After are nil where the
@@ -40,7 +30,8 @@ type Transaction struct {
 	Changes []Change
 }
 
-// Watcher hears of changes. One watcher may stand behind several watches.
+// Watcher hears of changes. One watcher may stand behind several watches. Watchers are
+// compared, so their types have to allow it.
 type Watcher interface {
 	// Touch tells of a change that the predicate of watch matched before or after, or
 	// both.
@@ -55,54 +46,62 @@ type Watch struct {
 	where      *ankql.Selection
 	watcher    Watcher
 	reactor    *Reactor
+	seq        uint64       // registrations are numbered
+	homes      []plan.Bound // where the index has it
+	seen       uint64       // the last search that found it; belongs to Publish
+	stopped    atomic.Bool
 }
 
 // Reactor knows the watches. The zero value is ready to use.
 type Reactor struct {
 	mu struct {
 		sync.RWMutex
-		watches map[string]map[*Watch]struct{} // by collection
-		count   int
+		collections map[string]*index
+		seq         uint64
+		count       int
 	}
+
+	// The rest belongs to Publish.
+	search  search
+	touches []touch
 }
 
 // Watch registers a watcher for the rows of a collection that match the selection's
-// predicate; its order and limit are not looked at.
+// predicate; its order and limit are not looked at. The selection has been checked
+// against the collection's model.
 func (r *Reactor) Watch(collection string, s *ankql.Selection, w Watcher) *Watch {
 	watch := &Watch{collection: collection, where: s, watcher: w, reactor: r}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.watches == nil {
-		r.mu.watches = make(map[string]map[*Watch]struct{})
+	if r.mu.collections == nil {
+		r.mu.collections = make(map[string]*index)
 	}
-	if r.mu.watches[collection] == nil {
-		r.mu.watches[collection] = make(map[*Watch]struct{})
+	ix := r.mu.collections[collection]
+	if ix == nil {
+		ix = newIndex()
+		r.mu.collections[collection] = ix
 	}
-	r.mu.watches[collection][watch] = struct{}{}
+	r.mu.seq++
+	watch.seq = r.mu.seq
+	ix.add(watch)
 	r.mu.count++
 	return watch
 }
 
 // Stop removes the watch. Stopping twice is harmless.
 func (w *Watch) Stop() {
+	if w.stopped.Swap(true) {
+		return
+	}
 	r := w.reactor
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.mu.watches[w.collection][w]; !ok {
-		return
-	}
-	delete(r.mu.watches[w.collection], w)
+	ix := r.mu.collections[w.collection]
+	ix.remove(w)
 	r.mu.count--
-	if len(r.mu.watches[w.collection]) == 0 {
-		delete(r.mu.watches, w.collection)
+	if ix.size == 0 {
+		delete(r.mu.collections, w.collection)
 	}
-}
-
-func (w *Watch) stopped() bool {
-	w.reactor.mu.RLock()
-	defer w.reactor.mu.RUnlock()
-	_, ok := w.reactor.mu.watches[w.collection][w]
-	return !ok
 }
 
 // Count returns how many watches there are, for leak tests and metrics.
@@ -119,31 +118,80 @@ type touch struct {
 	before, after bool
 }
 
-// Publish tells the watchers of a transaction.
+// Publish tells the watchers of a transaction. If one of them panics, the others are told
+// all the same before the panic goes on.
 func (r *Reactor) Publish(t *Transaction) {
-	touches := r.touched(t)
-	settled := make(map[Watcher]bool, 4)
-	for _, c := range touches {
-		if c.watch.stopped() {
+	touches := r.touched(t, r.touches[:0])
+	if len(touches) > 0 {
+		r.touches = nil // not to be used again before it is free: a watcher may publish
+		d := delivery{transaction: t, touches: touches, first: make(map[Watcher]uint64)}
+		d.touch()
+		clear(touches)
+	}
+	r.touches = touches
+}
+
+// delivery is a transaction on its way to the watchers.
+type delivery struct {
+	transaction *Transaction
+	touches     []touch            // those not told yet
+	first       map[Watcher]uint64 // the number of the first watch that each was told for
+	settling    []Watcher          // those not told of the end yet
+}
+
+func (d *delivery) touch() {
+	defer d.touchRest()
+	for len(d.touches) > 0 {
+		c := d.touches[0]
+		d.touches = d.touches[1:]
+		if c.watch.stopped.Load() {
 			continue
 		}
-		c.watch.watcher.Touch(c.watch, c.change, c.before, c.after)
-		settled[c.watch.watcher] = true
-	}
-	for _, c := range touches {
-		if w := c.watch.watcher; settled[w] {
-			delete(settled, w)
-			w.Settle(t)
+		if seq, told := d.first[c.watch.watcher]; !told || c.watch.seq < seq {
+			d.first[c.watch.watcher] = c.watch.seq
 		}
+		c.watch.watcher.Touch(c.watch, c.change, c.before, c.after)
 	}
 }
 
-func (r *Reactor) touched(t *Transaction) (touches []touch) {
+// touchRest goes on behind a watcher that panicked, and then to the end.
+func (d *delivery) touchRest() {
+	if len(d.touches) > 0 {
+		d.touch()
+		return
+	}
+	for w := range d.first {
+		d.settling = append(d.settling, w)
+	}
+	slices.SortFunc(d.settling, func(a, b Watcher) int { return cmp.Compare(d.first[a], d.first[b]) })
+	d.settle()
+}
+
+func (d *delivery) settle() {
+	defer func() {
+		if len(d.settling) > 0 {
+			d.settle()
+		}
+	}()
+	for len(d.settling) > 0 {
+		w := d.settling[0]
+		d.settling = d.settling[1:]
+		w.Settle(d.transaction)
+	}
+}
+
+// touched appends the watches that the transaction concerns, in the order in which they
+// are told.
+func (r *Reactor) touched(t *Transaction, touches []touch) []touch {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := range t.Changes {
 		c := &t.Changes[i]
-		for w := range r.mu.watches[c.Collection] {
+		ix := r.mu.collections[c.Collection]
+		if ix == nil {
+			continue
+		}
+		for _, w := range r.search.candidates(ix, c.Before, c.After) {
 			before := c.Before != nil && w.where.Matches(c.Before)
 			after := c.After != nil && w.where.Matches(c.After)
 			if before || after {

@@ -5,12 +5,13 @@
 // entry per entity under [Index.AppendKey]. The functions here are pure: they read
 // selections and descriptions of indexes, and no data.
 //
-// A plan can change speed, never answers (laws P1 to P3, each a test):
+// A plan can change speed, never answers (laws P1 to P4, each a test):
 //
 //	P1  every entity that matches lies in the plan's entities or ranges
 //	P2  an entity that lies there matches if it matches the plan's residual
 //	P3  where Ordered is set, walking the ranges as the plan says gives the
 //	    selection's order
+//	P4  every entity that matches lies within one of the alternatives of Bounds
 //
 // # How a predicate becomes ranges
 //
