@@ -3,12 +3,14 @@ import { ClientError } from './errors.ts';
 import type { Host, HostEvents, HostOptions, StartHost } from './host.ts';
 import type { AnyModel } from './model.ts';
 import { Writer } from './msgpack.ts';
+import { hasNetwork, watchNetwork } from './network.ts';
 import type { Row } from './row.ts';
 import {
   readFrame,
   version,
   writeCancel,
   writeHello,
+  writeNetwork,
   writeReceived,
   type DeltaTarget,
   type Hello,
@@ -67,6 +69,7 @@ export class Session {
   readonly #hello: Hello;
   readonly #host: Host;
   readonly #out = new Writer();
+  readonly #stopWatching: () => void;
   readonly #pending = new Map<number, Pending>();
   #lastRequest = 0;
   #flushing = false;
@@ -80,6 +83,9 @@ export class Session {
     this.#events = events;
     this.#hello = hello;
     this.#host = start(options, this.#hostEvents());
+    this.#stopWatching = watchNetwork(online => {
+      if (this.#open) this.send(w => writeNetwork(w, online)); // else it is told with the hello
+    });
   }
 
   /** Why this session ended, or undefined while it has not. */
@@ -139,6 +145,7 @@ export class Session {
     if (this.#ended !== undefined) return;
     this.#flush();
     this.#ended = reason;
+    this.#stopWatching();
     this.#rejectAll(reason);
     await this.#host.close();
   }
@@ -201,6 +208,7 @@ export class Session {
     }
     this.#open = true;
     this.#received = this.#receivedTold = 0;
+    if (!hasNetwork()) this.send(w => writeNetwork(w, false)); // first, so that nothing is dialled
     this.#sendHello();
     this.#events.resubscribe();
     if (early !== undefined && early.length > 0) this.send(w => w.raw(early));

@@ -19,6 +19,7 @@
 //	13 token       present another
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
+//	16 network     whether the page has one; also before hello
 //
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
@@ -181,6 +182,11 @@ export function writeAwait(w: Writer, request: number): void {
 export function writeReceived(w: Writer, bytes: number): void {
   begin(w, 15, 1);
   w.int(bytes);
+}
+
+export function writeNetwork(w: Writer, online: boolean): void {
+  begin(w, 16, 1);
+  w.bool(online);
 }
 
 function begin(w: Writer, kind: number, fields: number): void {

@@ -26,6 +26,7 @@ export const kinds = {
   token: 13,
   await: 14,
   received: 15,
+  network: 16,
 } as const;
 
 const names = new Map<number, string>(Object.entries(kinds).map(([name, kind]) => [kind, name]));

@@ -92,6 +92,8 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['dismiss', w => wire.writeDismiss(w, 8, entity(3))],
   ['token', w => wire.writeToken(w, 9, 'other')],
   ['token-none', w => wire.writeToken(w, 9, undefined)],
+  ['network', w => wire.writeNetwork(w, true)],
+  ['network-none', w => wire.writeNetwork(w, false)],
   ['await', w => wire.writeAwait(w, 10)],
   ['received', w => wire.writeReceived(w, 5_000_000_000)],
 ];

@@ -79,13 +79,13 @@ func (b *Bridge) failed(err error) {
 	}
 }
 
-// join returns the node that hello asks for, and opens it if there is none. Whoever joined
-// must leave.
-func (b *Bridge) join(ctx context.Context, hello *frame.Hello) (*service, error) {
+// join returns the node that hello asks for, and opens it if there is none, connected if
+// online. Whoever joined must leave.
+func (b *Bridge) join(ctx context.Context, hello *frame.Hello, online bool) (*service, error) {
 	b.mu.Lock()
 	v := b.mu.service
 	if v == nil {
-		v = newService(b, hello)
+		v = newService(b, hello, online)
 		b.mu.service = v
 		before := b.mu.closed
 		b.start(func() { v.open(before) })

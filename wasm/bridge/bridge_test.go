@@ -459,6 +459,54 @@ func TestTokenConnectsAnew(t *testing.T) {
 	})
 }
 
+// told says whether the last status that the page was told is such.
+func told(p *page, such func(*frame.Status) bool) func() bool {
+	return func() bool {
+		for _, m := range slices.Backward(p.log) {
+			if s, ok := m.(*frame.Status); ok {
+				return such(s)
+			}
+		}
+		return false
+	}
+}
+
+func TestNodeIsConnectedWhileAPageHasANetwork(t *testing.T) {
+	live := func(s *frame.Status) bool { return s.Connection == frame.Live && s.Pending == 0 }
+	offline := func(s *frame.Status) bool { return s.Connection == frame.Offline && s.Pending == 1 }
+	w := newWorld(t, nil, bridge.Limits{})
+	one, two := w.join(), w.join()
+
+	one.send(&frame.Network{})
+	one.commitAlbums(1, albumRow("sent through the other page's network", 1))
+	one.until("sent", told(one, live))
+
+	two.send(&frame.Network{})
+	two.commitAlbums(1, albumRow("waits", 2))
+	two.until("offline", told(two, offline))
+	one.send(&frame.Network{Online: true})
+	two.until("sent when a page has a network", told(two, live))
+
+	one.session.Close() // the only page with a network
+	two.commitAlbums(2, albumRow("waits again", 3))
+	two.until("offline again", told(two, offline))
+}
+
+func TestPageWithoutANetworkIsNeverConnected(t *testing.T) {
+	w := newWorld(t, nil, bridge.Limits{})
+	p := w.visit()
+	p.send(&frame.Network{})
+	p.ask(&frame.Hello{Request: p.next(), Name: "x", URL: "server", Models: []*schema.Model{album}})
+	p.ask(&frame.Token{Request: p.next(), Token: "other"})
+	for _, m := range p.log {
+		if s, ok := m.(*frame.Status); ok && s.Connection != frame.Offline {
+			t.Errorf("status %+v", s)
+		}
+	}
+	p.send(&frame.Network{Online: true})
+	p.until("live", told(p, func(s *frame.Status) bool { return s.Connection == frame.Live }))
+}
+
 // B5: rows come in parts that a page decodes in a moment, and are shown together.
 func TestManyRowsComeInParts(t *testing.T) {
 	const rows, part = 5000, 128 << 10

@@ -40,17 +40,20 @@ type service struct {
 	link struct {
 		sync.Mutex
 		token  string
-		hangUp func()
+		online bool              // a page has a network
+		pages  map[*Session]bool // those that said whether they have
+		hangUp func()            // nil while there is no link
 	}
 }
 
-func newService(b *Bridge, hello *frame.Hello) *service {
+func newService(b *Bridge, hello *frame.Hello, online bool) *service {
 	v := &service{
 		bridge: b, hello: hello,
 		ready: make(chan struct{}), closed: make(chan struct{}), refused: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	v.mu.sessions = make(map[*Session]struct{})
 	v.shared.queries = make(map[string]*sharedQuery)
+	v.link.online, v.link.pages = online, make(map[*Session]bool)
 	return v
 }
 
@@ -82,9 +85,7 @@ func (v *service) close() {
 	}
 	close(v.ended)
 	v.link.Lock()
-	if v.link.hangUp != nil {
-		v.link.hangUp()
-	}
+	v.hangUpLocked()
 	v.link.Unlock()
 	v.bridge.failed(v.opened.Node.Close())
 }
@@ -114,18 +115,53 @@ func (v *service) accepts(hello *frame.Hello) error {
 	return nil
 }
 
-// dial connects, anew if the token is another one.
+// dial connects, anew if the token is another one; without a network, once there is one.
 func (v *service) dial(token string) {
 	v.link.Lock()
 	defer v.link.Unlock()
-	if v.opened.Dial == nil || v.link.hangUp != nil && token == v.link.token {
-		return
-	}
-	if v.link.hangUp != nil {
-		v.link.hangUp()
+	if token != v.link.token {
+		v.hangUpLocked()
 	}
 	v.link.token = token
-	v.link.hangUp = v.opened.Dial(token)
+	v.dialLocked()
+}
+
+// setNetwork takes in whether a page has a network, and hangs up when none has any more: a
+// browser knows that at once, a connection only after a while. When one has it again there is
+// no pause before the attempt to connect.
+func (v *service) setNetwork(s *Session, online bool) {
+	v.link.Lock()
+	defer v.link.Unlock()
+	v.link.pages[s] = online
+	v.followNetworkLocked()
+}
+
+func (v *service) followNetworkLocked() {
+	if len(v.link.pages) == 0 {
+		return
+	}
+	v.link.online = false
+	for _, online := range v.link.pages {
+		v.link.online = v.link.online || online
+	}
+	if v.link.online {
+		v.dialLocked()
+	} else {
+		v.hangUpLocked()
+	}
+}
+
+func (v *service) dialLocked() {
+	if v.opened.Dial != nil && v.link.online && v.link.hangUp == nil {
+		v.link.hangUp = v.opened.Dial(v.link.token)
+	}
+}
+
+func (v *service) hangUpLocked() {
+	if v.link.hangUp != nil {
+		v.link.hangUp()
+		v.link.hangUp = nil
+	}
 }
 
 // add makes the session hear what the node tells.
@@ -141,6 +177,10 @@ func (v *service) remove(s *Session) {
 	v.mu.Lock()
 	delete(v.mu.sessions, s)
 	v.mu.Unlock()
+	v.link.Lock()
+	delete(v.link.pages, s)
+	v.followNetworkLocked()
+	v.link.Unlock()
 }
 
 func (v *service) each(f func(*Session)) {

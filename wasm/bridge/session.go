@@ -25,6 +25,7 @@ type Session struct {
 	// change once they are set, which is before anything else can use them.
 	service      *service
 	columns      map[string][]string // by collection
+	offline      bool                // the page has no network
 	queries      map[uint64]*query
 	transactions map[uint64]*transaction
 
@@ -99,11 +100,14 @@ func (s *Session) release() {
 // handle carries out one message.
 func (s *Session) handle(m frame.Message, err error) {
 	hello, isHello := m.(*frame.Hello)
+	network, isNetwork := m.(*frame.Network)
 	switch {
 	case err != nil:
 		s.refuse(err)
 	case isHello:
 		s.open(hello)
+	case isNetwork:
+		s.setNetwork(network.Online)
 	case s.service == nil:
 		s.unopened(m)
 	default:
@@ -137,7 +141,7 @@ func (s *Session) open(hello *frame.Hello) {
 		s.fail(hello.Request, refusal(core.KindInvalid, "the node is open already"), "")
 		return
 	}
-	service, err := s.bridge.join(s.ctx, hello)
+	service, err := s.bridge.join(s.ctx, hello, !s.offline)
 	if err == nil {
 		if err = service.opened.Node.Register(s.ctx, hello.Models...); err != nil {
 			s.bridge.leave(service)
@@ -160,6 +164,15 @@ func (s *Session) open(hello *frame.Hello) {
 	}
 	s.out.message(&frame.Opened{Request: hello.Request, Storage: service.opened.Storage, Warning: errorOf(service.opened.Warning, "")})
 	service.add(s)
+	service.setNetwork(s, !s.offline)
+}
+
+// setNetwork takes in whether the page has a network.
+func (s *Session) setNetwork(online bool) {
+	s.offline = !online
+	if s.service != nil {
+		s.service.setNetwork(s, online)
+	}
 }
 
 // columnsOf returns the properties of a collection that the page knows.

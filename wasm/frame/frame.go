@@ -19,6 +19,7 @@
 //	13 token       present another
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
+//	16 network     whether the page has one; also before hello
 //
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
@@ -73,6 +74,7 @@ const (
 	kindToken
 	kindAwait
 	kindReceived
+	kindNetwork
 )
 
 const (
@@ -222,6 +224,8 @@ func newMessage(kind uint64) Message {
 		return new(Await)
 	case kindReceived:
 		return new(Received)
+	case kindNetwork:
+		return new(Network)
 	}
 	return newAnswer(kind)
 }

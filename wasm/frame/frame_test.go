@@ -24,7 +24,7 @@ const golden = "testdata/frames.txt"
 
 // pinned is the SHA-256 of the golden file for frame.Version: a protocol that changes gets
 // another version, and js/src/wire.ts with it.
-const pinned = "9d60a822aebd2ebf3782c1d2e1074f78c48fcecb999d9eb12078507d83286b1d"
+const pinned = "6bbf20599d6070671780f275efc1ffbf1813fac43182923efd50247eebbcd8e0"
 
 func entity(n byte) id.EntityID {
 	return id.EntityID{ULID: id.Make(id.Stamp(uint64(n)<<32), [8]byte{n, 1, 2, 3, 4, 5, 6, 7})}
@@ -92,6 +92,8 @@ var messages = []struct {
 	{"token-none", &frame.Token{Request: 9}},
 	{"await", &frame.Await{Request: 10}},
 	{"received", &frame.Received{Bytes: 5_000_000_000}},
+	{"network", &frame.Network{Online: true}},
+	{"network-none", &frame.Network{}},
 
 	{"done", &frame.Done{Request: 8}},
 	{"failed", &frame.Failed{Request: 2, Err: frame.Error{Code: "selection", Message: "expected a property, got \"yaer\"", Place: &frame.Place{Offset: 12, Line: 1, Column: 13, Hint: "did you mean \"year\"?"}}}},

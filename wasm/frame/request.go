@@ -131,6 +131,11 @@ type Await struct{ Request uint64 }
 // Received tells how many bytes of frames have been taken in since the session began.
 type Received struct{ Bytes uint64 }
 
+// Network tells whether the page has a network, as far as its browser knows; until it says
+// so it has. A node has none to dial through while none of its pages has. It may come before
+// Hello, so that a page without a network is never connected.
+type Network struct{ Online bool }
+
 func (*Hello) kind() uint64       { return kindHello }
 func (*Subscribe) kind() uint64   { return kindSubscribe }
 func (*Unsubscribe) kind() uint64 { return kindUnsubscribe }
@@ -146,6 +151,7 @@ func (*Dismiss) kind() uint64     { return kindDismiss }
 func (*Token) kind() uint64       { return kindToken }
 func (*Await) kind() uint64       { return kindAwait }
 func (*Received) kind() uint64    { return kindReceived }
+func (*Network) kind() uint64     { return kindNetwork }
 
 func (*Hello) fields() int       { return 6 }
 func (*Subscribe) fields() int   { return 4 }
@@ -162,6 +168,7 @@ func (*Dismiss) fields() int     { return 2 }
 func (*Token) fields() int       { return 2 }
 func (*Await) fields() int       { return 1 }
 func (*Received) fields() int    { return 1 }
+func (*Network) fields() int     { return 1 }
 
 // ID implements Request.
 func (m *Hello) ID() uint64 { return m.Request }
@@ -369,3 +376,6 @@ func (m *Await) read(r *msgpack.Reader)   { m.Request = r.Uint() }
 
 func (m *Received) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Bytes) }
 func (m *Received) read(r *msgpack.Reader)   { m.Bytes = r.Uint() }
+
+func (m *Network) append(dst []byte) []byte { return msgpack.AppendBool(dst, m.Online) }
+func (m *Network) read(r *msgpack.Reader)   { m.Online = r.Bool() }
