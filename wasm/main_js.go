@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	tuneCollector()
 	if len(os.Args) != 2 {
 		complain(errors.New("run without the name of its host"))
 		return
