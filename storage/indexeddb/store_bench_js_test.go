@@ -95,6 +95,7 @@ func BenchmarkCommitOne(b *testing.B) {
 		b.Run(string(durability), func(b *testing.B) {
 			s := open(b, Options{Name: newName(b), Durability: durability})
 			fill(b, s, 10_000)
+			settle(b, s)
 			pairs := rows(10_000, 10_000)
 			for i := 0; b.Loop(); i++ {
 				row := pairs[3*(i%10_000):][:3]

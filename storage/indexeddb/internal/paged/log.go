@@ -177,6 +177,11 @@ func ordered(n int, key func(i int) []byte) []int32 {
 // commit brings its keys in groups, one of each space; within a space, which is their
 // first byte, they are often in order already, so that comparing neighbours is enough.
 func sortByKey(order []int32, key func(i int) []byte) {
+	byKey := func(a, b int32) int { return bytes.Compare(key(int(a)), key(int(b))) }
+	if len(order) < 100 {
+		slices.SortStableFunc(order, byKey)
+		return
+	}
 	space := func(i int32) int {
 		if k := key(int(i)); len(k) > 0 {
 			return 1 + int(k[0])
@@ -199,7 +204,6 @@ func sortByKey(order []int32, key func(i int) []byte) {
 	begin := 0
 	for _, end := range ends[:257] {
 		part := order[begin:end]
-		byKey := func(a, b int32) int { return bytes.Compare(key(int(a)), key(int(b))) }
 		if !slices.IsSortedFunc(part, byKey) {
 			slices.SortStableFunc(part, byKey)
 		}
