@@ -81,3 +81,25 @@ test('a tab that is reloaded goes on, and leaves nothing behind', async () => {
   expect(wire.webSockets).toBe(1);
   expect(await sharedWorkers(stage.browser)).toBe(1);
 });
+
+test('where there are no shared workers, one tab runs the node for all, and another takes over', async () => {
+  const server = await stage.server();
+  const wire = await stage.wire(server);
+  const context = await stage.context();
+  await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'));
+  const [one, two] = [await Albums.openLive(context, wire.url), await Albums.openLive(context, wire.url)];
+  expect(await sharedWorkers(stage.browser)).toBe(0);
+  expect(wire.webSockets).toBe(1);
+  await one.add('By one');
+  await two.shows('By one');
+  await two.add('By two');
+  await one.shows('By one', 'By two');
+
+  await one.page.close(); // which ran the node
+  await two.shows('By one', 'By two');
+  await two.status('live');
+  await two.add('By the heir');
+  const elsewhere = await stage.browserAt(server.url);
+  await elsewhere.shows('By one', 'By the heir', 'By two');
+  expect(await two.names()).toEqual(['By one', 'By the heir', 'By two']);
+});
