@@ -185,7 +185,16 @@ export class NodeClient implements Client {
     }
   }
 
-  /** Leaves receipts without an answer: it will come after this client's time. */
+  /** The node is gone. Its successor reads what was committed, but knows nobody who waits. */
+  #lost(): void {
+    batch(() => {
+      this.#show({ connection: 'connecting', error: undefined });
+      this.#store.suspend();
+    });
+    this.#abandon(new ClientError('closed', 'the tab that ran the node was closed; its successor sends the transaction'));
+  }
+
+  /** Leaves receipts without an answer. */
   #abandon(error: ClientError): void {
     const unsettled = [...this.#unsettled.values()];
     this.#unsettled.clear();
@@ -202,9 +211,8 @@ export class NodeClient implements Client {
   #events(): SessionEvents {
     return {
       opened: (storage, warning) => this.#show({ storage, warning }),
-      resubscribe: () => {
-        this.#store.resubscribe();
-      },
+      lost: () => this.#lost(),
+      resubscribe: () => this.#store.resubscribe(),
       status: ({ connection, pending, error }) => this.#show({ connection, pending, error }),
       settled: (transaction, error) => this.#settled(transaction, error),
       rejections: rejections => {

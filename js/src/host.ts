@@ -5,7 +5,7 @@ import type { ClientError } from './errors.ts';
  * package can tell which. Frames arrive whole and in order, in both directions.
  */
 export interface Host {
-  /** Sends a frame, whose buffer now belongs to the host. Nothing is sent before `open`. */
+  /** Sends a frame, whose buffer now belongs to the host. Nothing is sent before `open`, or after `lost`. */
   send(frame: Uint8Array<ArrayBuffer>): void;
   /** Ends this page's use of the node, and resolves when that is done; no event follows. */
   close(): Promise<void>;
@@ -15,6 +15,8 @@ export interface Host {
 export interface HostEvents {
   /** There is a node to talk to: at first, and again when another one took its place. */
   open(): void;
+  /** The node is gone, and another will take its place: `open` follows. */
+  lost(): void;
   /** A frame from the node. */
   message(frame: Uint8Array): void;
   /** The node is gone for good. Nothing follows. */

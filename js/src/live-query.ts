@@ -87,6 +87,14 @@ export class LiveQuery implements DeltaTarget {
     if (moved || told) this.#changed();
   }
 
+  /** Nobody keeps the rows true for the moment; they stay. */
+  suspend(): void {
+    this.#parts = [];
+    if (this.#status !== 'live') return;
+    this.#status = 'local';
+    this.#changed();
+  }
+
   /** Shows an error; the rows stay. */
   fail(error: ClientError): void {
     this.#status = 'error';

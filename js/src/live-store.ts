@@ -67,11 +67,16 @@ export class LiveStore {
     return this.#byWireId.get(wireId);
   }
 
+  /** The node is gone: until there is another, every query rests as it is. */
+  suspend(): void {
+    this.#byWireId.clear();
+    for (const query of this.#byKey.values()) query.suspend();
+    this.flush();
+  }
+
   /** Opens all queries anew, on a node that knows none of them. */
   resubscribe(): void {
-    const queries = [...this.#byKey.values()];
-    this.#byWireId.clear();
-    for (const query of queries) this.#subscribe(query);
+    for (const query of this.#byKey.values()) this.#subscribe(query);
   }
 
   /** Tells the listeners of what changed since the last time; rendering comes once. */

@@ -48,6 +48,8 @@ interface Pending {
 export interface SessionEvents {
   /** The node is open: for the first time, or anew after another took its place. */
   opened(storage: 'indexeddb' | 'memory', warning: ClientError | undefined): void;
+  /** The node is gone; another will be opened. */
+  lost(): void;
   /** Every live query must be opened (again), before anything else is sent. */
   resubscribe(): void;
   status(status: NodeStatus): void;
@@ -189,6 +191,7 @@ export class Session {
   #hostEvents(): HostEvents {
     return {
       open: () => this.#opened(),
+      lost: () => this.#lost(),
       message: frame => this.#receive(frame),
       failed: error => this.#fail(error),
     };
@@ -196,22 +199,27 @@ export class Session {
 
   #opened(): void {
     if (this.#ended !== undefined) return;
-    // What was written before the node was there goes after the hello; what was written for
-    // a node that is gone was rejected with it.
-    const early = this.#open ? undefined : this.#out.take().subarray(1);
-    if (this.#open) {
-      this.#generation++;
-      this.#out.truncate(0);
-      this.#rejectAll(
-        new ClientError('closed', 'the tab that ran the node was closed; what was under way may have happened'),
-      );
-    }
+    if (this.#open) this.#lost();
+    // What was written before the node was there goes after the hello.
+    const early = this.#out.take().subarray(1);
     this.#open = true;
     this.#received = this.#receivedTold = 0;
     if (!hasNetwork()) this.send(w => writeNetwork(w, false)); // first, so that nothing is dialled
     this.#sendHello();
     this.#events.resubscribe();
-    if (early !== undefined && early.length > 0) this.send(w => w.raw(early));
+    if (early.length > 0) this.send(w => w.raw(early));
+  }
+
+  /** The node is gone: what was meant for it is too, and the rest waits for the next. */
+  #lost(): void {
+    if (this.#ended !== undefined || !this.#open) return;
+    this.#open = false;
+    this.#generation++;
+    this.#out.truncate(0);
+    this.#rejectAll(
+      new ClientError('closed', 'the tab that ran the node was closed; what was under way may have happened'),
+    );
+    this.#events.lost();
   }
 
   #sendHello(): void {

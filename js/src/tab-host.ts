@@ -127,7 +127,7 @@ class TabHost implements Host {
   #use(port: Port): void {
     this.#link?.drop();
     // A worker that is gone went with its tab, whose lock will pass to another.
-    this.#link = new PortLink(port, this.#options, this.#events, () => {});
+    this.#link = new PortLink(port, this.#options, this.#events, () => this.#events.lost());
   }
 
   #tell(note: TabNote): void {

@@ -112,6 +112,11 @@ export class FakeNode {
     return this.of('hello').at(-1)?.fields[0];
   }
 
+  /** Takes the node away, until it is opened again. */
+  lose(): void {
+    this.#events?.lost();
+  }
+
   /** Breaks the node. */
   fail(error: Parameters<HostEvents['failed']>[0]): void {
     this.#events?.failed(error);

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { NodeClient } from '../src/create-client.ts';
 import { ClientError, defineModel, f, type Client } from '../src/mod.ts';
-import { committed, created, done, failed, FakeNode, idOf, rows, settled, settledAs, status, rejections } from './fake-node.ts';
+import { committed, created, delta, done, failed, FakeNode, idOf, rows, settled, settledAs, status, rejections } from './fake-node.ts';
 
 const Album = defineModel('album', { name: f.string(), year: f.int().optional() });
 
@@ -325,16 +325,23 @@ describe('the end', () => {
     });
     receipt.catch(() => {});
     await settled();
+    node.say(delta(1, { reset: true, columns: ['name', 'year'], changes: [{ to: 0, id: idOf(1), values: ['a', 1] }] }));
     node.frames.length = 0;
+    node.lose();
+    expect(live).toMatchObject({ status: 'local', data: [{ name: 'a' }] });
+    expect(client.status.value.connection).toBe('connecting');
+    void client.get(Album, idOf(7)).catch(() => {});
+    await settled();
+    expect(node.log).toEqual([]);
     await node.open();
     await expect(fetched).rejects.toMatchObject({ code: 'closed' });
     expect(() => tx?.create()).toThrow(expect.objectContaining({ code: 'closed' }));
     go();
     await expect(receipt).rejects.toMatchObject({ code: 'closed' });
     await settled();
-    expect(node.log).toEqual(['subscribe']);
-    expect(live.status).toBe('loading');
-    expect(client.status.value.error).toBeUndefined();
+    expect(node.log).toEqual(['subscribe', 'get']);
+    node.say(delta(2, { reset: true, columns: ['name', 'year'], changes: [{ to: 0, id: idOf(1), values: ['a', 2] }] }));
+    expect(live).toMatchObject({ status: 'live', data: [{ year: 2 }] });
   });
 });
 
