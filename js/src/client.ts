@@ -132,7 +132,21 @@ export interface Client {
    */
   transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt>;
   /**
-   * Opens a live result. Results with equal model, selection and parameters share one live query.
+   * Opens a live result.
+   *
+   * ```ts
+   * import { createClient, defineModel, f } from '@ankurah-go/client'
+   *
+   * const Album = defineModel('album', { name: f.text(), year: f.int() })
+   * const client = createClient({ name: 'my-app', models: [Album] })
+   *
+   * const albums = client.query(Album, 'year > :since ORDER BY name LIMIT 50', { since: 1985 })
+   * const stop = albums.subscribe(() => {
+   *   for (const album of albums.data) console.log(album.name, album.year)
+   * })
+   * ```
+   *
+   * Results with equal model, selection and parameters share one live query.
    * Call {@link LiveResult.dispose} when done.
    */
   query<M extends AnyModel>(

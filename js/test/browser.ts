@@ -1,12 +1,12 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+
+import { DurableServer } from './durable-server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -40,21 +40,18 @@ export class Stage {
   /** Where the durable server listens. */
   readonly url: string;
   readonly #web: Server;
-  readonly #durable: ChildProcess;
-  readonly #directory: string;
+  readonly #durable: DurableServer;
 
-  private constructor(browser: Browser, web: Server, durable: ChildProcess, url: string, directory: string) {
+  private constructor(browser: Browser, web: Server, durable: DurableServer) {
     this.browser = browser;
     this.#web = web;
     this.origin = `http://localhost:${(web.address() as AddressInfo).port}`;
     this.#durable = durable;
-    this.url = url;
-    this.#directory = directory;
+    this.url = durable.url;
   }
 
   static async open(): Promise<Stage> {
-    const directory = mkdtempSync(join(tmpdir(), 'ankurah-hosts-'));
-    const { durable, url } = await startServer(directory);
+    const durable = await DurableServer.start();
     const web = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost');
       const prefix = Object.keys(files).find(each => pathname.startsWith(each));
@@ -75,15 +72,14 @@ export class Stage {
     await new Promise<void>(resolve => web.listen(0, '127.0.0.1', resolve));
     const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
     const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-    return new Stage(browser, web, durable, url, directory);
+    return new Stage(browser, web, durable);
   }
 
   async close(): Promise<void> {
     await this.browser.close();
     this.#web.closeAllConnections();
     this.#web.close();
-    this.#durable.kill();
-    rmSync(this.#directory, { recursive: true });
+    this.#durable.stop();
   }
 
   /** Opens a tab with a client in it: `client`, the model `Album` and `live`, all albums. */
@@ -104,20 +100,4 @@ export interface TabOptions {
   readonly wasmUrl?: string;
   readonly storage?: 'indexeddb' | 'memory';
   readonly name?: string;
-}
-
-async function startServer(directory: string): Promise<{ durable: ChildProcess; url: string }> {
-  const binary = join(directory, 'server');
-  execFileSync('go', ['build', '-o', binary, './server'], { cwd: root, stdio: 'inherit' });
-  const durable = spawn(binary, ['--addr', '127.0.0.1:0', '--storage', 'memory:'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const url = await new Promise<string>((resolve, reject) => {
-    let log = '';
-    durable.stderr?.on('data', (chunk: Buffer) => {
-      log += chunk.toString();
-      const address = /clients=(ws:\S+)/.exec(log)?.[1];
-      if (address !== undefined) resolve(`${address}/ws`);
-    });
-    durable.on('exit', () => reject(new Error(`the server ended: ${log}`)));
-  });
-  return { durable, url };
 }

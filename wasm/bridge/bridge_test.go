@@ -492,6 +492,14 @@ func TestNodeIsConnectedWhileAPageHasANetwork(t *testing.T) {
 	two.until("offline again", told(two, offline))
 }
 
+func TestServerThatIsNotThereIsOffline(t *testing.T) {
+	p := newWorld(t, nil, bridge.Limits{}).visit()
+	p.ask(&frame.Hello{Request: p.next(), Name: "x", URL: "nowhere"})
+	p.until("offline", told(p, func(s *frame.Status) bool {
+		return s.Connection == frame.Offline && s.Err != nil && s.Err.Code == "offline"
+	}))
+}
+
 func TestPageWithoutANetworkIsNeverConnected(t *testing.T) {
 	w := newWorld(t, nil, bridge.Limits{})
 	p := w.visit()

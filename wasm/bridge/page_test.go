@@ -2,11 +2,13 @@ package bridge_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -81,7 +83,12 @@ func (w *world) open(ctx context.Context, hello *frame.Hello) (*bridge.Opened, e
 	w.nodes = append(w.nodes, node)
 	w.mu.Unlock()
 	opened := &bridge.Opened{Node: node, Storage: frame.StorageMemory, Warning: core.ErrOffline}
-	if hello.URL != "" {
+	if hello.URL == "nowhere" {
+		opened.Dial = func(string) func() {
+			link := node.Dial(nowhere{}, core.DialOptions{})
+			return func() { link.Close() }
+		}
+	} else if hello.URL != "" {
 		opened.Dial = func(token string) func() {
 			dialer := local.NewDialer(w.server, local.Options{})
 			link := node.Dial(dialer, core.DialOptions{Credentials: []byte(token)})
@@ -90,6 +97,12 @@ func (w *world) open(ctx context.Context, hello *frame.Hello) (*bridge.Opened, e
 	}
 	return opened, nil
 }
+
+// nowhere is a server that is not there.
+type nowhere struct{}
+
+func (nowhere) Dial(context.Context) (connectors.Conn, error) { return nil, errors.New("refused") }
+func (nowhere) String() string                                { return "nowhere" }
 
 func (w *world) node() *core.Node {
 	w.mu.Lock()

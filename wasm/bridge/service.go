@@ -206,6 +206,10 @@ func statusMessage(s core.Status) *frame.Status {
 	default:
 		m.Connection = frame.Offline
 	}
+	if m.Err != nil && m.Err.Code == core.KindInternal.String() {
+		// Whatever a socket says when there is nobody at its other end.
+		m.Err.Code = core.KindOffline.String()
+	}
 	return m
 }
 
