@@ -73,7 +73,7 @@ type Node struct {
 	status  statusBoard
 	peers   sessionSet
 	loop    loop
-	seq     *sequencer // of a durable node
+	durable durability // of a durable node
 	replica *replica   // of an ephemeral node
 
 	published atomic.Uint64 // durable: feed position of the last published transaction
@@ -95,9 +95,32 @@ const (
 	metaUser       = "user"       // ephemeral: the principal's name
 )
 
+// durability is what a durable node does beyond an ephemeral one. Only Open gives a node
+// one, so that a program which opens by OpenEphemeral alone, as the browser's does, does
+// not link it.
+type durability interface {
+	// commit submits a transaction and waits for its outcome.
+	commit(ctx context.Context, sub *submission) error
+	// submit queues a transaction; it blocks while the queue is full.
+	submit(ctx context.Context, sub *submission) error
+	// register enters models into the catalog and returns those that grew.
+	register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error)
+	// start starts the goroutines, the loop among them.
+	start()
+}
+
 // Open starts a node over what the engine holds, and makes a new identity if it holds
 // nothing. It reads; it does not wait for any peer.
-func Open(ctx context.Context, opts Options) (_ *Node, err error) {
+func Open(ctx context.Context, opts Options) (*Node, error) { return open(ctx, opts, openDurable) }
+
+// OpenEphemeral is Open for nodes that are not durable. A program that opens none by Open
+// is smaller by the durable node's part.
+func OpenEphemeral(ctx context.Context, opts Options) (*Node, error) {
+	opts.Durable = false
+	return open(ctx, opts, nil)
+}
+
+func open(ctx context.Context, opts Options, durable func(context.Context, *Node) (durability, error)) (_ *Node, err error) {
 	defer wrap(&err, "open")
 	if opts.Engine == nil {
 		return nil, errors.New("no storage engine given")
@@ -111,22 +134,27 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	opts.Limits.ensureDefaults()
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
 	n.run = newRunner(context.Background())
-	n.loop = newLoop(n.run, opts.Limits.CommitQueue)
+	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.system.init()
-	n.status.init(opts.Durable)
+	n.status.init(opts.Durable, &n.opts.Listener)
 	if err := n.load(ctx); err != nil {
 		return nil, err
 	}
 	if opts.Durable {
-		n.run.start(n.seq.stageAll)
-		n.run.start(n.seq.commitAll)
-	} else {
-		n.run.start(n.replica.work)
+		if n.durable, err = durable(ctx, n); err != nil {
+			return nil, err
+		}
+		n.durable.start()
+		return n, nil
 	}
+	if n.replica, err = openReplica(ctx, n); err != nil {
+		return nil, err
+	}
+	n.run.start(n.replica.work)
 	return n, nil
 }
 
-// load reads identity, system, catalog and outbox.
+// load reads identity and system.
 func (n *Node) load(ctx context.Context) error {
 	meta, err := n.engine.Meta(ctx, metaNode, metaSystem)
 	if err != nil {
@@ -149,15 +177,7 @@ func (n *Node) load(ctx context.Context) error {
 		n.system.join(id.EntityID{ULID: root})
 		n.status.update(func(s *Status) { s.Ready = true })
 	}
-	if n.opts.Durable {
-		n.seq, err = openSequencer(ctx, n)
-		if err != nil {
-			return err
-		}
-		return n.loadCatalog(ctx)
-	}
-	n.replica, err = openReplica(ctx, n)
-	return err
+	return nil
 }
 
 // ID returns the node's identity, which it keeps as long as its data.
@@ -250,9 +270,36 @@ func (m *membership) join(root id.EntityID) {
 type loop struct {
 	run   *runner
 	tasks chan func()
+	wake  chan struct{} // something is to be released
+	mu    struct {
+		sync.Mutex
+		releases []func()
+	}
 }
 
-func newLoop(run *runner, size int) loop { return loop{run: run, tasks: make(chan func(), size)} }
+func (l *loop) init(run *runner, size int) {
+	l.run, l.tasks, l.wake = run, make(chan func(), size), make(chan struct{}, 1)
+}
+
+// release has f run on the loop soon. It does not block, so that the loop may call it too;
+// what waits is bounded by what there is to be released.
+func (l *loop) release(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.releases = append(l.mu.releases, f)
+	signal(l.wake)
+}
+
+// runReleases runs what release was given.
+func (l *loop) runReleases() {
+	l.mu.Lock()
+	list := l.mu.releases
+	l.mu.releases = nil
+	l.mu.Unlock()
+	for _, f := range list {
+		f()
+	}
+}
 
 // post hands f to the loop; it blocks while the queue is full, and reports false when
 // the node closes instead. It must not be called on the loop.

@@ -80,6 +80,20 @@ type groupResult struct {
 	err   error
 }
 
+// openDurable reads what makes a node durable: the end of its feed, and the catalog.
+func openDurable(ctx context.Context, n *Node) (durability, error) {
+	s, err := openSequencer(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return s, n.loadCatalog(ctx)
+}
+
+func (s *sequencer) start() {
+	s.node.run.start(s.stageAll)
+	s.node.run.start(s.commitAll)
+}
+
 func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
 	s := &sequencer{
 		node: n, queue: make(chan *submission, n.limits.CommitQueue), groups: make(chan *group),
@@ -349,6 +363,8 @@ func (s *sequencer) commitAll(ctx context.Context) {
 			}
 		case task := <-s.node.loop.tasks:
 			task()
+		case <-s.node.loop.wake:
+			s.node.loop.runReleases()
 		case <-ctx.Done():
 			return
 		}

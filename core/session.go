@@ -11,6 +11,7 @@ import (
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -28,7 +29,8 @@ type session struct {
 	subsMu sync.Mutex
 	subs   map[uint64]*subscription
 
-	behind atomic.Bool // updates were dropped; a resume follows when the queue drains
+	behind        atomic.Bool // updates were dropped; a resume follows when the queue drains
+	catalogBehind atomic.Bool // models were not sent; all of them follow then
 	feed   sessionFeed // belongs to the loop
 }
 
@@ -69,9 +71,13 @@ func (s *sessionSet) list() []*session {
 	return list
 }
 
-func (s *sessionSet) broadcast(f proto.Frame) {
+// broadcast sends models to all peers. One whose queue is full gets all models later.
+func (s *sessionSet) broadcast(models []*schema.Model) {
 	for _, x := range s.list() {
-		x.out.must(f)
+		if !x.out.push(&proto.Catalog{Models: models}) {
+			x.catalogBehind.Store(true)
+			x.sent() // perhaps it has drained meanwhile
+		}
 	}
 }
 
@@ -89,6 +95,12 @@ func (n *Node) Peers() int { return len(n.peers.list()) }
 // while serving ends this connection only.
 func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 	defer wrap(&err, "serve")
+	release, ok := n.run.hold()
+	if !ok {
+		conn.Close("the node is closed")
+		return ErrClosed
+	}
+	defer release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(n.run.ctx, func() { cancel(ErrClosed) })()
@@ -102,7 +114,7 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		}
 	}()
 	s.run.start(func(ctx context.Context) {
-		if err := s.out.write(ctx, s.sent); err != nil {
+		if err := s.out.write(ctx, s.sent); !errors.Is(err, errFinished) {
 			s.run.end(err)
 			conn.Close("cannot send")
 		}
@@ -112,6 +124,8 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		return err
 	}
 	n.peers.add(s)
+	// After that, so that no model is registered between the two and not sent.
+	s.out.must(&proto.Catalog{Models: n.catalog.all()})
 	if f := n.opts.Listener.Connected; f != nil {
 		f(s.peer, conn.Remote())
 	}
@@ -145,10 +159,13 @@ func (s *session) refuse(err error) {
 	if KindOf(err) == KindInternal {
 		message = "internal error"
 	}
-	frame := proto.AppendFrame(nil, &proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.run.ctx), time.Second)
-	defer cancel()
-	_ = s.conn.Send(ctx, frame) // it is going away either way
+	s.out.finish(&proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-s.out.ended:
+	case <-timer.C: // it does not read, and is going away either way
+	}
 	_ = s.conn.Close(message)
 }
 
@@ -186,24 +203,18 @@ func (s *session) handshake(ctx context.Context) error {
 	}
 	s.peer = hello.Node
 	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), Seq: n.Published(), User: s.principal.Name})
-	s.out.must(&proto.Catalog{Models: n.catalog.all()})
 	return nil
 }
 
-// serve reads frames until the connection ends. A peer that is silent for three times the
-// ping interval is given up.
+// serve reads frames until the connection ends. While the peer does not take what is
+// sent, nothing more is read of it, so that its requests cannot fill the queue. A peer that
+// is silent, or takes nothing, for three times the ping interval is given up.
 func (s *session) serve() error {
 	for {
-		ctx, cancel := context.WithTimeoutCause(s.run.ctx, 3*s.node.limits.Ping, fmt.Errorf("%w: the peer is silent", context.DeadlineExceeded))
-		frame, err := s.conn.Receive(ctx)
+		frame, err := s.receive()
 		if err != nil {
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			cancel()
 			return err
 		}
-		cancel()
 		f, err := proto.DecodeFrame(frame)
 		if err == nil {
 			err = s.handle(f)
@@ -213,6 +224,20 @@ func (s *session) serve() error {
 			return err
 		}
 	}
+}
+
+func (s *session) receive() ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(s.run.ctx, 3*s.node.limits.Ping, fmt.Errorf("%w: the peer is silent", context.DeadlineExceeded))
+	defer cancel()
+	err := s.out.hasRoom(ctx)
+	var frame []byte
+	if err == nil {
+		frame, err = s.conn.Receive(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return frame, err
 }
 
 // handle answers a frame. An error ends the connection: it is for what no honest peer
@@ -229,7 +254,7 @@ func (s *session) handle(f proto.Frame) error {
 		return s.scanning(func(ctx context.Context) { s.get(ctx, m) })
 	case *proto.Register:
 		// Here and not beside: what follows may be about these models.
-		s.reply(m.Request, s.node.Register(s.run.ctx, m.Models...))
+		s.reply(m.Request, s.node.register(s.run.ctx, m.Models))
 	case *proto.Ping:
 		return s.pong(m)
 	case *proto.Pong:
@@ -288,7 +313,7 @@ func (s *session) commit(m *proto.Commit) error {
 	case <-s.run.ctx.Done():
 		return context.Cause(s.run.ctx)
 	}
-	return s.node.seq.submit(s.run.ctx, &submission{
+	return s.node.durable.submit(s.run.ctx, &submission{
 		tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer,
 		done: func(rows []proto.AckRow, err error) {
 			<-s.commits
@@ -312,25 +337,32 @@ func (s *session) commit(m *proto.Commit) error {
 
 // get answers with the rows that the peer may see; the others do not exist for it.
 func (s *session) get(ctx context.Context, m *proto.Get) {
-	answer := &proto.Rows{Sub: m.Request, Collection: m.Collection, Complete: true, Done: true}
-	if err := s.node.checkCollection(m.Collection); err != nil {
+	if err := s.sendRows(ctx, m); err != nil && ctx.Err() == nil {
 		s.reply(m.Request, err)
-		return
+	}
+}
+
+func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
+	if err := s.node.checkCollection(m.Collection); err != nil {
+		return err
+	}
+	if len(m.Entities) > askAtOnce {
+		return fmt.Errorf("%w: %d rows asked for at once, more than %d", ErrLimit, len(m.Entities), askAtOnce)
 	}
 	view := &Context{s.node, s.principal}
 	records, err := s.node.engine.Records(ctx, m.Entities)
 	if err != nil {
-		s.reply(m.Request, err)
-		return
+		return err
 	}
+	out := &rowWriter{session: s, ctx: ctx, number: m.Request, collection: m.Collection, complete: true}
 	for _, r := range records {
 		if r != nil && r.Collection == m.Collection && view.readable(r) == nil {
-			answer.Rows = append(answer.Rows, proto.Row{Entity: r.Entity, Rev: r.Rev, State: r.State})
+			if err := out.row(r, nil); err != nil {
+				return err
+			}
 		}
 	}
-	if err := s.out.wait(ctx, answer); err != nil {
-		return // the connection has ended
-	}
+	return out.done()
 }
 
 // pong answers a ping with the feed position, in order after the updates up to it.

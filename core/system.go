@@ -27,11 +27,12 @@ const (
 // catalog is the models that the node knows.
 type catalog struct {
 	registering sync.Mutex // one registration at a time
-	seen        sync.Map   // *schema.Model: registered as they are
+	unsure      bool       // durable, guarded by registering: storage may hold more than is known here
 	mu          struct {
 		sync.RWMutex
 		models   map[string]*schema.Model
-		entities map[string]id.EntityID // durable: of models and of "model.property"
+		entities map[string]id.EntityID   // durable: of models and of "model.property"
+		seen     map[string]*schema.Model // registered by this program last
 	}
 }
 
@@ -48,6 +49,7 @@ func (c *catalog) put(m *schema.Model) {
 	if c.mu.models == nil {
 		c.mu.models = make(map[string]*schema.Model)
 		c.mu.entities = make(map[string]id.EntityID)
+		c.mu.seen = make(map[string]*schema.Model)
 	}
 	c.mu.models[m.Collection] = m
 }
@@ -69,8 +71,10 @@ func (c *catalog) putEntity(name string, e id.EntityID) {
 // that registering at every use costs next to nothing. Models are not changed once they
 // have been given to a node.
 func (c *catalog) unseen(models []*schema.Model) (list []*schema.Model) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	for _, m := range models {
-		if _, ok := c.seen.Load(m); !ok {
+		if c.mu.seen[m.Collection] != m {
 			list = append(list, m)
 		}
 	}
@@ -78,9 +82,11 @@ func (c *catalog) unseen(models []*schema.Model) (list []*schema.Model) {
 }
 
 func (c *catalog) saw(models []*schema.Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, m := range models {
-		if _, ok := c.get(m.Collection); ok {
-			c.seen.Store(m, struct{}{})
+		if _, ok := c.mu.models[m.Collection]; ok {
+			c.mu.seen[m.Collection] = m
 		}
 	}
 }
@@ -106,21 +112,46 @@ func (n *Node) CreateSystem(ctx context.Context) (err error) {
 	}
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
-	if _, ok := n.system.get(); ok {
+	if exists, err := n.hasSystem(ctx); err != nil {
+		return err
+	} else if exists {
 		return ErrSystemExists
 	}
 	tx := n.systemTx()
+	defer tx.Rollback()
 	root, err := tx.create(ctx, collectionSystem, []proto.Field{{Name: "format", Value: value.Int(proto.Version)}})
 	if err != nil {
 		return err
 	}
 	tx.meta = append(tx.meta, storage.MetaEntry{Key: metaSystem, Value: root.Bytes()})
-	if _, err := tx.Commit(ctx); err != nil {
+	if _, err := tx.Commit(context.WithoutCancel(ctx)); err != nil {
+		n.catalog.unsure = true
 		return err
 	}
+	n.found(root)
+	return nil
+}
+
+// hasSystem reports whether there is a system; after an attempt to create one of which
+// the outcome is unknown, storage is asked.
+func (n *Node) hasSystem(ctx context.Context) (bool, error) {
+	if _, ok := n.system.get(); ok || !n.catalog.unsure {
+		return ok, nil
+	}
+	meta, err := n.engine.Meta(ctx, metaSystem)
+	if err != nil || meta[0] == nil {
+		return false, err
+	}
+	root, err := id.FromBytes(meta[0])
+	if err == nil {
+		n.found(id.EntityID{ULID: root})
+	}
+	return err == nil, err
+}
+
+func (n *Node) found(root id.EntityID) {
 	n.system.join(root)
 	n.status.update(func(s *Status) { s.Ready = true })
-	return nil
 }
 
 // Register makes models known, and keeps them: they are not changed afterwards. On a durable node they enter the catalog, whole or not at
@@ -133,34 +164,45 @@ func (n *Node) Register(ctx context.Context, models ...*schema.Model) (err error
 	if len(models) == 0 {
 		return nil
 	}
+	if err := n.register(ctx, models); err != nil {
+		return err
+	}
+	n.catalog.saw(models)
+	return nil
+}
+
+// register is Register for models that come from anywhere.
+func (n *Node) register(ctx context.Context, models []*schema.Model) error {
 	for _, m := range models {
 		if err := m.Validate(); err != nil {
 			return err
 		}
 	}
-	defer func() {
-		if err == nil {
-			n.catalog.saw(models)
-		}
-	}()
 	if !n.opts.Durable {
 		return n.replica.register(ctx, models)
 	}
-	grown, err := n.registerDurable(ctx, models)
+	grown, err := n.durable.register(ctx, models)
 	if err == nil && len(grown) > 0 {
-		n.peers.broadcast(&proto.Catalog{Models: grown})
+		n.peers.broadcast(grown)
 	}
 	return err
 }
 
-// registerDurable writes what models add to the catalog in one transaction, and returns
+// register writes what models add to the catalog in one transaction, and returns
 // the models that grew.
-func (n *Node) registerDurable(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
+func (s *sequencer) register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
+	n := s.node
 	if _, ok := n.system.get(); !ok {
 		return nil, ErrNotReady
 	}
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
+	if n.catalog.unsure {
+		if err := n.loadCatalog(ctx); err != nil {
+			return nil, err
+		}
+		n.catalog.unsure = false
+	}
 	tx := n.systemTx()
 	defer tx.Rollback()
 	pending := make(map[string]*schema.Model)
@@ -191,7 +233,8 @@ func (n *Node) registerDurable(ctx context.Context, models []*schema.Model) ([]*
 	if len(pending)+len(n.catalog.all()) > proto.MaxModels {
 		return nil, fmt.Errorf("%w: more than %d models", ErrLimit, proto.MaxModels)
 	}
-	if _, err := tx.Commit(ctx); err != nil {
+	if _, err := tx.Commit(context.WithoutCancel(ctx)); err != nil {
+		n.catalog.unsure = true
 		return nil, err
 	}
 	list := make([]*schema.Model, 0, len(pending))
@@ -286,17 +329,17 @@ func propertyOf(r *proto.Record) schema.Property {
 // loadCatalog reads the models of a durable node from their entities.
 func (n *Node) loadCatalog(ctx context.Context) error {
 	models := make(map[id.EntityID]*schema.Model)
+	entities := make(map[string]id.EntityID)
 	err := n.scanAll(ctx, collectionModel, ankqlAll, func(r *proto.Record) error {
 		name, _ := r.Field("collection").AsString()
 		models[r.Entity] = &schema.Model{Collection: name}
-		n.catalog.put(models[r.Entity])
-		n.catalog.putEntity(name, r.Entity)
+		entities[name] = r.Entity
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return n.scanAll(ctx, collectionProperty, ankqlAll, func(r *proto.Record) error {
+	err = n.scanAll(ctx, collectionProperty, ankqlAll, func(r *proto.Record) error {
 		owner, _ := r.Field("model").AsID()
 		m, ok := models[owner]
 		if !ok {
@@ -304,9 +347,19 @@ func (n *Node) loadCatalog(ctx context.Context) error {
 		}
 		p := propertyOf(r)
 		m.Properties = append(m.Properties, p)
-		n.catalog.putEntity(m.Collection+"."+p.Name, r.Entity)
+		entities[m.Collection+"."+p.Name] = r.Entity
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, m := range models {
+		n.catalog.put(m)
+	}
+	for name, e := range entities {
+		n.catalog.putEntity(name, e)
+	}
+	return nil
 }
 
 // ankqlAll selects everything, in order of entity ids.

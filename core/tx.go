@@ -398,7 +398,7 @@ func (t *Tx) Commit(ctx context.Context) (_ *Receipt, err error) {
 		return t.node.replica.commit(ctx, t.id, events)
 	}
 	sub := &submission{tx: t.id, events: events, principal: t.principal, system: t.system, meta: t.meta}
-	if err := t.node.seq.commit(ctx, sub); err != nil {
+	if err := t.node.durable.commit(ctx, sub); err != nil {
 		return nil, err
 	}
 	return settledReceipt(t.node, t.id), nil

@@ -54,7 +54,7 @@ func open(ctx context.Context, hello *frame.Hello) (*bridge.Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened.Node, err = core.Open(ctx, core.Options{
+	opened.Node, err = core.OpenEphemeral(ctx, core.Options{
 		Engine:   engine,
 		Random:   new(randomPool),
 		Listener: core.Listener{Failed: func(op string, err error) { complain(fmt.Errorf("%s: %w", op, err)) }},
