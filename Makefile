@@ -142,6 +142,7 @@ test-ts: build-react ## vitest of js/, react/ and the example app
 
 .PHONY: test-race
 test-race: ## Go tests of the concurrent packages under the race detector
+	@command -v gcc >/dev/null || scripts/debian-install gcc libc6-dev
 	@CGO_ENABLED=1 $(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
 
 .PHONY: test-fuzz
