@@ -57,14 +57,25 @@ func (c *Context) readable(r *proto.Record) error {
 	if !c.node.opts.Durable {
 		return nil
 	}
-	narrow, err := c.node.policy.Narrow(c.principal, r.Collection)
+	scope, err := c.node.scope(c.principal, r.Collection)
 	if err != nil {
 		return err
 	}
-	if narrow != nil && !(&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Matches(r) {
+	if scope != nil && !scope.Matches(r) {
 		return ErrNotFound
 	}
 	return c.node.policy.Read(c.principal, r.Collection, r)
+}
+
+// scope returns what a principal may see of a collection, checked against its model like
+// any selection; nil if that is everything.
+func (n *Node) scope(p policy.Principal, collection string) (*ankql.Selection, error) {
+	narrow, err := n.policy.Narrow(p, collection)
+	if err != nil || narrow == nil {
+		return nil, err
+	}
+	model, _ := n.catalog.get(collection)
+	return (&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Check(model)
 }
 
 // Fetch returns the entities of a selection as they are now: on an ephemeral node that is
@@ -128,16 +139,9 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 	if !n.opts.Durable {
 		return checked, nil
 	}
-	narrow, err := n.policy.Narrow(p, collection)
-	if err != nil {
-		return nil, err
-	}
-	if narrow == nil {
-		return checked, nil
-	}
-	scope, err := (&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Check(model)
-	if err != nil {
-		return nil, err
+	scope, err := n.scope(p, collection)
+	if err != nil || scope == nil {
+		return checked, err
 	}
 	narrowed := *checked
 	narrowed.Where = ankql.And(checked.Where, scope.Where)

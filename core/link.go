@@ -2,9 +2,7 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -60,25 +58,35 @@ func (l *Link) Close() { l.run.end(errStopped) }
 
 // keep connects again and again.
 func (l *Link) keep(ctx context.Context) {
-	limits := &l.node.limits
-	pause := limits.Backoff
+	pauses := backoff{limits: &l.node.limits}
 	for ctx.Err() == nil {
+		began := time.Now()
 		lived, err := l.connect(ctx)
+		if lived && time.Since(began) >= l.node.limits.MaxBackoff {
+			pauses.reset() // one that breaks at once is no better than none
+		}
 		if lived {
-			pause = limits.Backoff
+			l.forgetRetry()
 		}
 		if ctx.Err() != nil {
 			err = nil // closed on purpose
 		}
 		l.down(err)
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
+		timer := time.NewTimer(pauses.next())
 		select {
 		case <-timer.C:
 		case <-l.wake:
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		pause = min(2*pause, limits.MaxBackoff)
+	}
+}
+
+// forgetRetry drops a Retry that came while there was a connection.
+func (l *Link) forgetRetry() {
+	select {
+	case <-l.wake:
+	default:
 	}
 }
 
@@ -282,7 +290,9 @@ type request struct {
 // is given up, which ends all that waits for it.
 func (p *peer) expect(r *request) uint64 {
 	number := p.number()
-	r.deadline = time.AfterFunc(p.node.limits.Request, func() { p.close("a request was not answered in time") })
+	r.deadline = time.AfterFunc(p.node.limits.Request, func() {
+		p.close(fmt.Errorf("%w: a request was not answered", context.DeadlineExceeded))
+	})
 	p.requests[number] = r
 	return number
 }
@@ -311,14 +321,14 @@ func newPeer(ctx context.Context, n *Node, conn connectors.Conn) *peer {
 }
 
 // lose ends the connection from the loop, and takes nothing more that it has brought.
-func (p *peer) lose(reason string) {
+func (p *peer) lose(cause error) {
 	p.lost = true
-	p.close(reason)
+	p.close(cause)
 }
 
-func (p *peer) close(reason string) {
-	p.run.end(errors.New(reason))
-	p.conn.Close(reason)
+func (p *peer) close(cause error) {
+	p.run.end(cause)
+	p.conn.Close(KindOf(cause).String())
 }
 
 // stop ends the connection and tells the replica.
@@ -386,7 +396,7 @@ func (p *peer) askFor(missing map[string][]id.EntityID) {
 		p.ask(collection, entities, func(err error) {
 			p.gaps--
 			if err != nil {
-				p.lose("rows that were asked for did not come")
+				p.lose(fmt.Errorf("rows that were asked for: %w", err))
 			}
 		})
 	}
@@ -541,9 +551,7 @@ func (p *peer) orFail(f func()) func(error) {
 			if !p.lost {
 				p.node.opts.Listener.failed("receive", err)
 			}
-			p.lost = true
-			p.run.end(err)
-			p.conn.Close("cannot store")
+			p.lose(err)
 			return
 		}
 		f()
@@ -556,7 +564,7 @@ func (p *peer) handleRows(m *proto.Rows) error {
 	s := &step{
 		stage: func(ctx context.Context, d *draft) error {
 			up = p.subs[m.Sub]
-			if req, ok := p.requests[m.Sub]; ok && m.Done {
+			if req, ok := p.requests[m.Sub]; ok {
 				req.gone(m)
 			}
 			return d.rows(ctx, up, m)
@@ -575,13 +583,16 @@ func (p *peer) handleRows(m *proto.Rows) error {
 	return p.hand(s)
 }
 
-// gone adds to an answer what was asked for and is not in it.
+// gone adds, at its end, to an answer what was asked for and is not in it.
 func (r *request) gone(m *proto.Rows) {
 	for i := range m.Rows {
 		delete(r.entities, m.Rows[i].Entity)
 	}
 	for _, e := range m.Gone {
 		delete(r.entities, e)
+	}
+	if !m.Done {
+		return
 	}
 	for e := range r.entities {
 		m.Gone = append(m.Gone, e)

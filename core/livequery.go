@@ -2,7 +2,10 @@ package core
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -90,6 +93,7 @@ type LiveQuery struct {
 	upstream   *upstream
 	began      bool // the set is inside a transaction
 	waiters    []chan error
+	backoff    backoff // of reading again after storage failed
 }
 
 // subscriber is a callback. Its mutex lets the first call, with the rows so far, end
@@ -107,7 +111,7 @@ func (c *Context) Query(collection string, s *ankql.Selection) (_ *LiveQuery, er
 	if err != nil {
 		return nil, err
 	}
-	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection}
+	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection, backoff: backoff{limits: &c.node.limits}}
 	q.mu.sel = checked
 	q.mu.set = resultset.New(checked)
 	q.mu.subs = make(map[int]*subscriber)
@@ -153,8 +157,9 @@ func (q *LiveQuery) Err() error {
 }
 
 // Subscribe calls f, before it returns, with the rows so far as initial changes, and then
-// with every change set, in order, until stop. f runs on the node's loop: it must return
-// soon, and must not call what waits for the node (Commit, SetSelection, Close).
+// with every change set, in order, until stop; a call in progress is not waited for. f
+// runs on the node's loop: it must return soon, and must not call what waits for the node
+// (Commit, SetSelection). It may call stop and Close.
 func (q *LiveQuery) Subscribe(f func(*ChangeSet)) (stop func()) {
 	s := &subscriber{call: f}
 	s.mu.Lock()
@@ -199,14 +204,14 @@ func (q *LiveQuery) SetSelection(ctx context.Context, s *ankql.Selection) (err e
 	}
 }
 
-// Close ends the query and releases what it holds here and on the durable node. No
-// callback begins after Close has returned, unless it is called by a callback.
+// Close ends the query and releases what it holds here and on the durable node. It does
+// not wait for a callback in progress; no other is called any more.
 func (q *LiveQuery) Close() {
 	q.mu.Lock()
 	q.mu.closed = true
 	clear(q.mu.subs)
 	q.mu.Unlock()
-	q.node.loop.post(q.release)
+	q.node.loop.release(q.release)
 }
 
 func (q *LiveQuery) closedNow() bool {
@@ -294,17 +299,21 @@ func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
 	if generation != q.generation || q.closedNow() {
 		return
 	}
-	q.filling = false
+	if err == nil {
+		for i := range q.buffer {
+			q.apply(set, &q.buffer[i])
+		}
+		q.buffer = nil
+		err = q.refill(set)
+	}
 	if err != nil {
 		q.answerWaiters(err)
 		q.setStatus(QueryError, err)
+		q.again(err)
 		return
 	}
-	for i := range q.buffer {
-		q.apply(set, &q.buffer[i])
-	}
-	q.buffer = nil
-	q.refill(set)
+	q.filling = false
+	q.backoff.reset()
 	q.mu.Lock()
 	before := q.rowsLocked()
 	q.mu.set, q.mu.fresh = set, false
@@ -319,6 +328,31 @@ func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
 	if q.node.replica != nil {
 		q.node.replica.attach(q)
 	}
+}
+
+// again reads everything anew after a pause, since reading failed. Until then what is
+// published is not looked at.
+func (q *LiveQuery) again(cause error) {
+	q.node.opts.Listener.failed("live query", cause)
+	if q.watch != nil {
+		q.watch.Stop()
+	}
+	q.filling, q.began, q.buffer = true, false, nil
+	q.generation++
+	generation, pause := q.generation, q.backoff.next()
+	q.node.run.start(func(ctx context.Context) {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			q.node.loop.post(func() {
+				if generation == q.generation {
+					q.start()
+				}
+			})
+		case <-ctx.Done():
+		}
+	})
 }
 
 func (q *LiveQuery) reselect(sel *ankql.Selection, done chan error) {
@@ -341,6 +375,7 @@ func (q *LiveQuery) reselect(sel *ankql.Selection, done chan error) {
 
 // Touch implements reactor.Watcher.
 func (q *LiveQuery) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
+	defer q.survive()
 	if q.filling {
 		q.buffer = buffered(q.buffer, c)
 		return
@@ -369,37 +404,71 @@ func (q *LiveQuery) applyLocked(set *resultset.Set, c *reactor.Change) {
 	}
 }
 
-// refill brings a window back to its size. An error is reported, and leaves the window
-// short until the next change tries again.
-func (q *LiveQuery) refill(set *resultset.Set) {
+// survive keeps a defect of the policy agent, which judges rows, to this query.
+func (q *LiveQuery) survive() {
+	if cause := recover(); cause != nil {
+		err := recovered("judging a row", cause)
+		q.setStatus(QueryError, err)
+		q.again(err)
+	}
+}
+
+// refill brings a window back to its size.
+func (q *LiveQuery) refill(set *resultset.Set) error {
 	for {
 		q.mu.Lock()
 		_, want := set.Need()
 		q.mu.Unlock()
 		if want == 0 {
-			return
+			return nil
 		}
 		if err := q.fill(q.node.run.ctx, set); err != nil {
-			q.node.opts.Listener.failed("refill", err)
-			return
+			return err
 		}
 	}
 }
 
 // Settle implements reactor.Watcher.
-func (q *LiveQuery) Settle(*reactor.Transaction) {
+func (q *LiveQuery) Settle(t *reactor.Transaction) {
 	if q.filling || !q.began {
 		return
 	}
+	defer q.survive()
 	q.began = false
-	q.refill(q.mu.set)
+	failed := q.refill(q.mu.set)
 	q.mu.Lock()
 	changes := q.mu.set.End()
 	q.mu.fresh = false
 	status, err := q.mu.status, q.mu.err
 	q.mu.Unlock()
+	if failed != nil {
+		q.emit(QueryError, failed, changes, ChangeAdded)
+		q.again(failed)
+		return
+	}
 	if len(changes) > 0 {
 		q.emit(status, err, changes, ChangeAdded)
+		q.verify(t, changes)
+	}
+}
+
+// verify asks the durable node for rows that came into a live window from storage and not
+// with the transaction: the durable node tells of the rows of its own window only, and
+// what left that may have changed since.
+func (q *LiveQuery) verify(t *reactor.Transaction, changes []resultset.Change) {
+	up := q.upstream
+	if up == nil || !up.answered || up.sel.Limit < 0 {
+		return
+	}
+	var list []id.EntityID
+	for _, c := range changes {
+		told := slices.ContainsFunc(t.Changes, func(x reactor.Change) bool { return x.Entity == c.Entity })
+		if c.Kind == resultset.Added && !told && c.Row.BaseRev > 0 {
+			list = append(list, c.Entity)
+		}
+	}
+	if len(list) > 0 {
+		q.node.replica.peer.askFor(map[string][]id.EntityID{q.collection: list})
 	}
 }
 
@@ -419,8 +488,9 @@ func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Chan
 	q.mu.status, q.mu.err = status, err
 	q.mu.version++
 	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: make([]Change, len(changes))}
-	subs := values(q.mu.subs)
+	subs := slices.Collect(maps.Keys(q.mu.subs))
 	q.mu.Unlock()
+	slices.Sort(subs)
 	for i, c := range changes {
 		kind := ChangeUpdated
 		switch c.Kind {
@@ -431,13 +501,20 @@ func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Chan
 		}
 		set.Changes[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To}
 	}
-	for _, s := range subs {
-		q.tell(s, set)
+	for _, key := range subs {
+		q.tell(key, set)
 	}
 }
 
-// tell calls one subscriber; one that panics does not keep the others from hearing.
-func (q *LiveQuery) tell(s *subscriber, set *ChangeSet) {
+// tell calls one subscriber, unless it has been stopped; one that panics does not keep the
+// others from hearing.
+func (q *LiveQuery) tell(key int, set *ChangeSet) {
+	q.mu.Lock()
+	s, ok := q.mu.subs[key]
+	q.mu.Unlock()
+	if !ok {
+		return
+	}
 	defer func() {
 		if cause := recover(); cause != nil {
 			q.node.opts.Listener.failed("live query", recovered("a subscriber", cause))
@@ -445,7 +522,5 @@ func (q *LiveQuery) tell(s *subscriber, set *ChangeSet) {
 	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !q.closedNow() {
-		s.call(set)
-	}
+	s.call(set)
 }

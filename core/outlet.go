@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/connectors"
@@ -16,21 +17,58 @@ type outlet struct {
 	limits *Limits
 	wake   chan struct{} // something to send
 	room   chan struct{} // something was sent
+	ended  chan struct{} // closed when write has returned
 	mu     struct {
 		sync.Mutex
-		frames [][]byte
-		bytes  int
-		closed bool
+		frames   [][]byte
+		bytes    int
+		finished bool // write returns when all is sent
+		closed   bool
 	}
 }
 
+// errFinished is what write returns after finish.
+var errFinished = errors.New("all was sent")
+
 func newOutlet(conn connectors.Conn, limits *Limits) *outlet {
-	return &outlet{conn: conn, limits: limits, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &outlet{conn: conn, limits: limits, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 func (o *outlet) must(f proto.Frame) { o.add(proto.AppendFrame(nil, f), true) }
 
 func (o *outlet) push(f proto.Frame) bool { return o.add(proto.AppendFrame(nil, f), false) }
+
+// finish queues a last frame; write returns once it is sent.
+func (o *outlet) finish(f proto.Frame) {
+	o.must(f)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.finished = true
+	signal(o.wake)
+}
+
+// hasRoom waits until the queue has room.
+func (o *outlet) hasRoom(ctx context.Context) error {
+	for {
+		o.mu.Lock()
+		room := !o.fullLocked(0)
+		o.mu.Unlock()
+		if room {
+			signal(o.room) // nothing was added: it is there for others too
+			return nil
+		}
+		select {
+		case <-o.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// fullLocked reports whether a frame of so many bytes does not fit.
+func (o *outlet) fullLocked(size int) bool {
+	return !o.mu.closed && (len(o.mu.frames) >= o.limits.SendQueue || o.mu.bytes+size > o.limits.SendBytes && o.mu.bytes > 0)
+}
 
 // wait queues a frame as soon as the queue has room.
 func (o *outlet) wait(ctx context.Context, f proto.Frame) error {
@@ -54,8 +92,7 @@ func (o *outlet) add(frame []byte, always bool) bool {
 	if len(frame) > proto.MaxFrame && !always {
 		return false
 	}
-	full := len(o.mu.frames) >= o.limits.SendQueue || o.mu.bytes+len(frame) > o.limits.SendBytes && o.mu.bytes > 0
-	if full && !always {
+	if !always && o.fullLocked(len(frame)) {
 		return false
 	}
 	o.mu.frames = append(o.mu.frames, frame)
@@ -76,7 +113,10 @@ func (o *outlet) drained() bool {
 func (o *outlet) write(ctx context.Context, sent func()) error {
 	defer o.close()
 	for {
-		frame := o.next()
+		frame, last := o.next()
+		if last {
+			return errFinished
+		}
 		if frame == nil {
 			select {
 			case <-o.wake:
@@ -93,18 +133,19 @@ func (o *outlet) write(ctx context.Context, sent func()) error {
 	}
 }
 
-func (o *outlet) next() []byte {
+// next takes the first frame; last says that there is none and will be none.
+func (o *outlet) next() (frame []byte, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.mu.frames) == 0 {
 		o.mu.frames = nil
-		return nil
+		return nil, o.mu.finished
 	}
-	frame := o.mu.frames[0]
+	frame = o.mu.frames[0]
 	o.mu.frames[0] = nil
 	o.mu.frames = o.mu.frames[1:]
 	o.mu.bytes -= len(frame)
-	return frame
+	return frame, false
 }
 
 func (o *outlet) close() {
@@ -113,6 +154,7 @@ func (o *outlet) close() {
 	o.mu.closed = true
 	o.mu.frames = nil
 	signal(o.room)
+	close(o.ended)
 }
 
 // signal pokes a channel of one slot.

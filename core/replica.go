@@ -139,6 +139,8 @@ func (r *replica) work(ctx context.Context) {
 			r.runSteps(ctx, r.gather(s))
 		case task := <-r.node.loop.tasks:
 			task()
+		case <-r.node.loop.wake:
+			r.node.loop.runReleases()
 		case <-ctx.Done():
 			return
 		}
@@ -243,6 +245,9 @@ func (r *replica) fail(ctx context.Context, d *draft, err error) {
 	if r.unsure == nil {
 		r.unsure = make(map[id.EntityID]*proto.Record)
 	}
+	if r.peer != nil {
+		r.peer.lose(err) // the resume brings what was lost
+	}
 	if err := r.reload(ctx); err != nil {
 		r.node.opts.Listener.failed("read back", err)
 	}
@@ -313,7 +318,7 @@ func (r *replica) showAgain(e id.EntityID, shown, stored *proto.Record) reactor.
 }
 
 // reload reads, after a batch failed, what storage holds, and shows it where that is not
-// what was shown. It ends the connection: the resume brings what was lost.
+// what was shown.
 func (r *replica) reload(ctx context.Context) error {
 	if r.unsure == nil {
 		return nil
@@ -345,9 +350,6 @@ func (r *replica) reload(ctx context.Context) error {
 	}
 	r.unsure = nil
 	r.node.publish(tx)
-	if r.peer != nil {
-		r.peer.lose("storage failed on this side")
-	}
 	return nil
 }
 

@@ -39,6 +39,17 @@ func (r *runner) start(f func(ctx context.Context)) bool {
 	return true
 }
 
+// hold makes stop wait for a goroutine that the runner did not start, until release.
+func (r *runner) hold() (release func(), ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.stopped {
+		return nil, false
+	}
+	r.wg.Add(1)
+	return r.wg.Done, true
+}
+
 // stop ends the runner's context with the given cause, and waits for its goroutines.
 // It must not be called from one of them.
 func (r *runner) stop(cause error) {

@@ -31,7 +31,7 @@ type session struct {
 
 	behind        atomic.Bool // updates were dropped; a resume follows when the queue drains
 	catalogBehind atomic.Bool // models were not sent; all of them follow then
-	feed   sessionFeed // belongs to the loop
+	feed          sessionFeed // belongs to the loop
 }
 
 // How much one session may have under way at once.

@@ -38,8 +38,9 @@ type Settled struct {
 // statusBoard keeps the status and tells who wants to know. Callbacks run on whichever
 // goroutine changes the status, one change after the other.
 type statusBoard struct {
-	notify sync.Mutex // orders the callbacks
-	mu     struct {
+	listener *Listener
+	notify   sync.Mutex // orders the callbacks
+	mu       struct {
 		sync.Mutex
 		status   Status
 		next     int
@@ -48,7 +49,8 @@ type statusBoard struct {
 	}
 }
 
-func (b *statusBoard) init(durable bool) {
+func (b *statusBoard) init(durable bool, l *Listener) {
+	b.listener = l
 	if durable {
 		b.mu.status.Connection = Live
 	}
@@ -76,8 +78,18 @@ func (b *statusBoard) update(change func(*Status)) {
 		return
 	}
 	for _, f := range watchers {
-		f(after)
+		b.call(func() { f(after) })
 	}
+}
+
+// call runs a callback; one that panics is reported and keeps nobody else from hearing.
+func (b *statusBoard) call(f func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			b.listener.failed("status", recovered("a callback", cause))
+		}
+	}()
+	f()
 }
 
 func (b *statusBoard) settle(s Settled) {
@@ -85,7 +97,7 @@ func (b *statusBoard) settle(s Settled) {
 	watchers := values(b.mu.settled)
 	b.mu.Unlock()
 	for _, f := range watchers {
-		f(s)
+		b.call(func() { f(s) })
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/core/resultset"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -105,12 +106,8 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 		return nil, err
 	}
 	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true, answering: true}
-	narrow, err := s.node.policy.Narrow(s.principal, m.Collection)
-	if err != nil {
+	if sub.scope, err = s.node.scope(s.principal, m.Collection); err != nil {
 		return nil, err
-	}
-	if narrow != nil {
-		sub.scope = &ankql.Selection{Where: narrow, Limit: ankql.NoLimit}
 	}
 	s.subsMu.Lock()
 	defer s.subsMu.Unlock()
@@ -240,13 +237,15 @@ func (sub *subscription) refill(window *resultset.Set) {
 
 // rowWriter sends an answer in frames of bounded size.
 type rowWriter struct {
-	sub      *subscription
-	ctx      context.Context
-	seq      uint64
-	complete bool
-	frame    *proto.Rows
-	items    int
-	bytes    int
+	session    *session
+	ctx        context.Context
+	number     uint64 // of the subscription or request
+	collection string
+	seq        uint64
+	complete   bool
+	frame      *proto.Rows
+	items      int
+	bytes      int
 }
 
 // Limits of one frame of an answer.
@@ -256,12 +255,12 @@ const (
 )
 
 func (sub *subscription) writer(ctx context.Context, seq uint64) *rowWriter {
-	return &rowWriter{sub: sub, ctx: ctx, seq: seq}
+	return &rowWriter{session: sub.session, ctx: ctx, number: sub.number, collection: sub.collection, seq: seq}
 }
 
 func (w *rowWriter) next() *proto.Rows {
 	if w.frame == nil {
-		w.frame = &proto.Rows{Sub: w.sub.number, Collection: w.sub.collection, Complete: w.complete}
+		w.frame = &proto.Rows{Sub: w.number, Collection: w.collection, Complete: w.complete}
 		w.items, w.bytes = 0, 0
 	}
 	return w.frame
@@ -269,7 +268,7 @@ func (w *rowWriter) next() *proto.Rows {
 
 // row adds a record, or just its id where the peer holds this revision.
 func (w *rowWriter) row(r *proto.Record, known map[id.EntityID]uint64) error {
-	s := w.sub.session
+	s := w.session
 	if s.node.policy.Read(s.principal, r.Collection, r) != nil {
 		return nil
 	}
@@ -302,14 +301,14 @@ func (w *rowWriter) added(bytes int) error {
 	}
 	frame := w.frame
 	w.frame = nil
-	return w.sub.session.out.wait(w.ctx, frame)
+	return w.session.out.wait(w.ctx, frame)
 }
 
 func (w *rowWriter) done() error {
 	frame := w.next()
 	w.frame = nil
 	frame.Done, frame.Seq = true, w.seq
-	return w.sub.session.out.wait(w.ctx, frame)
+	return w.session.out.wait(w.ctx, frame)
 }
 
 // resume sends what changed after a feed position: rows that match now, and rows that did
@@ -360,7 +359,8 @@ func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint6
 	return nil
 }
 
-// matched reports whether a row matched before any of the given changes, oldest first.
+// matched reports whether a row matched, and the peer could see it, before any of the
+// given changes, oldest first.
 func (sub *subscription) matched(r *proto.Record, changes []*proto.Change) bool {
 	row := pastRow{r, make(map[string]value.Value)}
 	for _, c := range slices.Backward(changes) {
@@ -370,7 +370,7 @@ func (sub *subscription) matched(r *proto.Record, changes []*proto.Change) bool 
 		for _, f := range c.Undo {
 			row.undone[f.Name] = f.Value
 		}
-		if !row.deleted() && sub.sel.Matches(row) {
+		if !row.deleted() && sub.sel.Matches(row) && sub.readable(row) {
 			return true
 		}
 	}
@@ -388,12 +388,12 @@ func (sub *subscription) resumeRow(out *rowWriter, r *proto.Record, matched bool
 	return out.row(r, nil)
 }
 
-// readable reports whether the peer may see a record as it is.
-func (sub *subscription) readable(r *proto.Record) bool {
-	if sub.scope != nil && !sub.scope.Matches(r) {
+// readable reports whether the peer may see a row as it is.
+func (sub *subscription) readable(row policy.Fields) bool {
+	if sub.scope != nil && !sub.scope.Matches(row) {
 		return false
 	}
-	return sub.session.node.policy.Read(sub.session.principal, r.Collection, r) == nil
+	return sub.session.node.policy.Read(sub.session.principal, sub.collection, row) == nil
 }
 
 // watcher hears for a subscription. Its transactions are settled by the session, once
@@ -405,6 +405,7 @@ type watcher struct{ sub *subscription }
 // Touch implements reactor.Watcher.
 func (w watcher) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) {
 	sub := w.sub
+	defer sub.session.survive()
 	if sub.sel.Limit >= 0 {
 		sub.touchWindow(c)
 		return
@@ -413,7 +414,20 @@ func (w watcher) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) 
 }
 
 // Settle implements reactor.Watcher.
-func (w watcher) Settle(t *reactor.Transaction) { w.sub.session.settle(t) }
+func (w watcher) Settle(t *reactor.Transaction) {
+	defer w.sub.session.survive()
+	w.sub.session.settle(t)
+}
+
+// survive keeps a defect of the policy agent, which judges rows, to this connection.
+func (s *session) survive() {
+	if cause := recover(); cause != nil {
+		err := recovered("judging a row", cause)
+		s.node.opts.Listener.failed("session", err)
+		s.run.end(err)
+		s.conn.Close("internal error")
+	}
+}
 
 // add notes that a row's change is to be sent; held says that the peer holds the row as it
 // was before.
@@ -424,6 +438,9 @@ func (f *sessionFeed) add(sub *subscription, c *reactor.Change, held bool) {
 	row := f.changes[c.Entity]
 	if row == nil {
 		row = &pendingRow{change: c, whole: true, hidden: c.Stored == nil || !sub.readable(c.Stored)}
+		if row.hidden && (c.Before == nil || !sub.readable(c.Before)) {
+			return // it never saw the row, and does not hear that there is one
+		}
 		f.changes[c.Entity] = row
 		f.order = append(f.order, c.Entity)
 	}
@@ -518,8 +535,14 @@ func (sub *subscription) moved(sent map[id.EntityID]*pendingRow) (rows []proto.R
 // sent is called after every frame that went out: a session that fell behind is brought
 // up to date once its queue has drained.
 func (s *session) sent() {
-	if s.behind.Load() && s.out.drained() {
+	if !s.out.drained() {
+		return
+	}
+	if s.behind.Load() {
 		s.node.loop.post(s.catchUp)
+	}
+	if s.catalogBehind.CompareAndSwap(true, false) {
+		s.out.must(&proto.Catalog{Models: s.node.catalog.all()})
 	}
 }
 
