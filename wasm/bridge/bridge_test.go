@@ -301,7 +301,8 @@ func TestBadMessagesAreAnsweredAndTheSessionGoesOn(t *testing.T) {
 	p.session.Receive([]byte{})
 	p.session.Receive([]byte{frame.Version, 0x95, 1})
 	p.session.Receive(append(frame.Begin(nil), msgpack.AppendUint(msgpack.AppendArrayLen(nil, 1), 250)...))
-	p.send(&frame.Done{Request: 1}, &frame.Unsubscribe{Query: 77}, &frame.Rollback{Tx: 77}, &frame.Cancel{Request: 77},
+	p.session.Receive(frame.Append(frame.Begin(nil), &frame.Done{Request: 1}))
+	p.send(&frame.Unsubscribe{Query: 77}, &frame.Rollback{Tx: 77}, &frame.Cancel{Request: 77},
 		&frame.Received{Bytes: 1 << 60}, &frame.Hello{Request: p.next(), Name: "x", URL: "server"})
 	if err := p.refused(&frame.Fetch{Request: p.next(), Collection: "song"}); err.Code != "schema" {
 		t.Errorf("unknown collection: %+v", err)
@@ -686,7 +687,7 @@ func FuzzReceive(f *testing.F) {
 		&frame.Commit{Request: 11, Tx: 1},
 		&frame.Unsubscribe{Query: 1},
 	} {
-		f.Add(frame.Append(frame.Begin(nil), m))
+		f.Add(frame.AppendRequest(frame.Begin(nil), m))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		w := newWorld(t, nil, bridge.Limits{Ready: 1})

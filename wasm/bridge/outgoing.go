@@ -10,7 +10,7 @@ import (
 
 // item is something to be sent: exactly one of message, answer and query is set.
 type item struct {
-	message frame.Message
+	message frame.Answer
 	answer  *rowsAnswer
 	query   *query
 	set     *core.ChangeSet // of query; nil stands for its present rows
@@ -66,7 +66,7 @@ func (o *outgoing) addLocked(i *item) {
 	}
 }
 
-func (o *outgoing) message(m frame.Message) { o.add(&item{message: m}) }
+func (o *outgoing) message(m frame.Answer) { o.add(&item{message: m}) }
 
 func (o *outgoing) rows(a *rowsAnswer) { o.add(&item{answer: a}) }
 
@@ -86,7 +86,7 @@ func (o *outgoing) rejections(m *frame.Rejections) {
 	signal(o.ready)
 }
 
-func (o *outgoing) latestLocked(place **item, m frame.Message) {
+func (o *outgoing) latestLocked(place **item, m frame.Answer) {
 	if *place != nil {
 		(*place).message = m
 		return

@@ -175,7 +175,7 @@ func (p *page) take(b []byte) {
 	defer p.mu.Unlock()
 	p.frames = append(p.frames, len(b))
 	p.received += uint64(len(b))
-	for m, err := range frame.Decode(b) {
+	for m, err := range frame.DecodeAnswers(b) {
 		if err != nil {
 			p.t.Errorf("the node sent what cannot be read: %v", err)
 			continue
@@ -228,7 +228,7 @@ func (p *page) delta(d *frame.Delta) {
 func (p *page) send(messages ...frame.Message) {
 	b := frame.Begin(nil)
 	for _, m := range messages {
-		b = frame.Append(b, m)
+		b = frame.AppendRequest(b, m)
 	}
 	p.session.Receive(b)
 }

@@ -58,7 +58,7 @@ func (w *writer) item(i *item) bool {
 	return w.refresh(i.query)
 }
 
-func (w *writer) message(m frame.Message) bool {
+func (w *writer) message(m frame.Answer) bool {
 	if len(w.frame) == 0 {
 		w.frame = frame.Begin(make([]byte, 0, 256))
 	}

@@ -1,5 +1,7 @@
 package frame
 
+// What the node says. It appends it; parse is the page's half, for tests.
+
 import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -188,7 +190,7 @@ func (m *Created) ID() uint64 { return m.Request }
 func (m *Committed) ID() uint64 { return m.Request }
 
 func (m *Done) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Request) }
-func (m *Done) read(r *msgpack.Reader)   { m.Request = r.Uint() }
+func (m *Done) parse(r *msgpack.Reader)  { m.Request = r.Uint() }
 
 // appendError appends an error as [code, message, place or nil], and nil for none.
 func appendError(dst []byte, e *Error) []byte {
@@ -225,7 +227,7 @@ func (m *Failed) append(dst []byte) []byte {
 	return appendError(msgpack.AppendUint(dst, m.Request), &m.Err)
 }
 
-func (m *Failed) read(r *msgpack.Reader) {
+func (m *Failed) parse(r *msgpack.Reader) {
 	m.Request = r.Uint()
 	if e := readError(r); e != nil {
 		m.Err = *e
@@ -240,7 +242,7 @@ func (m *Opened) append(dst []byte) []byte {
 	return appendError(dst, m.Warning)
 }
 
-func (m *Opened) read(r *msgpack.Reader) {
+func (m *Opened) parse(r *msgpack.Reader) {
 	m.Request = r.Uint()
 	m.Storage = Storage(readEnum(r, uint64(StorageMemory)))
 	m.Warning = readError(r)
@@ -261,7 +263,7 @@ func (m *Rows) append(dst []byte) []byte {
 	return dst
 }
 
-func (m *Rows) read(r *msgpack.Reader) {
+func (m *Rows) parse(r *msgpack.Reader) {
 	m.Request = r.Uint()
 	m.More = r.Bool()
 	m.Columns = readNames(r)
@@ -282,7 +284,7 @@ func (m *Created) append(dst []byte) []byte {
 	return msgpack.AppendBytes(dst, ids)
 }
 
-func (m *Created) read(r *msgpack.Reader) {
+func (m *Created) parse(r *msgpack.Reader) {
 	m.Request = r.Uint()
 	ids := r.Bytes()
 	if len(ids)%id.Size != 0 {
@@ -299,7 +301,7 @@ func (m *Committed) append(dst []byte) []byte {
 	return appendULID(msgpack.AppendUint(dst, m.Request), m.Transaction.ULID)
 }
 
-func (m *Committed) read(r *msgpack.Reader) {
+func (m *Committed) parse(r *msgpack.Reader) {
 	m.Request = r.Uint()
 	m.Transaction = id.TransactionID{ULID: readULID(r)}
 }
@@ -335,7 +337,7 @@ func (c *Change) append(dst []byte) []byte {
 	return dst
 }
 
-func (m *Delta) read(r *msgpack.Reader) {
+func (m *Delta) parse(r *msgpack.Reader) {
 	m.Query = r.Uint()
 	m.More = r.Bool()
 	m.Status = QueryStatus(readEnum(r, uint64(QueryError)))
@@ -371,7 +373,7 @@ func (m *Status) append(dst []byte) []byte {
 	return appendError(dst, m.Err)
 }
 
-func (m *Status) read(r *msgpack.Reader) {
+func (m *Status) parse(r *msgpack.Reader) {
 	m.Connection = Connection(readEnum(r, uint64(Offline)))
 	m.Pending = r.Uint()
 	m.Ready = r.Bool()
@@ -382,7 +384,7 @@ func (m *Settled) append(dst []byte) []byte {
 	return appendError(appendULID(dst, m.Transaction.ULID), m.Err)
 }
 
-func (m *Settled) read(r *msgpack.Reader) {
+func (m *Settled) parse(r *msgpack.Reader) {
 	m.Transaction = id.TransactionID{ULID: readULID(r)}
 	m.Err = readError(r)
 }
@@ -399,7 +401,7 @@ func (m *Rejections) append(dst []byte) []byte {
 	return dst
 }
 
-func (m *Rejections) read(r *msgpack.Reader) {
+func (m *Rejections) parse(r *msgpack.Reader) {
 	for n := r.ArrayLen(proto.MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		r.Array(4)
 		m.List = append(m.List, Rejection{

@@ -94,10 +94,20 @@ const (
 // a kind.
 type Message interface {
 	kind() uint64
-	// append appends the fields, each as one item, and says how many they are.
+	fields() int // how many follow the kind
+}
+
+// Answer is a message from the node, whether it answers or tells.
+type Answer interface {
+	Message
+	// append appends the fields, each as one item.
 	append(dst []byte) []byte
-	fields() int
-	// read reads what append wrote; errors stay in r.
+}
+
+// incoming is a message from a page.
+type incoming interface {
+	Message
+	// read reads the fields; errors stay in r.
 	read(r *msgpack.Reader)
 }
 
@@ -117,16 +127,27 @@ func (e *MessageError) Unwrap() error { return e.Err }
 func Begin(dst []byte) []byte { return append(dst, Version) }
 
 // Append appends m to a frame.
-func Append(dst []byte, m Message) []byte {
-	dst = msgpack.AppendArrayLen(dst, 1+m.fields())
-	dst = msgpack.AppendUint(dst, m.kind())
-	return m.append(dst)
+func Append(dst []byte, m Answer) []byte { return m.append(appendHeader(dst, m)) }
+
+func appendHeader(dst []byte, m Message) []byte {
+	return msgpack.AppendUint(msgpack.AppendArrayLen(dst, 1+m.fields()), m.kind())
 }
 
-// Decode yields the messages of a frame in order. What they hold shares nothing with b. A
-// message that cannot be read yields a *MessageError in its place, and the next one
+// Decode yields the messages of a page's frame in order. What they hold shares nothing with
+// b. A message that cannot be read yields a *MessageError in its place, and the next one
 // follows, if it can be found.
 func Decode(b []byte) iter.Seq2[Message, error] {
+	return messages(b, func(kind uint64) (Message, func(*msgpack.Reader)) {
+		if m := newRequest(kind); m != nil {
+			return m, m.read
+		}
+		return nil, nil
+	})
+}
+
+// messages yields the messages of a frame; form returns an empty message of a kind, with
+// what reads its fields, or nil.
+func messages(b []byte, form func(kind uint64) (Message, func(*msgpack.Reader))) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if err := checkHeader(b); err != nil {
 			yield(nil, &MessageError{Err: err})
@@ -139,7 +160,7 @@ func Decode(b []byte) iter.Seq2[Message, error] {
 				yield(nil, &MessageError{Err: err})
 				return
 			}
-			if !yield(decodeMessage(raw)) {
+			if !yield(decodeMessage(raw, form)) {
 				return
 			}
 		}
@@ -158,17 +179,17 @@ func checkHeader(b []byte) error {
 	return nil
 }
 
-func decodeMessage(raw []byte) (Message, error) {
+func decodeMessage(raw []byte, form func(uint64) (Message, func(*msgpack.Reader))) (Message, error) {
 	r := msgpack.NewReader(raw)
 	n := r.ArrayLen(MaxColumns)
 	kind := r.Uint()
-	m := newMessage(kind)
+	m, read := form(kind)
 	if m == nil {
 		r.Fail(errKind)
 	} else if n != 1+m.fields() {
 		r.Fail(msgpack.ErrType)
 	} else {
-		m.read(&r)
+		read(&r)
 	}
 	if err := r.Done(); err != nil {
 		return nil, &MessageError{Request: requestOf(raw, m), Err: fmt.Errorf("frame: message of kind %d: %w", kind, err)}
@@ -192,7 +213,7 @@ func requestOf(raw []byte, m Message) uint64 {
 	return request
 }
 
-func newMessage(kind uint64) Message {
+func newRequest(kind uint64) incoming {
 	switch kind {
 	case kindHello:
 		return new(Hello)
@@ -226,32 +247,6 @@ func newMessage(kind uint64) Message {
 		return new(Received)
 	case kindNetwork:
 		return new(Network)
-	}
-	return newAnswer(kind)
-}
-
-func newAnswer(kind uint64) Message {
-	switch kind {
-	case kindDone:
-		return new(Done)
-	case kindFailed:
-		return new(Failed)
-	case kindOpened:
-		return new(Opened)
-	case kindRows:
-		return new(Rows)
-	case kindCreated:
-		return new(Created)
-	case kindCommitted:
-		return new(Committed)
-	case kindDelta:
-		return new(Delta)
-	case kindStatus:
-		return new(Status)
-	case kindSettled:
-		return new(Settled)
-	case kindRejections:
-		return new(Rejections)
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"iter"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -120,7 +120,7 @@ var messages = []struct {
 func TestGolden(t *testing.T) {
 	var out strings.Builder
 	for _, m := range messages {
-		out.WriteString(m.name + " " + hex.EncodeToString(frame.Append(frame.Begin(nil), m.message)) + "\n")
+		out.WriteString(m.name + " " + hex.EncodeToString(encode(frame.Begin(nil), m.message)) + "\n")
 	}
 	if *rewrite {
 		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
@@ -140,43 +140,70 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What was written is read again, alone and in one frame with all others.
-func TestDecodeReadsWhatAppendWrote(t *testing.T) {
-	all := frame.Begin(nil)
-	for _, m := range messages {
-		all = frame.Append(all, m.message)
+// encode appends a message of either direction.
+func encode(dst []byte, m frame.Message) []byte {
+	if answer, ok := m.(frame.Answer); ok {
+		return frame.Append(dst, answer)
 	}
-	i := 0
-	for got, err := range frame.Decode(all) {
-		if err != nil {
-			t.Fatalf("%s: %v", messages[i].name, err)
-		}
-		if want := messages[i].message; !reflect.DeepEqual(normal(got), normal(want)) {
-			t.Errorf("%s: got %+v, want %+v", messages[i].name, got, want)
-		}
-		i++
-	}
-	if i != len(messages) {
-		t.Errorf("read %d messages, wrote %d", i, len(messages))
-	}
+	return frame.AppendRequest(dst, m)
 }
 
 // normal encodes a message, since nil and empty slices are the same on the wire.
-func normal(m frame.Message) []byte { return frame.Append(nil, m) }
+func normal(m frame.Message) []byte { return encode(nil, m) }
 
-func TestDecodedMessagesOwnTheirMemory(t *testing.T) {
-	for _, m := range messages {
-		b := frame.Append(frame.Begin(nil), m.message)
-		for got, err := range frame.Decode(b) {
-			if err != nil {
-				t.Fatal(err)
+// directions are the two halves of the protocol.
+var directions = []struct {
+	name    string
+	decode  func([]byte) iter.Seq2[frame.Message, error]
+	answers bool
+}{
+	{"page to node", frame.Decode, false},
+	{"node to page", frame.DecodeAnswers, true},
+}
+
+// What was written is read again, in one frame, and shares nothing with it.
+func TestDecodeReadsWhatAppendWrote(t *testing.T) {
+	for _, direction := range directions {
+		t.Run(direction.name, func(t *testing.T) {
+			var sent, read []frame.Message
+			b := frame.Begin(nil)
+			for _, m := range messages {
+				if _, answer := m.message.(frame.Answer); answer == direction.answers {
+					sent = append(sent, m.message)
+					b = encode(b, m.message)
+				}
 			}
-			want := normal(m.message)
+			for m, err := range direction.decode(b) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				read = append(read, m)
+			}
 			for i := range b {
 				b[i] = 0xee
 			}
-			if !bytes.Equal(normal(got), want) {
-				t.Errorf("%s changed with the frame that it was read from", m.name)
+			if len(read) != len(sent) || len(sent) == 0 {
+				t.Fatalf("read %d messages, wrote %d", len(read), len(sent))
+			}
+			for i := range sent {
+				if !bytes.Equal(normal(read[i]), normal(sent[i])) {
+					t.Errorf("got %+v, want %+v", read[i], sent[i])
+				}
+			}
+		})
+	}
+}
+
+func TestMessagesOfTheOtherDirectionAreUnknown(t *testing.T) {
+	for _, direction := range directions {
+		for _, m := range messages {
+			if _, answer := m.message.(frame.Answer); answer == direction.answers {
+				continue
+			}
+			for _, err := range direction.decode(encode(frame.Begin(nil), m.message)) {
+				if err == nil {
+					t.Errorf("%s: read %s", direction.name, m.name)
+				}
 			}
 		}
 	}
@@ -196,7 +223,7 @@ func TestBadMessageDoesNotSpoilItsFrame(t *testing.T) {
 		"id of wrong size": {msgpack.AppendBytes(msgpack.AppendUint(msgpack.AppendUint(msgpack.AppendArrayLen(nil, 3), 12), 8), []byte{1}), 8},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := frame.Append(append(frame.Append(frame.Begin(nil), good), tc.bad...), good)
+			b := encode(append(encode(frame.Begin(nil), good), tc.bad...), good)
 			var read, refused int
 			for m, err := range frame.Decode(b) {
 				var bad *frame.MessageError
@@ -247,7 +274,7 @@ func TestParamsAreReadInCanonicalFormOnly(t *testing.T) {
 			for _, n := range names {
 				m.Params.Named = append(m.Params.Named, frame.NamedParam{Name: n})
 			}
-			for _, err := range frame.Decode(frame.Append(frame.Begin(nil), m)) {
+			for _, err := range frame.Decode(encode(frame.Begin(nil), m)) {
 				if err == nil {
 					t.Error("read without an error")
 				}
@@ -260,20 +287,22 @@ func TestParamsAreReadInCanonicalFormOnly(t *testing.T) {
 // being written and read again.
 func FuzzDecode(f *testing.F) {
 	for _, m := range messages {
-		f.Add(frame.Append(frame.Begin(nil), m.message))
+		f.Add(encode(frame.Begin(nil), m.message))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for m, err := range frame.Decode(b) {
-			if err != nil {
-				continue
-			}
-			once := normal(m)
-			for again, err := range frame.Decode(append(frame.Begin(nil), once...)) {
+		for _, direction := range directions {
+			for m, err := range direction.decode(b) {
 				if err != nil {
-					t.Fatalf("%T does not survive: %v", m, err)
+					continue
 				}
-				if !bytes.Equal(normal(again), once) {
-					t.Fatalf("%T changes when it is read again", m)
+				once := normal(m)
+				for again, err := range direction.decode(append(frame.Begin(nil), once...)) {
+					if err != nil {
+						t.Fatalf("%T does not survive: %v", m, err)
+					}
+					if !bytes.Equal(normal(again), once) {
+						t.Fatalf("%T changes when it is read again", m)
+					}
 				}
 			}
 		}
@@ -285,7 +314,7 @@ func BenchmarkDecodeCreate(b *testing.B) {
 	for range 1000 {
 		m.Rows = append(m.Rows, full)
 	}
-	buf := frame.Append(frame.Begin(nil), m)
+	buf := encode(frame.Begin(nil), m)
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
 	for b.Loop() {

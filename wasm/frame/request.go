@@ -1,5 +1,7 @@
 package frame
 
+// What a page says. The node reads it; write is the page's half, for tests.
+
 import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -194,7 +196,7 @@ func (m *Token) ID() uint64 { return m.Request }
 // ID implements Request.
 func (m *Await) ID() uint64 { return m.Request }
 
-func (m *Hello) append(dst []byte) []byte {
+func (m *Hello) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Request)
 	dst = msgpack.AppendString(dst, m.Name)
 	dst = appendOptional(dst, m.URL)
@@ -222,7 +224,7 @@ func readEnum(r *msgpack.Reader, max uint64) uint64 {
 	return n
 }
 
-func (m *Subscribe) append(dst []byte) []byte {
+func (m *Subscribe) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Query)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = msgpack.AppendString(dst, m.Text)
@@ -236,10 +238,10 @@ func (m *Subscribe) read(r *msgpack.Reader) {
 	m.Params = readParams(r)
 }
 
-func (m *Unsubscribe) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Query) }
-func (m *Unsubscribe) read(r *msgpack.Reader)   { m.Query = r.Uint() }
+func (m *Unsubscribe) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Query) }
+func (m *Unsubscribe) read(r *msgpack.Reader)  { m.Query = r.Uint() }
 
-func (m *Fetch) append(dst []byte) []byte {
+func (m *Fetch) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Request)
 	dst = msgpack.AppendUint(dst, m.Tx)
 	dst = msgpack.AppendString(dst, m.Collection)
@@ -255,7 +257,7 @@ func (m *Fetch) read(r *msgpack.Reader) {
 	m.Params = readParams(r)
 }
 
-func (m *Get) append(dst []byte) []byte {
+func (m *Get) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Request)
 	dst = msgpack.AppendUint(dst, m.Tx)
 	dst = msgpack.AppendString(dst, m.Collection)
@@ -269,7 +271,7 @@ func (m *Get) read(r *msgpack.Reader) {
 	m.Entity = id.EntityID{ULID: readULID(r)}
 }
 
-func (m *Create) append(dst []byte) []byte {
+func (m *Create) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Request)
 	dst = msgpack.AppendUint(dst, m.Tx)
 	dst = msgpack.AppendString(dst, m.Collection)
@@ -309,7 +311,7 @@ func appendValues(dst []byte, values []value.Value) []byte {
 	return dst
 }
 
-func (m *Edit) append(dst []byte) []byte {
+func (m *Edit) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Tx)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = appendULID(dst, m.Entity.ULID)
@@ -327,7 +329,7 @@ func (m *Edit) read(r *msgpack.Reader) {
 	readValues(r, m.Values)
 }
 
-func (m *Mark) append(dst []byte) []byte {
+func (m *Mark) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Tx)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = appendULID(dst, m.Entity.ULID)
@@ -341,19 +343,19 @@ func (m *Mark) read(r *msgpack.Reader) {
 	m.Deleted = r.Bool()
 }
 
-func (m *Commit) append(dst []byte) []byte {
+func (m *Commit) write(dst []byte) []byte {
 	return msgpack.AppendUint(msgpack.AppendUint(dst, m.Request), m.Tx)
 }
 
 func (m *Commit) read(r *msgpack.Reader) { m.Request, m.Tx = r.Uint(), r.Uint() }
 
-func (m *Rollback) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Tx) }
-func (m *Rollback) read(r *msgpack.Reader)   { m.Tx = r.Uint() }
+func (m *Rollback) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Tx) }
+func (m *Rollback) read(r *msgpack.Reader)  { m.Tx = r.Uint() }
 
-func (m *Cancel) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Request) }
-func (m *Cancel) read(r *msgpack.Reader)   { m.Request = r.Uint() }
+func (m *Cancel) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Request) }
+func (m *Cancel) read(r *msgpack.Reader)  { m.Request = r.Uint() }
 
-func (m *Dismiss) append(dst []byte) []byte {
+func (m *Dismiss) write(dst []byte) []byte {
 	return appendULID(msgpack.AppendUint(dst, m.Request), m.Transaction.ULID)
 }
 
@@ -362,7 +364,7 @@ func (m *Dismiss) read(r *msgpack.Reader) {
 	m.Transaction = id.TransactionID{ULID: readULID(r)}
 }
 
-func (m *Token) append(dst []byte) []byte {
+func (m *Token) write(dst []byte) []byte {
 	return appendOptional(msgpack.AppendUint(dst, m.Request), m.Token)
 }
 
@@ -371,11 +373,11 @@ func (m *Token) read(r *msgpack.Reader) {
 	m.Token = readOptional(r)
 }
 
-func (m *Await) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Request) }
-func (m *Await) read(r *msgpack.Reader)   { m.Request = r.Uint() }
+func (m *Await) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Request) }
+func (m *Await) read(r *msgpack.Reader)  { m.Request = r.Uint() }
 
-func (m *Received) append(dst []byte) []byte { return msgpack.AppendUint(dst, m.Bytes) }
-func (m *Received) read(r *msgpack.Reader)   { m.Bytes = r.Uint() }
+func (m *Received) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Bytes) }
+func (m *Received) read(r *msgpack.Reader)  { m.Bytes = r.Uint() }
 
-func (m *Network) append(dst []byte) []byte { return msgpack.AppendBool(dst, m.Online) }
-func (m *Network) read(r *msgpack.Reader)   { m.Online = r.Bool() }
+func (m *Network) write(dst []byte) []byte { return msgpack.AppendBool(dst, m.Online) }
+func (m *Network) read(r *msgpack.Reader)  { m.Online = r.Bool() }
