@@ -104,6 +104,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 
 	select {
 	case r := <-s.result:
+		s.drainConsole(ctx, b)
 		return r.code, r.err
 	case <-b.gone:
 		return 0, errors.New("browsertest: the browser ended before the program did")

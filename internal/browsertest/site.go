@@ -164,6 +164,15 @@ func (s *site) open(ctx context.Context, b *chromium) error {
 	return b.call(ctx, s.page.session, "Page.navigate", map[string]any{"url": url}, nil)
 }
 
+// drainConsole waits until what the page wrote to its console before now has been shown:
+// the browser answers a command after the events that came before it. A page that cannot
+// answer has nothing more to show.
+func (s *site) drainConsole(ctx context.Context, b *chromium) {
+	ctx, cancel := context.WithTimeout(ctx, exitGrace)
+	defer cancel()
+	_ = b.call(ctx, s.page.session, "Runtime.evaluate", map[string]any{"expression": "0"}, nil)
+}
+
 // browserEvent shows what the console shows, and ends the run when the page cannot.
 func (s *site) browserEvent(m message, end context.CancelCauseFunc) {
 	switch m.Method {
