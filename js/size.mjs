@@ -19,7 +19,7 @@ const { outputFiles } = await build({
 const files = outputFiles.map(({ path, contents }) => ({ name: path.replace(/^.*\/out\//, ''), contents }));
 files.push({ name: 'ankurah.wasm', contents: readFileSync('dist/ankurah.wasm') });
 
-console.log('file'.padEnd(30), ...['raw', 'gzip -9', 'brotli -11'].map(head => head.padStart(12)));
+print('file'.padEnd(30), ...['raw', 'gzip -9', 'brotli -11'].map(head => head.padStart(12)));
 for (const { name, contents } of files) {
   const brotli = brotliCompressSync(contents, {
     params: {
@@ -29,5 +29,9 @@ for (const { name, contents } of files) {
     },
   });
   const sizes = [contents.length, gzipSync(contents, { level: 9 }).length, brotli.length];
-  console.log(name.padEnd(30), ...sizes.map(size => size.toLocaleString('en').padStart(12)));
+  print(name.padEnd(30), ...sizes.map(size => size.toLocaleString('en').padStart(12)));
+}
+
+function print(...columns) {
+  process.stdout.write(`${columns.join(' ')}\n`);
 }

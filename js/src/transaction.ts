@@ -1,3 +1,4 @@
+import { must } from './assert.ts';
 import type { Editor, Transaction } from './client.ts';
 import { ClientError } from './errors.ts';
 import type { Params } from './live.ts';
@@ -52,9 +53,12 @@ export class PageTransaction implements Transaction {
 
   createMany<M extends AnyModel>(model: M, values: readonly CreateInput<M>[]): Promise<readonly Infer<M>[]> {
     this.#check();
-    const rows = Promise.all(values.map(each => this.#add(model, each as Values))) as Promise<unknown>;
+    this.#seal();
+    // All are written before any is sent: one that is wrong throws here, and nothing has happened.
+    const batches = encode(model, values as readonly Values[]);
+    const rows = Promise.all(batches.map(batch => this.#send(model, batch.rows, batch.values))).then(parts => parts.flat());
     rows.catch(() => {});
-    return rows as Promise<readonly Infer<M>[]>;
+    return rows as Promise<readonly unknown[]> as Promise<readonly Infer<M>[]>;
   }
 
   edit<M extends AnyModel>(model: M, id: EntityId): Editor<M> {
@@ -142,7 +146,7 @@ export class PageTransaction implements Transaction {
     }
     const { promise, resolve, reject } = withResolvers<Row>();
     batch.creations.push({ values, resolve, reject });
-    if (batch.creations.length >= fullCreation.rows || batch.rows.length >= fullCreation.bytes) this.#seal();
+    if (isFull(batch.creations.length, batch.rows)) this.#seal();
     return promise;
   }
 
@@ -160,20 +164,51 @@ export class PageTransaction implements Transaction {
     this.#batch = undefined;
     if (batch === undefined || batch.creations.length === 0) return;
     const { model, rows, creations } = batch;
-    const answer = this.#session.request((w, request) =>
-      writeCreate(w, request, this.#tx, model, creations.length, rows.peek()),
-    );
-    answer.then(
+    this.#send(model, rows, creations.map(creation => creation.values)).then(
       created => {
-        const ids = created.kind === 'created' ? created.ids : [];
-        const format = formatOf(model);
-        for (const [i, { values, resolve }] of creations.entries()) resolve(format.created(ids[i] ?? '', values));
+        for (const [i, { resolve }] of creations.entries()) resolve(must(created[i], 'fewer ids than creations'));
       },
       (error: unknown) => {
         for (const { reject } of creations) reject(error);
       },
     );
   }
+
+  /** Sends one message of creations, and resolves with their rows. */
+  async #send(model: AnyModel, rows: Writer, values: readonly Values[]): Promise<readonly Row[]> {
+    const answer = await this.#session.request((w, request) =>
+      writeCreate(w, request, this.#tx, model, values.length, rows.peek()),
+    );
+    const ids = answer.kind === 'created' ? answer.ids : [];
+    const format = formatOf(model);
+    return values.map((given, i) => format.created(must(ids[i], 'fewer ids than creations'), given));
+  }
+}
+
+/** Rows as they are sent, with what they were written from. */
+interface Encoded {
+  readonly rows: Writer;
+  readonly values: Values[];
+}
+
+/** Writes creations into as many messages as they need. */
+function encode(model: AnyModel, list: readonly Values[]): readonly Encoded[] {
+  const format = formatOf(model);
+  const batches: Encoded[] = [];
+  let batch: Encoded | undefined;
+  for (const values of list) {
+    if (batch === undefined || isFull(batch.values.length, batch.rows)) {
+      batch = { rows: new Writer(), values: [] };
+      batches.push(batch);
+    }
+    format.writeCreation(batch.rows, values);
+    batch.values.push(values);
+  }
+  return batches;
+}
+
+function isFull(count: number, rows: Writer): boolean {
+  return count >= fullCreation.rows || rows.length >= fullCreation.bytes;
 }
 
 /** Returns the rows of an answer to fetch or get. */

@@ -94,6 +94,19 @@ describe('batching', () => {
     expect(node.log.at(-1)).toBe('commit');
   });
 
+  test('many creations of which one is wrong throw before anything is sent', async () => {
+    const { node, client } = await open();
+    const wrong = { name: 1 } as unknown as { name: string };
+    const receipt = client.transact(tx => {
+      expect(() => tx.createMany(Album, [{ name: 'a' }, wrong])).toThrow(expect.objectContaining({ code: 'schema' }));
+      void tx.createMany(Album, []);
+    });
+    await settled();
+    expect(node.log).toEqual(['commit']);
+    node.say(committed(node.of('commit')[0]?.fields[0], idOf(1)));
+    await receipt;
+  });
+
   test('creations resolve with their rows', async () => {
     const { node, client } = await open();
     const seen: unknown[] = [];
@@ -105,7 +118,8 @@ describe('batching', () => {
       seen.push(one, ...many);
     });
     await settled();
-    node.say(created(node.of('create')[0]?.fields[0], [idOf(1), idOf(2), idOf(3)]));
+    const [one, many] = node.of('create').map(message => message.fields[0]);
+    node.say(created(one, [idOf(1)]), created(many, [idOf(2), idOf(3)]));
     await settled();
     expect(seen).toEqual([
       { id: idOf(1), name: 'a', year: null },
