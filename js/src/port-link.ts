@@ -66,6 +66,11 @@ export class PortLink implements Host {
     void this.#open(options.wasmUrl);
   }
 
+  /** Aborted when this session has ended. */
+  get over(): AbortSignal {
+    return this.#watch.signal;
+  }
+
   send(frame: Uint8Array<ArrayBuffer>): void {
     if (!this.#ended) this.#port.postMessage(frame, [frame.buffer]);
   }

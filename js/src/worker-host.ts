@@ -16,8 +16,9 @@ export const startWorkerHost: StartHost = (options, events) => {
     fail(`the worker that runs the node could not be started${why}`);
   };
   // Where there are no locks to tell it, a page that goes says so.
-  addEventListener('pagehide', event => {
+  const leave = (event: PageTransitionEvent): void => {
     if (!event.persisted) void link.close();
-  });
+  };
+  addEventListener('pagehide', leave, { signal: link.over });
   return link;
 };
