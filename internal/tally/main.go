@@ -54,13 +54,14 @@ type tally struct {
 	out     io.Writer
 	output  map[string][]string // by package and test, until it is known how it ended
 	perPkg  map[string]int      // tests that passed
+	broken  map[string]bool     // packages of which a test failed
 	passed  int
 	failed  int
 	skipped []string
 }
 
 func newTally(out io.Writer) *tally {
-	return &tally{out: out, output: map[string][]string{}, perPkg: map[string]int{}}
+	return &tally{out: out, output: map[string][]string{}, perPkg: map[string]int{}, broken: map[string]bool{}}
 }
 
 func (t *tally) read(r io.Reader) error {
@@ -108,6 +109,7 @@ func (t *tally) endTest(key string, e event) {
 		t.skipped = append(t.skipped, e.Package+" "+e.Test)
 	case "fail":
 		t.failed++
+		t.broken[e.Package] = true
 		fmt.Fprintf(t.out, "FAIL %s %s\n", e.Package, e.Test)
 		t.print(key)
 	}
@@ -118,7 +120,7 @@ func (t *tally) endPackage(key string, e event) {
 	case "pass":
 		fmt.Fprintf(t.out, "ok   %-58s %4d tests %7.2fs\n", e.Package, t.perPkg[e.Package], e.Elapsed)
 	case "fail":
-		if t.failed == 0 || e.FailedBuild != "" { // else a test has said why
+		if !t.broken[e.Package] { // else its tests have said why, and are counted
 			t.failed++
 		}
 		fmt.Fprintf(t.out, "FAIL %s\n", e.Package)
