@@ -37,7 +37,7 @@ NODE_PKGS = package.json $(wildcard js/package.json react/package.json examples/
 
 .PHONY: help
 help: ## print this map
-	@awk 'BEGIN { FS = ":.*## " } /^# == / { printf "\n%s\n", substr($$0, 6) } /^[a-z0-9-]+:.*## / { printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^# == / { printf "\n%s\n", substr($$0, 6) } /^[a-z0-9-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 # == Run
