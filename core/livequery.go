@@ -316,8 +316,8 @@ func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
 	q.backoff.reset()
 	q.mu.Lock()
 	before := q.rowsLocked()
-	q.mu.set, q.mu.fresh = set, false
-	changes := resultset.Diff(before, q.rowsLocked())
+	q.mu.set = set
+	changes := resultset.Diff(before, set.Rows())
 	q.mu.Unlock()
 	status := QueryLive
 	if !q.node.opts.Durable {
@@ -383,11 +383,11 @@ func (q *LiveQuery) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.began {
+		q.rowsLocked() // what readers see until the transaction is over
 		q.mu.set.Begin()
 		q.began = true
 	}
 	q.applyLocked(q.mu.set, c)
-	q.mu.fresh = false
 }
 
 func (q *LiveQuery) apply(set *resultset.Set, c *reactor.Change) {
@@ -438,7 +438,6 @@ func (q *LiveQuery) Settle(t *reactor.Transaction) {
 	failed := q.refill(q.mu.set)
 	q.mu.Lock()
 	changes := q.mu.set.End()
-	q.mu.fresh = false
 	status, err := q.mu.status, q.mu.err
 	q.mu.Unlock()
 	if failed != nil {
@@ -487,6 +486,11 @@ func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Chan
 	q.mu.Lock()
 	q.mu.status, q.mu.err = status, err
 	q.mu.version++
+	if len(changes) > 0 {
+		// Together with the list of subscribers: whoever subscribes gets either the rows
+		// before and these changes, or the rows after.
+		q.mu.fresh = false
+	}
 	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: make([]Change, len(changes))}
 	subs := slices.Collect(maps.Keys(q.mu.subs))
 	q.mu.Unlock()

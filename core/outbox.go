@@ -31,7 +31,9 @@ type pendingTx struct {
 	tx      id.TransactionID
 	attempt uint64 // how often its events were made again
 	events  []*proto.Event
-	sent    bool // on the present connection
+
+	byEntity map[id.EntityID][]*proto.Event // made when it is needed, by on
+	sent     bool                           // on the present connection
 
 	acked  bool                   // a durable node has it
 	awaits map[id.EntityID]uint64 // acked, but not part of the base before it has this revision
@@ -141,8 +143,23 @@ func (p *pendingTx) entities() []id.EntityID {
 	return list
 }
 
+// on returns the events among which are those on an entity: of a small transaction all, of a
+// large one just these.
+func (p *pendingTx) on(e id.EntityID) []*proto.Event {
+	if len(p.events) <= 8 {
+		return p.events
+	}
+	if p.byEntity == nil {
+		p.byEntity = make(map[id.EntityID][]*proto.Event, len(p.events))
+		for _, event := range p.events {
+			p.byEntity[event.Entity] = append(p.byEntity[event.Entity], event)
+		}
+	}
+	return p.byEntity[e]
+}
+
 func (p *pendingTx) collectionOf(e id.EntityID) string {
-	for _, event := range p.events {
+	for _, event := range p.on(e) {
 		if event.Entity == e {
 			return event.Collection
 		}
@@ -235,7 +252,7 @@ func (d *draft) finish(p *pendingTx) {
 
 // apply merges the transaction's events on one entity into a state.
 func (p *pendingTx) apply(s *proto.State, e id.EntityID) (*proto.State, error) {
-	for _, event := range p.events {
+	for _, event := range p.on(e) {
 		if event.Entity != e || s.Head.Contains(event.ID) || event.IsCreation() && len(s.Head) > 0 {
 			continue
 		}
@@ -332,7 +349,7 @@ func (d *draft) remake(ctx context.Context, lost map[id.EventID]bool) error {
 				affected[event.Entity] = true
 			}
 		}
-		p.events = events
+		p.events, p.byEntity = events, nil
 		p.attempt++
 		p.sent = false
 		d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
@@ -365,7 +382,7 @@ func (d *draft) mintAgain(ctx context.Context, p *pendingTx, old *proto.Event, l
 		if q == p {
 			break
 		}
-		for _, event := range q.events {
+		for _, event := range q.on(old.Entity) {
 			if event.Entity == old.Entity && !head.Contains(event.ID) {
 				head = head.Advance(event.Parents, event.ID)
 			}

@@ -62,7 +62,8 @@ type draft struct {
 	records map[id.EntityID]*drafted
 	order   []id.EntityID
 	current *reactor.Transaction
-	hold    bool // the step publishes its changes itself, later
+	at      map[id.EntityID]int // where current has an entity
+	hold    bool                // the step publishes its changes itself, later
 	held    []reactor.Change
 	gap     bool // an update of this draft did not fit what is held: rows will be asked for
 	undo    []func()
@@ -368,7 +369,7 @@ func (s *step) finish(err error) {
 
 // run stages one step.
 func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) {
-	d.current = &reactor.Transaction{}
+	d.current, d.at = &reactor.Transaction{}, make(map[id.EntityID]int)
 	if err := s.stage(ctx, d); err != nil {
 		return nil, err
 	}
@@ -474,13 +475,12 @@ func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.
 		d.held = append(d.held, change)
 		return
 	}
-	for i := range d.current.Changes {
-		if c := &d.current.Changes[i]; c.Entity == e {
-			change.Before = c.Before
-			*c = change
-			return
-		}
+	if i, ok := d.at[e]; ok {
+		change.Before = d.current.Changes[i].Before
+		d.current.Changes[i] = change
+		return
 	}
+	d.at[e] = len(d.current.Changes)
 	d.current.Changes = append(d.current.Changes, change)
 }
 
@@ -508,7 +508,7 @@ func (d *draft) settle(rec *drafted, collection string, e id.EntityID, confirmed
 		next.Rev = max(rec.now.Rev, d.floor) + 1
 	}
 	for _, p := range d.outbox.byEntity[e] {
-		for _, event := range p.events {
+		for _, event := range p.on(e) {
 			if event.Entity != e || next.State.Head.Contains(event.ID) || event.IsCreation() != (len(next.State.Head) == 0) {
 				continue // the base includes it, or lost the entity
 			}
