@@ -10,7 +10,9 @@ import (
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/property"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
@@ -149,7 +151,9 @@ var kindsOf = []struct {
 	{connectors.ErrClosed, KindClosed}, {connectors.ErrFrameTooLarge, KindTooLarge},
 	{proto.ErrVersion, KindVersion}, {msgpack.ErrTooLong, KindTooLarge},
 	{proto.ErrStructure, KindInvalid}, {proto.ErrMonotone, KindInvalid}, {proto.ErrTampered, KindInvalid},
-	{proto.ErrNotCanonical, KindInvalid}, {id.ErrFormat, KindInvalid},
+	{proto.ErrNotCanonical, KindInvalid}, {proto.ErrFrameType, KindInvalid}, {id.ErrFormat, KindInvalid},
+	{property.ErrOperation, KindInvalid}, {value.ErrJSON, KindInvalid}, {msgpack.ErrTooDeep, KindTooLarge},
+	{msgpack.ErrTruncated, KindInvalid}, {msgpack.ErrType, KindInvalid}, {msgpack.ErrTrailing, KindInvalid},
 }
 
 // KindOf returns the kind of an error that a call of this package returned, or of its

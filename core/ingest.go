@@ -32,6 +32,17 @@ type touched struct {
 	events      []id.EventID // the new ones
 }
 
+// survive is run; a defect of the policy agent refuses the transaction.
+func (in *ingest) survive(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = recovered("judging the transaction", cause)
+			in.node.opts.Listener.failed("commit", err)
+		}
+	}()
+	return in.run(ctx)
+}
+
 func (in *ingest) run(ctx context.Context) error {
 	if err := in.node.checkSize(in.sub.events); err != nil {
 		return err

@@ -295,7 +295,7 @@ func (s *sequencer) record(ctx context.Context, e id.EntityID) (*proto.Record, e
 // overlay only if the whole transaction is accepted.
 func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stagedTx, error) {
 	in := &ingest{sequencer: s, sub: sub, records: make(map[id.EntityID]*touched, len(sub.events))}
-	if err := in.run(ctx); err != nil {
+	if err := in.survive(ctx); err != nil {
 		return nil, err
 	}
 	tx := &stagedTx{sub: sub, events: in.fresh, rows: make([]proto.AckRow, 0, len(in.order)),
