@@ -54,6 +54,7 @@ type Change struct {
 	Entity   id.EntityID
 	View     *View // nil when removed
 	From, To int
+	Same     bool // updated, and every property reads as before: it was acknowledged, say
 }
 
 // ChangeSet is what one transaction, or a change of the selection or the status, did to
@@ -170,7 +171,7 @@ func (q *LiveQuery) Subscribe(f func(*ChangeSet)) (stop func()) {
 	q.mu.subs[key] = s
 	first := &ChangeSet{Version: q.mu.version, Status: q.mu.status, Err: q.mu.err}
 	for i, r := range q.rowsLocked() {
-		first.Changes = append(first.Changes, Change{ChangeInitial, r.Entity, newView(r), -1, i})
+		first.Changes = append(first.Changes, Change{ChangeInitial, r.Entity, newView(r), -1, i, false})
 	}
 	q.mu.Unlock()
 	f(first)
@@ -503,7 +504,7 @@ func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Chan
 		case resultset.Removed:
 			kind = ChangeRemoved
 		}
-		set.Changes[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To}
+		set.Changes[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To, c.Same}
 	}
 	for _, key := range subs {
 		q.tell(key, set)

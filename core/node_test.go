@@ -346,3 +346,33 @@ func TestRelink(t *testing.T) {
 		t.Fatalf("closed on purpose: %v", err)
 	}
 }
+
+// TestAcknowledgementReadsTheSame: what an acknowledgement does to a row is told apart from
+// what changes how it reads.
+func TestAcknowledgementReadsTheSame(t *testing.T) {
+	server := durable(t, core.Options{})
+	n := connected(t, server, core.Options{})
+	for _, text := range []string{"", "ORDER BY name LIMIT 5"} {
+		q := query(t, n, text)
+		eventually(t, "live", func() bool { return q.Status() == core.QueryLive })
+		told := make(chan core.Change, 16)
+		stop := q.Subscribe(func(set *core.ChangeSet) {
+			if len(set.Changes) == 1 && set.Changes[0].Kind != core.ChangeInitial {
+				told <- set.Changes[0]
+			}
+		})
+		e := create(t, n, "zz", 2000)
+		if c := <-told; c.Kind != core.ChangeAdded || !c.View.Pending() || c.Same {
+			t.Fatalf("%q: committed: %+v", text, c)
+		}
+		if c := <-told; c.Kind != core.ChangeUpdated || c.View.Pending() || !c.Same {
+			t.Fatalf("%q: acknowledged: %+v", text, c)
+		}
+		edit(t, n, e, "name", value.String("zzz"))
+		if c := <-told; c.Kind != core.ChangeUpdated || c.Same {
+			t.Fatalf("%q: edited: %+v", text, c)
+		}
+		stop()
+		eventually(t, "synced", func() bool { return n.Status().Pending == 0 })
+	}
+}

@@ -53,6 +53,7 @@ type Change struct {
 	Entity   id.EntityID
 	Row      *proto.Record // nil when Removed
 	From, To int
+	Same     bool // Updated, and every property reads as before: only head or standing changed
 }
 
 func (s *Set) limited() bool { return s.sel.Limit >= 0 }
@@ -110,15 +111,15 @@ func (s *Set) Put(row *proto.Record) {
 	if s.limited() && s.beyond && to == len(s.rows) {
 		// Behind the last row held there may be others before this one; if the window
 		// needs it, a fill will bring it.
-		s.note(Removed, row.Entity, nil, from, -1)
+		s.note(Change{Removed, row.Entity, nil, from, -1, false})
 		return
 	}
 	s.rows = slices.Insert(s.rows, to, entry{key, row})
 	s.held[row.Entity] = row
 	if ok {
-		s.note(Updated, row.Entity, row, from, to)
+		s.note(Change{Updated, row.Entity, row, from, to, reads(old, row)})
 	} else {
-		s.note(Added, row.Entity, row, -1, to)
+		s.note(Change{Added, row.Entity, row, -1, to, false})
 	}
 	s.trim()
 }
@@ -129,7 +130,7 @@ func (s *Set) Remove(e id.EntityID, rev uint64) {
 	if !ok || old.Rev > rev {
 		return
 	}
-	s.note(Removed, e, nil, s.take(old), -1)
+	s.note(Change{Removed, e, nil, s.take(old), -1, false})
 }
 
 // take removes a held row and returns where it was.
@@ -158,14 +159,22 @@ func (s *Set) trim() {
 	s.beyond = true
 }
 
-func (s *Set) note(kind Kind, e id.EntityID, row *proto.Record, from, to int) {
+func (s *Set) note(c Change) {
 	if s.limited() {
-		s.changed[e] = true
+		s.changed[c.Entity] = true
 		return
 	}
-	if from >= 0 || to >= 0 {
-		s.log = append(s.log, Change{kind, e, row, from, to})
+	if c.From >= 0 || c.To >= 0 {
+		s.log = append(s.log, c)
 	}
+}
+
+// reads reports whether two records of an entity have the same properties with the same
+// values.
+func reads(a, b *proto.Record) bool {
+	return slices.EqualFunc(a.State.Properties, b.State.Properties, func(p, q proto.PropertyState) bool {
+		return p.Name == q.Name && p.Value == q.Value
+	})
 }
 
 // Need returns how many rows, of those that match and sort after the given key (nil is
@@ -221,7 +230,7 @@ func (s *Set) diff(before []*proto.Record) []Change {
 	}
 	for i := len(current) - 1; i >= 0; i-- {
 		if !shown[current[i]] {
-			changes = append(changes, Change{Removed, current[i], nil, i, -1})
+			changes = append(changes, Change{Removed, current[i], nil, i, -1, false})
 			current = slices.Delete(current, i, i+1)
 		}
 	}
@@ -232,7 +241,7 @@ func (s *Set) diff(before []*proto.Record) []Change {
 		case !known:
 			last++
 			current = slices.Insert(current, last, row.Entity)
-			changes = append(changes, Change{Added, row.Entity, row, -1, last})
+			changes = append(changes, Change{Added, row.Entity, row, -1, last, false})
 		case was != row:
 			from := slices.Index(current, row.Entity)
 			current = slices.Delete(current, from, from+1)
@@ -241,7 +250,7 @@ func (s *Set) diff(before []*proto.Record) []Change {
 			}
 			last++
 			current = slices.Insert(current, last, row.Entity)
-			changes = append(changes, Change{Updated, row.Entity, row, from, last})
+			changes = append(changes, Change{Updated, row.Entity, row, from, last, reads(was, row)})
 		default:
 			last++
 			for current[last] != row.Entity {
@@ -266,7 +275,7 @@ func Diff(before, after []*proto.Record) []Change {
 	for i := len(before) - 1; i >= 0; i-- {
 		old[before[i].Entity] = before[i]
 		if !wanted[before[i].Entity] {
-			changes = append(changes, Change{Removed, before[i].Entity, nil, i, -1})
+			changes = append(changes, Change{Removed, before[i].Entity, nil, i, -1, false})
 		}
 	}
 	for _, row := range before {
@@ -279,16 +288,16 @@ func Diff(before, after []*proto.Record) []Change {
 		switch {
 		case !known:
 			current = slices.Insert(current, to, row.Entity)
-			changes = append(changes, Change{Added, row.Entity, row, -1, to})
+			changes = append(changes, Change{Added, row.Entity, row, -1, to, false})
 		case current[to] == row.Entity:
 			if was.Rev != row.Rev {
-				changes = append(changes, Change{Updated, row.Entity, row, to, to})
+				changes = append(changes, Change{Updated, row.Entity, row, to, to, reads(was, row)})
 			}
 		default:
 			from := to + slices.Index(current[to:], row.Entity)
 			current = slices.Delete(current, from, from+1)
 			current = slices.Insert(current, to, row.Entity)
-			changes = append(changes, Change{Updated, row.Entity, row, from, to})
+			changes = append(changes, Change{Updated, row.Entity, row, from, to, reads(was, row)})
 		}
 	}
 	return changes

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -43,14 +44,32 @@ func (q *query) resubscribe() *core.ChangeSet {
 	out := q.session.out
 	subscription := out.subscribed(q)
 	var first *core.ChangeSet
+	var status core.QueryStatus
 	q.mu.stop = q.shared.live.Subscribe(func(set *core.ChangeSet) {
 		if first == nil {
-			first = set
+			first, status = set, set.Status
 			return
 		}
-		out.changed(q, subscription, set)
+		visible := withoutSame(set)
+		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil {
+			status = set.Status
+			out.changed(q, subscription, visible)
+		}
 	})
 	return first
+}
+
+// withoutSame returns a change set without the rows that a page would see no difference in:
+// every commit is acknowledged later, and a page need not read its rows a second time for
+// that.
+func withoutSame(set *core.ChangeSet) *core.ChangeSet {
+	same := func(c core.Change) bool { return c.Same && c.From == c.To }
+	if !slices.ContainsFunc(set.Changes, same) {
+		return set
+	}
+	visible := *set
+	visible.Changes = slices.DeleteFunc(slices.Clone(set.Changes), same)
+	return &visible
 }
 
 func (q *query) close() {
