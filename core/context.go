@@ -133,6 +133,9 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 	}
 	model, _ := n.catalog.get(collection)
 	checked, err := s.Check(model)
+	if err == nil {
+		err = withoutReferences(checked, model)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -146,4 +149,26 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 	narrowed := *checked
 	narrowed.Where = ankql.And(checked.Where, scope.Where)
 	return &narrowed, nil
+}
+
+// withoutReferences refuses selections that read behind a reference (artist.name). Package
+// ankql evaluates them, but a change of the artist would not wake the query yet, and an
+// answer that goes stale in silence is worse than none.
+func withoutReferences(s *ankql.Selection, m *schema.Model) error {
+	var path ankql.Path
+	ankql.EachField(s.Where, func(f *ankql.Field) {
+		if len(f.Targets) > 0 {
+			path = f.Path
+		}
+	})
+	for _, o := range s.Order {
+		if p, ok := m.Property(o.Path[0]); ok && p.Type == schema.TypeRef && len(o.Path) > 1 {
+			path = o.Path
+		}
+	}
+	if path == nil {
+		return nil
+	}
+	return &ankql.Error{Pos: -1, Expected: "a property of " + m.Collection, Got: strings.Join(path, "."),
+		Hint: "nodes do not follow references yet; compare the reference itself, as in " + path[0] + " = ?"}
 }
