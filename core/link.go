@@ -37,7 +37,11 @@ func (n *Node) Dial(d connectors.Dialer, o DialOptions) *Link {
 	l := &Link{node: n, dialer: d, run: newRunner(n.run.ctx), wake: make(chan struct{}, 1)}
 	l.mu.credentials = o.Credentials
 	if !n.opts.Durable {
-		n.status.update(func(s *Status) { s.Connection = Connecting })
+		n.status.update(func(s *Status) {
+			if s.Connection == Offline {
+				s.Connection = Connecting
+			}
+		})
 		n.run.start(func(context.Context) { l.keep(l.run.ctx) })
 	}
 	return l
@@ -77,6 +81,7 @@ func (l *Link) keep(ctx context.Context) {
 		case <-timer.C:
 		case <-l.wake:
 		case <-ctx.Done():
+			l.down(nil) // closed on purpose
 		}
 		timer.Stop()
 	}
@@ -107,6 +112,9 @@ func (l *Link) connect(ctx context.Context) (lived bool, err error) {
 	dialCtx, cancel := context.WithTimeout(ctx, l.node.limits.Handshake)
 	defer cancel()
 	conn, err := l.dialer.Dial(dialCtx)
+	if err != nil && dialCtx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrOffline, err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -150,13 +158,17 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 		// The peer's clock showed m.Time about half a round trip ago.
 		now := time.Now()
 		theirs := unixMicro(m.Time).Add(now.Sub(sent) / 2)
-		l.node.clock.SetOffset(theirs.Sub(now))
+		l.node.clock.Correct(theirs.Sub(now), clockSlack)
 		return m, nil
 	case *proto.Refuse:
 		return nil, remoteError(m.Kind, m.Message)
 	}
 	return nil, fmt.Errorf("%w: %T in place of a welcome", proto.ErrFrameType, f)
 }
+
+// clockSlack is how far a node's stamps may stay ahead of its clock when that is corrected;
+// less than any durable node refuses.
+const clockSlack = time.Minute
 
 // adopt makes the replica the served peer's, and sends what waits.
 func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
