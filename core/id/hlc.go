@@ -6,7 +6,7 @@ import (
 )
 
 // HLC is a hybrid logical clock: it follows the wall clock, corrected by an offset
-// learnt from a durable node, and never repeats or goes back.
+// learnt from a durable node, and never repeats or goes back (but see Correct).
 //
 // Source: Kulkarni et al., "Logical Physical Clocks", 2014; here the logical part
 // is the low 16 bits of the stamp, and when it overflows the stamp simply runs
@@ -52,6 +52,19 @@ func (c *HLC) SetOffset(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.offset = d
+}
+
+// Correct is SetOffset for an offset that a durable node has told. Where stamps were given
+// out that are further ahead of the corrected clock than slack, it starts again from that:
+// a node whose clock was wrong would go on to stamp events that nobody accepts. What an
+// event comes after is still given to Next, so no event is stamped before its parents.
+func (c *HLC) Correct(d, slack time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.offset = d
+	if c.mu.last > StampAt(time.Now().Add(d+slack)) {
+		c.mu.last = c.nowLocked()
+	}
 }
 
 // Observe makes later stamps greater than s. A durable node calls it with what it

@@ -84,6 +84,32 @@ func TestClockGoingBackDoesNotHoldStampsBack(t *testing.T) {
 	})
 }
 
+// A clock that was far ahead does not stay so once it is corrected, and one that was a
+// little ahead does not go back.
+func TestCorrectEndsALargeLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, lead := range []time.Duration{time.Second, time.Hour} {
+			var c HLC
+			c.SetOffset(lead)
+			ahead := c.Next(0)
+			c.Correct(0, time.Minute)
+			if c.Offset() != 0 {
+				t.Errorf("offset %v", c.Offset())
+			}
+			next := c.Next(0)
+			if lead < time.Minute && next != ahead+1 {
+				t.Errorf("%v ahead: %x follows %x", lead, next, ahead)
+			}
+			if lead > time.Minute && next.Time().After(time.Now()) {
+				t.Errorf("%v ahead: still %v", lead, next.Time().Sub(time.Now()))
+			}
+			if got := c.Next(ahead); got <= ahead {
+				t.Errorf("%x comes after %x", got, ahead)
+			}
+		}
+	})
+}
+
 func TestOffsetCorrectsTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c HLC
