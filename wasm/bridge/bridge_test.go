@@ -24,7 +24,7 @@ func TestHelloTellsStorageStatusAndRejections(t *testing.T) {
 	p.until("rejections", func() bool {
 		return slices.ContainsFunc(p.log, func(m frame.Message) bool { _, ok := m.(*frame.Rejections); return ok })
 	})
-	opened := p.log[0].(*frame.Opened)
+	opened := p.seen()[0].(*frame.Opened)
 	if opened.Storage != frame.StorageMemory || opened.Warning == nil || opened.Warning.Code != "offline" {
 		t.Errorf("opened %+v, want memory with the node's warning", opened)
 	}
@@ -246,8 +246,8 @@ func TestErrorsOfSelectionsHaveTheirPlace(t *testing.T) {
 	t.Run("live", func(t *testing.T) {
 		p.send(&frame.Subscribe{Query: 8, Collection: "album", Text: text})
 		p.until("the error", func() bool { return p.status[8] == frame.QueryError })
-		last := p.log[len(p.log)-1].(*frame.Delta)
-		check(t, last.Err)
+		final := last(p.seen()).(*frame.Delta)
+		check(t, final.Err)
 	})
 	t.Run("parameters", func(t *testing.T) {
 		err := p.refused(&frame.Fetch{Request: p.next(), Collection: "album", Text: "year = ?"})
@@ -311,7 +311,7 @@ func TestBadMessagesAreAnsweredAndTheSessionGoesOn(t *testing.T) {
 		t.Errorf("rows are %v", names(rows))
 	}
 	refused := 0
-	for _, m := range p.log {
+	for _, m := range p.seen() {
 		if f, ok := m.(*frame.Failed); ok && f.Request == 0 && f.Err.Code == "invalid" {
 			refused++
 		}
@@ -325,7 +325,7 @@ func TestOtherVersionIsRefusedInWords(t *testing.T) {
 	p := newWorld(t, nil, bridge.Limits{}).visit()
 	p.session.Receive([]byte{frame.Version + 1})
 	p.until("the refusal", func() bool { return len(p.log) == 1 })
-	if failed := p.log[0].(*frame.Failed); failed.Err.Code != "version" {
+	if failed := p.seen()[0].(*frame.Failed); failed.Err.Code != "version" {
 		t.Errorf("got %+v", failed.Err)
 	}
 }
@@ -429,7 +429,7 @@ func TestRefusedTransactionReachesItsPageAndStaysUntilDismissed(t *testing.T) {
 		}
 		return settled == 2
 	})
-	for _, m := range other.log {
+	for _, m := range other.seen() {
 		if _, ok := m.(*frame.Settled); ok {
 			t.Error("another page was told of the outcome")
 		}
@@ -451,7 +451,7 @@ func TestEmptyTransactionSettles(t *testing.T) {
 func TestTokenConnectsAnew(t *testing.T) {
 	w := newWorld(t, nil, bridge.Limits{})
 	p := w.join()
-	before := len(p.log)
+	before := len(p.seen())
 	if _, ok := p.ask(&frame.Token{Request: p.next(), Token: "other"}).(*frame.Done); !ok {
 		t.Error("not done")
 	}
@@ -507,7 +507,7 @@ func TestPageWithoutANetworkIsNeverConnected(t *testing.T) {
 	p.send(&frame.Network{})
 	p.ask(&frame.Hello{Request: p.next(), Name: "x", URL: "server", Models: []*schema.Model{album}})
 	p.ask(&frame.Token{Request: p.next(), Token: "other"})
-	for _, m := range p.log {
+	for _, m := range p.seen() {
 		if s, ok := m.(*frame.Status); ok && s.Connection != frame.Offline {
 			t.Errorf("status %+v", s)
 		}
@@ -536,7 +536,7 @@ func TestManyRowsComeInParts(t *testing.T) {
 			t.Errorf("a frame has %d bytes", size)
 		}
 	}
-	for _, m := range p.log {
+	for _, m := range p.seen() {
 		if d, ok := m.(*frame.Delta); ok && len(d.Changes) > 500 {
 			t.Errorf("a message has %d rows", len(d.Changes))
 		}

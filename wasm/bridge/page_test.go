@@ -169,6 +169,15 @@ func (p *page) next() uint64 {
 	return p.request
 }
 
+// seen returns the messages that have come so far.
+func (p *page) seen() []frame.Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.log)
+}
+
+func last(list []frame.Message) frame.Message { return list[len(list)-1] }
+
 // take is called with each frame from the node.
 func (p *page) take(b []byte) {
 	p.mu.Lock()
