@@ -489,8 +489,9 @@ func TestNodeIsConnectedWhileAPageHasANetwork(t *testing.T) {
 	two.until("sent when a page has a network", told(two, live))
 
 	one.session.Close() // the only page with a network
+	two.until("offline again", told(two, func(s *frame.Status) bool { return s.Connection == frame.Offline }))
 	two.commitAlbums(2, albumRow("waits again", 3))
-	two.until("offline again", told(two, offline))
+	two.until("pending again", told(two, offline))
 }
 
 func TestServerThatIsNotThereIsOffline(t *testing.T) {
