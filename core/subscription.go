@@ -382,10 +382,12 @@ func (sub *subscription) resumeRow(out *rowWriter, r *proto.Record, matched bool
 	switch {
 	case !matches && !matched:
 		return nil
-	case !sub.readable(r):
+	case sub.readable(r):
+		return out.row(r, nil)
+	case matched:
 		return out.gone(r.Entity)
 	}
-	return out.row(r, nil)
+	return nil // it never saw the row
 }
 
 // readable reports whether the peer may see a row as it is.
