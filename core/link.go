@@ -174,7 +174,7 @@ const clockSlack = time.Minute
 func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	n, r := l.node, l.node.replica
 	p.id = m.Node
-	err := r.await(ctx, func(ctx context.Context, d *draft) error {
+	err := r.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
 		if r.peer != nil {
 			return fmt.Errorf("%w: another link is connected", ErrLimit)
 		}
@@ -188,7 +188,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 		d.meta(metaOffset, encodeUint(uint64(n.clock.Offset().Microseconds())))
 		d.meta(metaUser, []byte(m.User))
 		return nil
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -207,12 +207,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 func (r *replica) connected(p *peer) {
 	r.peer = p
 	if models := r.node.catalog.all(); len(models) > 0 {
-		p.register(models, func(err error) {
-			if err != nil {
-				r.node.status.update(func(s *Status) { s.LastError = err })
-				r.node.opts.Listener.failed("register", err)
-			}
-		})
+		r.tell(models)
 	}
 	for _, tx := range r.outbox.pending {
 		tx.sent = false
@@ -237,38 +232,54 @@ func (r *replica) register(ctx context.Context, models []*schema.Model) error {
 	n := r.node
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
-	grown := false
-	merged := make([]*schema.Model, 0, len(models))
+	grown := make(map[string]*schema.Model)
 	for _, m := range models {
-		if old, ok := n.catalog.get(m.Collection); ok {
-			next, more, err := schema.Merge(old, m)
+		old := grown[m.Collection]
+		if old == nil {
+			old, _ = n.catalog.get(m.Collection)
+		}
+		if old != nil {
+			merged, more, err := schema.Merge(old, m)
 			if err != nil {
 				return err
 			}
-			m, grown = next, grown || more
-		} else {
-			grown = true
+			if !more {
+				continue
+			}
+			m = merged
 		}
-		merged = append(merged, m)
+		grown[m.Collection] = m
 	}
-	if !grown {
+	if len(grown) == 0 {
 		return nil
 	}
-	for _, m := range merged {
-		n.catalog.put(m)
+	all := encodeModels(n.catalog.with(grown))
+	return r.await(ctx, &step{
+		stage: func(_ context.Context, d *draft) error { d.meta(metaModels, all); return nil },
+		done: func(err error) {
+			if err == nil {
+				r.registered(grown)
+			}
+		},
+	})
+}
+
+// registered, on the loop, makes models known that are stored.
+func (r *replica) registered(models map[string]*schema.Model) {
+	for _, m := range models {
+		r.node.catalog.put(m)
 	}
-	all := encodeModels(n.catalog.all())
-	if err := r.await(ctx, func(_ context.Context, d *draft) error { d.meta(metaModels, all); return nil }); err != nil {
-		return err
+	if r.peer != nil {
+		r.tell(values(models))
 	}
-	return n.loop.call(ctx, func() {
-		if r.peer != nil {
-			r.peer.register(merged, func(err error) {
-				if err != nil {
-					n.status.update(func(s *Status) { s.LastError = err })
-					n.opts.Listener.failed("register", err)
-				}
-			})
+}
+
+// tell, on the loop, tells the durable node of models.
+func (r *replica) tell(models []*schema.Model) {
+	r.peer.register(models, func(err error) {
+		if err != nil {
+			r.node.status.update(func(s *Status) { s.LastError = err })
+			r.node.opts.Listener.failed("register", err)
 		}
 	})
 }

@@ -925,7 +925,9 @@ func TestGreedyPeer(t *testing.T) {
 	for label, request := range map[string]func(i uint64, w *wire) proto.Frame{
 		"pings":         func(uint64, *wire) proto.Frame { return &proto.Ping{} },
 		"subscriptions": func(i uint64, _ *wire) proto.Frame { return &proto.Subscribe{Sub: i, Collection: "none"} },
-		"registrations": func(i uint64, _ *wire) proto.Frame { return &proto.Register{Request: i, Models: []*schema.Model{album}} },
+		"registrations": func(i uint64, _ *wire) proto.Frame {
+			return &proto.Register{Request: i, Models: []*schema.Model{album}}
+		},
 		"gets": func(i uint64, w *wire) proto.Frame {
 			return &proto.Get{Request: i, Collection: "album", Entities: []id.EntityID{{ULID: w.node.ULID}}}
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -495,7 +496,7 @@ func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Chan
 	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: make([]Change, len(changes))}
 	subs := slices.Collect(maps.Keys(q.mu.subs))
 	q.mu.Unlock()
-	slices.Sort(subs)
+	sort.Ints(subs)
 	for i, c := range changes {
 		kind := ChangeUpdated
 		switch c.Kind {

@@ -192,6 +192,9 @@ func (n *Node) System() (root id.EntityID, ok bool) { return n.system.get() }
 // WaitReady blocks until the node belongs to a system, the node is closed or ctx ends.
 func (n *Node) WaitReady(ctx context.Context) (err error) {
 	defer wrap(&err, "wait until ready")
+	if _, ok := n.system.get(); ok {
+		return nil
+	}
 	select {
 	case <-n.system.ready:
 		return nil
@@ -304,6 +307,9 @@ func (l *loop) runReleases() {
 // post hands f to the loop; it blocks while the queue is full, and reports false when
 // the node closes instead. It must not be called on the loop.
 func (l *loop) post(f func()) bool {
+	if l.run.ctx.Err() != nil {
+		return false // rather than the chance of a select
+	}
 	select {
 	case l.tasks <- f:
 		return true

@@ -444,10 +444,10 @@ func (n *Node) DismissRejection(ctx context.Context, tx id.TransactionID) (err e
 	if n.replica == nil {
 		return nil
 	}
-	return n.replica.await(ctx, func(_ context.Context, d *draft) error {
+	return n.replica.await(ctx, &step{stage: func(_ context.Context, d *draft) error {
 		list := slices.DeleteFunc(slices.Clone(d.outbox.rejections), func(r Rejection) bool { return r.Transaction == tx })
 		d.outbox.rejections = list
 		d.meta(metaRejections, encodeRejections(list))
 		return nil
-	})
+	}})
 }

@@ -367,7 +367,9 @@ func TestScopeAfterAnAbsence(t *testing.T) {
 	}
 	a, link := signedIn(t, server, "ann", core.Options{})
 	q, window := watch(t, a, "album", "ORDER BY name"), watch(t, a, "album", "ORDER BY name LIMIT 3")
-	eventually(t, "ten", func() bool { return len(q.Rows()) == 10 && q.Status() == core.QueryLive && window.Status() == core.QueryLive })
+	eventually(t, "ten", func() bool {
+		return len(q.Rows()) == 10 && q.Status() == core.QueryLive && window.Status() == core.QueryLive
+	})
 	link.Close()
 	eventually(t, "offline", func() bool { return a.Status().Connection == core.Offline })
 	for i, e := range rows {

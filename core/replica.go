@@ -175,9 +175,13 @@ func (r *replica) hand(ctx context.Context, s *step) error {
 }
 
 // await hands a step over and waits until it is done.
-func (r *replica) await(ctx context.Context, stage func(context.Context, *draft) error) error {
+func (r *replica) await(ctx context.Context, s *step) error {
 	outcome := make(chan error, 1)
-	if err := r.hand(ctx, &step{stage: stage, done: func(err error) { outcome <- err }}); err != nil {
+	waiting := &step{stage: s.stage, done: func(err error) {
+		s.finish(err)
+		outcome <- err
+	}}
+	if err := r.hand(ctx, waiting); err != nil {
 		return err
 	}
 	select {
@@ -557,9 +561,9 @@ func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) er
 // commit stores an own transaction with its outbox entry, and shows it.
 func (r *replica) commit(ctx context.Context, tx id.TransactionID, events []*proto.Event) (*Receipt, error) {
 	receipt := newReceipt(r.node, tx)
-	err := r.await(ctx, func(ctx context.Context, d *draft) error {
+	err := r.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
 		return d.commit(ctx, &pendingTx{tx: tx, events: events}, receipt)
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

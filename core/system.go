@@ -92,13 +92,18 @@ func (c *catalog) saw(models []*schema.Model) {
 }
 
 // all returns the models in order of their collections.
-func (c *catalog) all() []*schema.Model {
+func (c *catalog) all() []*schema.Model { return c.with(nil) }
+
+// with is all, with some models in place of those known for their collections.
+func (c *catalog) with(others map[string]*schema.Model) []*schema.Model {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
-	list := make([]*schema.Model, 0, len(c.mu.models))
-	for _, m := range c.mu.models {
-		list = append(list, m)
+	list := values(others)
+	for name, m := range c.mu.models {
+		if others[name] == nil {
+			list = append(list, m)
+		}
 	}
+	c.mu.RUnlock()
 	sort.Slice(list, func(i, j int) bool { return list[i].Collection < list[j].Collection })
 	return list
 }
