@@ -96,6 +96,8 @@ test('where there are no shared workers, one tab runs the node for all, and anot
   await one.shows('By one', 'By two');
 
   await one.page.close(); // which ran the node
+  // What is under way when a leader dies is rejected as closed, so the heir must have taken over.
+  await until('the heir runs the node', () => two.page.workers().length === 1);
   await two.shows('By one', 'By two');
   await two.status('live');
   await two.add('By the heir');
