@@ -59,7 +59,6 @@ func unreachable(context.Context) (connectors.Conn, error) { return nil, errNetw
 
 // byHand is a durable node that a test plays by hand.
 type byHand struct {
-	*wire
 	id     id.NodeID
 	system id.EntityID
 	ahead  time.Duration // of its clock
@@ -480,7 +479,7 @@ func TestClockOffset(t *testing.T) {
 		wrong := &byHand{id: server.ID(), system: must2(server.System()), ahead: 90 * time.Minute}
 		link := a.Dial(wrong.accept(t, func(w *wire) { wrong.welcome(w) }), core.DialOptions{})
 		synctest.Wait()
-		ahead := func(n *core.Node) time.Duration { return n.Now().Sub(time.Now()).Round(time.Second) }
+		ahead := func(n *core.Node) time.Duration { return time.Until(n.Now()).Round(time.Second) }
 		if ahead(a) != 90*time.Minute {
 			t.Fatalf("learnt %v", ahead(a))
 		}

@@ -101,7 +101,7 @@ func TestCorrectEndsALargeLead(t *testing.T) {
 				t.Errorf("%v ahead: %x follows %x", lead, next, ahead)
 			}
 			if lead > time.Minute && next.Time().After(time.Now()) {
-				t.Errorf("%v ahead: still %v", lead, next.Time().Sub(time.Now()))
+				t.Errorf("%v ahead: still %v", lead, time.Until(next.Time()))
 			}
 			if got := c.Next(ahead); got <= ahead {
 				t.Errorf("%x comes after %x", got, ahead)
