@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -21,6 +22,19 @@ func (b *backoff) next() time.Duration {
 		b.last = min(2*b.last, b.limits.MaxBackoff)
 	}
 	return b.last/2 + rand.N(b.last/2+1)
+}
+
+// later runs f on the loop after a pause.
+func (n *Node) later(pause time.Duration, f func()) {
+	n.run.start(func(ctx context.Context) {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			n.loop.post(f)
+		case <-ctx.Done():
+		}
+	})
 }
 
 // reset begins again with the shortest pause.

@@ -14,6 +14,7 @@ import (
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -963,4 +964,56 @@ func TestGreedyPeer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnswerInPartsDoesNotBringBack: rows of a long answer are shown together at its end,
+// as they are then: what was changed or deleted here meanwhile is not shown as it came.
+func TestAnswerInPartsDoesNotBringBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		conns, subscribed := make(chan *wire, 1), make(chan *proto.Subscribe, 2)
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		a.Dial(s.accept(t, func(w *wire) {
+			s.welcome(w)
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				f, _ := proto.DecodeFrame(b)
+				if m, ok := f.(*proto.Subscribe); ok {
+					subscribed <- m
+				}
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		q := watch(t, a, "album", "year > 0 ORDER BY year")
+		other := record(t, watch(t, a, "album", "year = 77"))
+		r := record(t, q)
+		sub := <-subscribed
+		w.node = s.id
+		var rows []proto.Row
+		for i := range 4 {
+			e := w.creation("album", with("name", fmt.Sprint(i), "year", i+1))
+			rows = append(rows, proto.Row{Entity: e.Entity, Rev: 1, State: must(entity.Apply(nil, e))})
+		}
+		w.send(&proto.Rows{Sub: sub.Sub, Collection: "album", Complete: true, Rows: rows[:3]})
+		synctest.Wait()
+		r.want()
+		remove(t, a, "album", rows[0].Entity)
+		put(t, a, "album", rows[1].Entity, "year", 77)
+		r.want("added 1")
+		other.want("added 1")
+		put(t, a, "album", rows[1].Entity, "year", 5)
+		other.want("removed 1")
+		w.send(&proto.Rows{Sub: sub.Sub, Collection: "album", Complete: true, Rows: rows[3:], Done: true})
+		synctest.Wait()
+		if got := rowNames(q, "name"); got != "2 3 1" || r.shown() != got {
+			t.Errorf("shows %q, by change sets %q", got, r.shown())
+		}
+	})
 }

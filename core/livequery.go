@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -341,18 +340,10 @@ func (q *LiveQuery) again(cause error) {
 	}
 	q.filling, q.began, q.buffer = true, false, nil
 	q.generation++
-	generation, pause := q.generation, q.backoff.next()
-	q.node.run.start(func(ctx context.Context) {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			q.node.loop.post(func() {
-				if generation == q.generation {
-					q.start()
-				}
-			})
-		case <-ctx.Done():
+	generation := q.generation
+	q.node.later(q.backoff.next(), func() {
+		if generation == q.generation {
+			q.start()
 		}
 	})
 }

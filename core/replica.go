@@ -473,7 +473,7 @@ func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.
 	if next != nil {
 		change.Rev = next.Rev
 	} else if before != nil {
-		change.Rev = before.Rev
+		change.Rev = max(before.Rev, d.floor)
 	}
 	if d.hold {
 		d.held = append(d.held, change)

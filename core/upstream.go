@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -31,7 +32,9 @@ type upstream struct {
 
 	number   uint64                   // on the present connection; 0 while not subscribed
 	answered bool                     // the answer is complete on the present connection
+	asked    int                      // requests for rows that it did not name; it is not complete before
 	err      error                    // the durable node refuses it
+	backoff  backoff                  // of asking again where it cannot answer
 	held     []reactor.Change         // by the answer so far, to be published with its end
 	complete bool                     // the answer lists every row
 	listed   map[id.EntityID]struct{} // the rows that it lists
@@ -85,7 +88,7 @@ func (r *replica) attach(q *LiveQuery) {
 	key := q.collection + "\n" + sel.Key()
 	up := r.upstreams.byKey[key]
 	if up == nil {
-		up = &upstream{key: key, collection: q.collection, sel: sel, queries: make(map[*LiveQuery]struct{})}
+		up = &upstream{key: key, collection: q.collection, sel: sel, queries: make(map[*LiveQuery]struct{}), backoff: backoff{limits: &r.node.limits}}
 		r.upstreams.byKey[key] = up
 	}
 	up.queries[q] = struct{}{}
@@ -133,6 +136,14 @@ func (u *upstreams) find(key string) int {
 // is stored with the next position.
 func (u *upstreams) open(up *upstream) { u.set(up.hashed(), 0) }
 
+// drop forgets how far a selection was in step.
+func (u *upstreams) drop(up *upstream) {
+	if i := u.find(up.hashed()); i >= 0 && u.cursors[i].seq == 0 {
+		u.cursors = slices.Delete(u.cursors, i, i+1)
+		u.dirty = true
+	}
+}
+
 // close notes up to where a selection was in step.
 func (u *upstreams) close(up *upstream) {
 	switch i := u.find(up.hashed()); {
@@ -171,9 +182,39 @@ func (u *upstreams) disconnected() {
 func (r *replica) release(up *upstream) {
 	held := up.held
 	up.held, up.listed, up.complete = nil, nil, false
-	if len(held) > 0 {
-		r.node.publish(&reactor.Transaction{Changes: coalesce(held)})
+	if len(held) == 0 {
+		return
 	}
+	changes, err := heldBack(held, func(e id.EntityID) (*proto.Record, error) { return r.node.record(r.node.run.ctx, e) })
+	if err != nil {
+		r.node.opts.Listener.failed("release", err)
+		return // the next answer brings it
+	}
+	r.node.publish(&reactor.Transaction{Changes: changes})
+}
+
+// heldBack returns what to publish of changes that were held back: from the states that
+// were shown meanwhile to what the entities are now. An entity that was changed by others
+// in between is named once for each state that was shown.
+func heldBack(held []reactor.Change, now func(id.EntityID) (*proto.Record, error)) ([]reactor.Change, error) {
+	unseen := make(map[id.EntityID]*proto.Record, len(held)) // the states that were not shown
+	out := make([]reactor.Change, 0, len(held))
+	for _, c := range held {
+		before, again := unseen[c.Entity]
+		unseen[c.Entity] = c.After
+		if again && before == c.Before {
+			continue
+		}
+		record, err := now(c.Entity)
+		if err != nil {
+			return nil, err
+		}
+		if c.Stored, c.After = record, visible(record); record != nil {
+			c.Rev = max(c.Rev, record.Rev)
+		}
+		out = append(out, c)
+	}
+	return out, nil
 }
 
 // buffered appends a change to those that wait for a first scan. What waits is bounded by
@@ -212,7 +253,7 @@ func (r *replica) subscribe(up *upstream) {
 	if m.After == 0 {
 		m.Known = r.known(up)
 	}
-	up.number, up.answered, up.complete = m.Sub, false, false
+	up.number, up.answered, up.asked, up.complete = m.Sub, false, 0, false
 	up.listed = make(map[id.EntityID]struct{})
 	r.peer.subs[m.Sub] = up
 	r.peer.out.must(m)
@@ -249,19 +290,30 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
 		}
 	}
 	if up == nil {
-		d.current.Changes = append(d.current.Changes, coalesce(d.held)...)
-		return nil
+		return d.publishHeld(ctx, d.held)
 	}
 	held := up.held
 	d.undo = append(d.undo, func() { up.held = held })
 	d.edits++
 	up.list(m)
-	up.held = append(slices.Clip(held), d.held...)
-	if m.Done {
-		d.current.Changes = append(d.current.Changes, coalesce(up.held)...)
-		up.held = nil
+	up.held = append(held, d.held...)
+	if !m.Done {
+		return nil
 	}
-	return nil
+	defer func() { up.held = nil }()
+	return d.publishHeld(ctx, up.held)
+}
+
+func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
+	changes, err := heldBack(held, func(e id.EntityID) (*proto.Record, error) {
+		rec, err := d.record(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		return rec.now, nil
+	})
+	d.current.Changes = append(d.current.Changes, changes...)
+	return err
 }
 
 // list notes what a complete answer names.
@@ -310,19 +362,28 @@ func (r *replica) answered(up *upstream) {
 	stale := r.stale(up)
 	up.listed, up.complete = nil, false
 	if len(stale) == 0 {
-		r.live(up)
+		if up.asked == 0 {
+			r.live(up)
+		}
 		return
 	}
-	number := up.number
-	r.peer.ask(up.collection, stale, func(err error) {
-		if up.number == number && err == nil {
-			r.live(up)
+	p, number := r.peer, up.number
+	up.asked++
+	p.ask(up.collection, stale, func(err error) {
+		switch {
+		case err != nil:
+			p.lose(fmt.Errorf("rows that were asked for: %w", err))
+		case up.number == number:
+			if up.asked--; up.asked == 0 {
+				r.live(up)
+			}
 		}
 	})
 }
 
 func (r *replica) live(up *upstream) {
-	up.answered = true
+	up.answered, up.err = true, nil
+	up.backoff.reset()
 	if up.sel.Limit < 0 {
 		r.upstreams.open(up)
 		r.peer.confirm()
@@ -360,12 +421,24 @@ func anyListed(rows []*proto.Record, listed map[id.EntityID]struct{}) bool {
 	return slices.ContainsFunc(rows, func(r *proto.Record) bool { _, ok := listed[r.Entity]; return ok })
 }
 
-// refused takes the durable node's word that it does not serve a subscription.
+// refused takes the durable node's word that it does not serve a subscription. Where that
+// is not about the subscription, it asks again after a pause.
 func (r *replica) refused(up *upstream, err error) {
-	up.err = err
+	up.err, up.answered = err, false
+	r.upstreams.drop(up)
 	for q := range up.queries {
 		q.setStatus(QueryError, err)
 	}
+	if !temporary(KindOf(err)) {
+		return
+	}
+	p, number := r.peer, up.number
+	r.node.later(up.backoff.next(), func() {
+		if r.peer == p && up.number == number && r.upstreams.byKey[up.key] == up {
+			delete(p.subs, number)
+			r.subscribe(up)
+		}
+	})
 }
 
 // update takes a transaction of the durable node's feed.

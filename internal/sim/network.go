@@ -18,6 +18,7 @@ type Faults struct {
 	Cut       float64       // the connection breaks, and what is under way is lost
 	Duplicate float64       // the frame arrives twice
 	Delay     time.Duration // a frame takes up to this long
+	Queue     int           // frames that a connection holds each way; 0 is the connector's default
 }
 
 // Network makes faulty connections. Its randomness is its own, so that a seed decides
@@ -89,13 +90,13 @@ func (d *faultyDialer) String() string { return "sim" }
 
 func (d *faultyDialer) Dial(ctx context.Context) (connectors.Conn, error) {
 	d.net.mu.Lock()
-	down := d.net.down
+	down, queue := d.net.down, d.net.faults.Queue
 	d.net.mu.Unlock()
 	server := d.server()
 	if down || server == nil {
 		return nil, errDown
 	}
-	conn, err := local.NewDialer(server, local.Options{}).Dial(ctx)
+	conn, err := local.NewDialer(server, local.Options{Queue: queue}).Dial(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ var scenarios = map[string]Plan{
 	"slow":     {Clients: 3, Steps: 120, Faults: Faults{Delay: 2 * time.Second}},
 	"lossy":    {Clients: 3, Steps: 150, Faults: Faults{Cut: 0.02, Duplicate: 0.05, Delay: 100 * time.Millisecond}},
 	"shuffled": {Clients: 4, Steps: 150, Faults: Faults{Cut: 0.005, Duplicate: 0.1, Delay: 20 * time.Second}},
+	"narrow":   {Clients: 3, Steps: 150, Send: 3, Faults: Faults{Cut: 0.01, Delay: time.Second, Queue: 1}},
+	"disks":    {Clients: 3, Steps: 150, Disks: 0.03, Faults: Faults{Cut: 0.005, Delay: 100 * time.Millisecond}},
 }
 
 // TestSystemsConverge holds convergence, durability, rollback and live results under

@@ -25,6 +25,8 @@ type Plan struct {
 	Clients int
 	Steps   int
 	Faults  Faults
+	Disks   float64 // the probability that a call of any node's storage fails
+	Send    int     // frames that the durable node queues for a client; 0 is its default
 }
 
 // Model is what the simulated applications keep.
@@ -42,6 +44,7 @@ type system struct {
 	plan    Plan
 	rnd     *rand.Rand
 	net     *Network
+	disks   *Disks
 	disk    *memory.Disk
 	clients []*client
 	notes   []id.EntityID
@@ -62,7 +65,7 @@ type client struct {
 	system  *system
 	disk    *memory.Disk
 	node    *core.Node
-	queries []*core.LiveQuery
+	queries []*core.LiveQuery // nil where a selection is not open
 
 	mu     sync.Mutex
 	shown  [][]id.EntityID // of each query, by its change sets
@@ -93,7 +96,7 @@ func (refusing) Write(_ policy.Principal, w policy.Write) error {
 // inside a synctest bubble.
 func Run(ctx context.Context, plan Plan) error {
 	s := &system{plan: plan, rnd: rand.New(rand.NewPCG(plan.Seed, 2)), disk: memory.NewDisk(),
-		net: NewNetwork(plan.Seed, plan.Faults), acked: make(map[id.TransactionID]write)}
+		net: NewNetwork(plan.Seed, plan.Faults), disks: NewDisks(plan.Seed, plan.Disks), acked: make(map[id.TransactionID]write)}
 	defer s.close()
 	if err := s.start(ctx); err != nil {
 		return err
@@ -105,6 +108,7 @@ func Run(ctx context.Context, plan Plan) error {
 		}
 		s.clients = append(s.clients, c)
 	}
+	s.disks.Switch(true)
 	for range plan.Steps {
 		if err := s.step(ctx); err != nil {
 			return err
@@ -124,7 +128,8 @@ func (s *system) close() {
 
 // start opens the durable node over what its disk holds.
 func (s *system) start(ctx context.Context) error {
-	n, err := core.Open(ctx, core.Options{Engine: s.disk.Open(), Durable: true, Policy: refusing{policy.Permissive()}})
+	n, err := core.Open(ctx, core.Options{Engine: s.disks.Wrap(s.disk.Open()), Durable: true,
+		Policy: refusing{policy.Permissive()}, Limits: core.Limits{SendQueue: s.plan.Send}})
 	if err != nil {
 		return err
 	}
@@ -137,9 +142,9 @@ func (s *system) start(ctx context.Context) error {
 	return n.Register(ctx, Model)
 }
 
-// start opens a client over what its disk holds.
+// start opens a client over what its disk holds, and some of the selections.
 func (c *client) start(ctx context.Context) error {
-	n, err := core.Open(ctx, core.Options{Engine: c.disk.Open()})
+	n, err := core.Open(ctx, core.Options{Engine: c.system.disks.Wrap(c.disk.Open())})
 	if err != nil {
 		return err
 	}
@@ -155,8 +160,12 @@ func (c *client) start(ctx context.Context) error {
 		}
 		return c.system.server
 	}), core.DialOptions{})
-	c.queries, c.shown = nil, make([][]id.EntityID, len(selections))
+	c.queries, c.shown = make([]*core.LiveQuery, len(selections)), make([][]id.EntityID, len(selections))
+	first := c.system.rnd.IntN(len(selections))
 	for i, text := range selections {
+		if i != first && c.system.rnd.IntN(2) == 0 {
+			continue
+		}
 		sel, err := ankql.Parse(text)
 		if err != nil {
 			return err
@@ -166,7 +175,7 @@ func (c *client) start(ctx context.Context) error {
 			return err
 		}
 		q.Subscribe(func(set *core.ChangeSet) { c.follow(i, set) })
-		c.queries = append(c.queries, q)
+		c.queries[i] = q
 	}
 	return nil
 }
@@ -198,8 +207,12 @@ func (s *system) step(ctx context.Context) error {
 		s.net.Partition()
 		time.AfterFunc(time.Duration(s.rnd.Int64N(int64(30*time.Second))), s.net.Join)
 	case roll < 5:
+		s.disks.Switch(false) // whoever cannot start is no part of the system
+		defer s.disks.Switch(true)
 		return s.restartServer(ctx)
 	case roll < 8:
+		s.disks.Switch(false)
+		defer s.disks.Switch(true)
 		c := s.clients[s.rnd.IntN(len(s.clients))]
 		c.node.Close()
 		return c.start(ctx)
@@ -245,6 +258,8 @@ func (s *system) edit(ctx context.Context) error {
 	switch core.KindOf(err) {
 	case core.KindDenied, core.KindNotFound:
 		return nil // refused, or made on top of something that was meanwhile
+	case core.KindStorage, core.KindQuota:
+		return nil // the disk; whether it happened may be unknown
 	}
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
@@ -288,7 +303,7 @@ func (s *system) change(ctx context.Context, tx *core.Tx) (created id.EntityID, 
 		err = tx.Set(ctx, "note", e, []proto.Field{{Name: "rank", Value: value.Int(s.rnd.Int64N(100))}})
 	}
 	switch core.KindOf(err) {
-	case core.KindNotFound, core.KindOffline, core.KindDeadline:
+	case core.KindNotFound, core.KindOffline, core.KindDeadline, core.KindStorage:
 		return created, nil // it is not here, or gone
 	}
 	return created, err
@@ -297,6 +312,7 @@ func (s *system) change(ctx context.Context, tx *core.Tx) (created id.EntityID, 
 // settle heals everything, waits until nothing moves, and checks what must hold then.
 func (s *system) settle(ctx context.Context) error {
 	s.net.Heal()
+	s.disks.Switch(false)
 	calm := 0 // seconds; what is under way arrives within a few
 	for range 600 {
 		time.Sleep(time.Second)
@@ -313,7 +329,7 @@ func (s *system) settle(ctx context.Context) error {
 			return fmt.Errorf("client %d does not settle: %v, %d pending, %v", i, st.Connection, st.Pending, st.LastError)
 		}
 		for j, q := range c.queries {
-			if q.Status() != core.QueryLive {
+			if q != nil && q.Status() != core.QueryLive {
 				return fmt.Errorf("client %d, query %q does not settle: %v, %v", i, selections[j], q.Status(), q.Err())
 			}
 		}
@@ -327,7 +343,7 @@ func (s *system) quiet() bool {
 			return false
 		}
 		for _, q := range c.queries {
-			if q.Status() != core.QueryLive {
+			if q != nil && q.Status() != core.QueryLive {
 				return false
 			}
 		}
@@ -349,6 +365,9 @@ func (s *system) check(ctx context.Context) error {
 			followed, err := c.followed(i)
 			if err != nil {
 				return fmt.Errorf("client %d: %w", j, err)
+			}
+			if c.queries[i] == nil {
+				continue
 			}
 			if err := same(c.queries[i].Rows(), want, followed); err != nil {
 				return fmt.Errorf("client %d, query %q: %w", j, text, err)
