@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/core/value"
 )
 
@@ -80,45 +80,16 @@ func TestOrder(t *testing.T) { // 172 to 197, as far as this package goes
 
 // TestSortKeysOrderAsValuesDo: keys compare as the values, NULLs and ids do, one by one.
 func TestSortKeysOrderAsValuesDo(t *testing.T) {
-	g := newGenerator(5)
+	g := randomWorld(5)
+	g.Fill("album", 60)
+	rows := g.World.Live("album")
 	for range 3000 {
-		s := g.selection(0)
-		a, b := g.album(), g.album()
-		ea, eb := entity(byte(g.IntN(3))), entity(byte(g.IntN(3)))
-		want := compareRows(s, a, b)
-		if want == 0 {
-			want = ea.Compare(eb.ULID)
-		}
-		got := bytes.Compare(s.AppendSortKey(nil, a, ea), s.AppendSortKey(nil, b, eb))
-		if got != want {
+		s := g.Selection("album")
+		a, b := ankqltest.Pick(g, rows...), ankqltest.Pick(g, rows...)
+		want := g.World.Compare(s, a, b)
+		got := bytes.Compare(s.AppendSortKeyWith(nil, a, a.ID, g.World), s.AppendSortKeyWith(nil, b, b.ID, g.World))
+		if cmp.Compare(want, 0) != got {
 			t.Fatalf("%s of\n%v and\n%v: got %d, want %d", s, a, b, got, want)
 		}
 	}
-}
-
-func compareRows(s *ankql.Selection, a, b row) int {
-	for _, key := range s.Order {
-		f := &ankql.Field{Path: key.Path}
-		va, vb := oracle{row: a}.field(f), oracle{row: b}.field(f)
-		c := cmp.Compare(nullRank(va, key), nullRank(vb, key))
-		if c == 0 {
-			if c = value.Compare(va, vb); key.Desc {
-				c = -c
-			}
-		}
-		if c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-func nullRank(v value.Value, o ankql.Order) int {
-	switch {
-	case !v.IsNull():
-		return 0
-	case o.Nulls == ankql.NullsFirst || o.Nulls == ankql.NullsDefault && o.Desc:
-		return -1
-	}
-	return 1
 }
