@@ -95,6 +95,7 @@ examples/react-app/dist/index.html: $(call sources,examples/react-app) react/dis
 .PHONY: test
 test: setup ## everything that must hold, cheap first: the targets below, then a summary
 	@scripts/chromium >/dev/null
+	@scripts/postgres >/dev/null
 	@scripts/test
 
 .PHONY: lint
@@ -129,6 +130,7 @@ check-ts: build-react ## types and linter of all TypeScript
 .PHONY: test-go
 test-go: ## Go tests, native
 	@scripts/chromium >/dev/null
+	@scripts/postgres >/dev/null
 	@$(GO_TEST) $$($(GO) list ./... | grep -v /internal/lint$$) | $(TALLY) -name go
 
 .PHONY: test-wasm

@@ -38,7 +38,7 @@ var sideways = map[string]string{
 // and they may import whatever they test.
 var kits = []string{
 	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "core/property/propertytest", "connectors/connectortest",
-	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim",
+	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim", "internal/pgtest",
 	"internal/wasmstrip",
 }
 

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package pgtest
+
+import "syscall"
+
+// endWithParent does nothing: only Linux can.
+func endWithParent(*syscall.SysProcAttr) {}
