@@ -24,7 +24,8 @@ type Order struct {
 	Nulls NullsOrder
 
 	at      position
-	targets []string // as Field.Targets
+	typ     schema.Type // as Field.Type
+	targets []string    // as Field.Targets
 }
 
 // NullsOrder says where NULL sorts.
@@ -44,6 +45,9 @@ func (o Order) NullsFirst() bool {
 	}
 	return o.Nulls == NullsFirst
 }
+
+// FollowsReferences reports whether the path of a checked order leads out of the entity.
+func (o Order) FollowsReferences() bool { return len(o.targets) > 0 }
 
 // KeyOrder returns o in the terms of package value's key encoding.
 func (o Order) KeyOrder() value.KeyOrder {

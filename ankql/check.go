@@ -279,7 +279,7 @@ func (c *checker) order(o Order) (Order, error) {
 	if err != nil {
 		return o, err
 	}
-	o.Path, o.targets = f.Path, f.Targets
+	o.Path, o.typ, o.targets = f.Path, f.Type, f.Targets
 	return o, nil
 }
 

@@ -73,3 +73,21 @@ func ExampleCondition_Not() {
 	fmt.Println(e, err)
 	// Output: name NOT LIKE 'Live%' <nil>
 }
+
+// Pages of a list that goes on changing: a cursor is a position in the order, and what
+// comes and goes elsewhere does not move it.
+func ExampleSelection_After() {
+	s, _ := ankql.Parse("format = 'lp' ORDER BY name LIMIT 50")
+	checked, _ := s.Check(albumModel)
+	lastShown := row{"name": value.String("Drones")}
+	text := checked.Cursor(lastShown, entity(1), nil).String() // for a URL, say
+
+	cursor, _ := ankql.ParseCursor(text)
+	next, err := checked.After(cursor)
+	fmt.Println(next, err)
+	_, err = next.Reversed().After(cursor)
+	fmt.Println(err)
+	// Output:
+	// format = 'lp' AND (name > 'Drones' OR name IS NULL OR name = 'Drones' AND id > '0000000000000G200000000000') ORDER BY name LIMIT 50 <nil>
+	// ankql: no cursor of this order: it was made with another ORDER BY
+}

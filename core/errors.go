@@ -153,6 +153,7 @@ var kindsOf = []struct {
 	{proto.ErrStructure, KindInvalid}, {proto.ErrMonotone, KindInvalid}, {proto.ErrTampered, KindInvalid},
 	{proto.ErrNotCanonical, KindInvalid}, {proto.ErrFrameType, KindInvalid}, {id.ErrFormat, KindInvalid},
 	{property.ErrOperation, KindInvalid}, {value.ErrJSON, KindInvalid}, {msgpack.ErrTooDeep, KindTooLarge},
+	{ankql.ErrCursor, KindSelection},
 	{msgpack.ErrTruncated, KindInvalid}, {msgpack.ErrType, KindInvalid}, {msgpack.ErrTrailing, KindInvalid},
 }
 
