@@ -2,6 +2,7 @@ package resultset
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"sort"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Slack is how many rows behind its end a window of the given limit holds.
-func Slack(limit int) int { return max(16, limit/4) }
+func Slack(limit int) int { return min(max(16, limit/4), math.MaxInt-limit) }
 
 // Set is the ordered rows of a selection.
 type Set struct {
