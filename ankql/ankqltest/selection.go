@@ -2,6 +2,7 @@ package ankqltest
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -229,7 +230,7 @@ func (g *Gen) Selection(collection string) *ankql.Selection {
 		}
 	}
 	if !g.NoLimit && g.chance(2) {
-		q = q.Take(Pick(g, 0, 1, 2, 3, 4, 5, 7, 10, 100))
+		q = q.Take(Pick(g, 0, 1, 2, 3, 4, 5, 7, 10, 100, math.MaxInt))
 	}
 	return g.Check(collection, q)
 }

@@ -1,0 +1,296 @@
+package core_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
+	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// story is a run of random transactions against random live queries, and the world as it
+// ought to be. Live equals recomputed: after each transaction every result is what the naive
+// answer is, and its change sets lead there.
+type story struct {
+	t    *testing.T
+	g    *ankqltest.Gen
+	open []*followed
+	last []string // the operations of the last transaction, for a failure
+}
+
+// followed is a live query and what its change sets add up to.
+type followed struct {
+	q          *core.LiveQuery
+	collection string
+	sel        *ankql.Selection
+	before     []id.EntityID // the rows at the last check
+
+	mu   sync.Mutex
+	rows []*core.View
+	sets []*core.ChangeSet // with changes, since the last check
+	bad  string            // a change set that does not fit
+}
+
+// follow takes in a change set as a receiver does.
+func (f *followed) follow(set *core.ChangeSet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(set.Changes) == 0 {
+		return
+	}
+	f.sets = append(f.sets, set)
+	for _, c := range set.Changes {
+		if f.bad == "" {
+			f.bad = f.apply(c)
+		}
+	}
+}
+
+// apply returns what is wrong with a change.
+func (f *followed) apply(c core.Change) string {
+	named := fmt.Sprintf("%v %s from %d to %d", c.Kind, c.Entity, c.From, c.To)
+	if (c.Kind == core.ChangeRemoved) != (c.View == nil) || (c.View == nil) != (c.To < 0) || (c.Kind == core.ChangeUpdated || c.View == nil) != (c.From >= 0) {
+		return named + " contradicts itself"
+	}
+	if c.From >= 0 {
+		if c.From >= len(f.rows) || f.rows[c.From].ID() != c.Entity {
+			return named + " takes away another row"
+		}
+		f.rows = slices.Delete(f.rows, c.From, c.From+1)
+	}
+	if c.To >= 0 {
+		if c.To > len(f.rows) || c.View.ID() != c.Entity {
+			return named + " puts a row where there is no place"
+		}
+		f.rows = slices.Insert(f.rows, c.To, c.View)
+	}
+	return ""
+}
+
+// tell forgets the change sets so far and returns them.
+func (f *followed) tell() ([]*core.ChangeSet, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sets := f.sets
+	f.sets = nil
+	return sets, f.bad
+}
+
+func (f *followed) shown() []*core.View {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.rows)
+}
+
+// watch opens a live query; now and then one that is open already.
+func (s *story) watch(n *core.Node) *followed {
+	s.t.Helper()
+	collection := ankqltest.Pick(s.g, s.g.World.Models.Collections()...)
+	f := &followed{collection: collection, sel: s.g.Selection(collection)}
+	if len(s.open) > 0 && s.g.IntN(5) == 0 {
+		same := ankqltest.Pick(s.g, s.open...)
+		f.collection, f.sel = same.collection, same.sel
+	}
+	q, err := anonymous(n).Query(f.collection, f.sel)
+	if err != nil {
+		s.t.Fatalf("%s over %s: %v", f.sel, f.collection, err)
+	}
+	f.q = q
+	s.t.Cleanup(q.Close)
+	q.Subscribe(f.follow)
+	s.open = append(s.open, f)
+	return f
+}
+
+// browse opens, closes or changes a live query.
+func (s *story) browse(n *core.Node) {
+	s.t.Helper()
+	i := s.g.IntN(len(s.open))
+	switch f := s.open[i]; s.g.IntN(6) {
+	case 0:
+		s.watch(n)
+	case 1:
+		f.q.Close()
+		s.open = slices.Delete(s.open, i, i+1)
+		s.watch(n)
+	case 2, 3:
+		f.sel = s.g.Selection(f.collection)
+		if err := f.q.SetSelection(s.t.Context(), f.sel); err != nil {
+			s.t.Fatalf("%s over %s: %v", f.sel, f.collection, err)
+		}
+	}
+}
+
+// change commits a random transaction, and returns the entities that it concerns. The world
+// is changed too.
+func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *core.Receipt) {
+	s.t.Helper()
+	tx := anonymous(n).Begin()
+	touched, s.last = map[id.EntityID]bool{}, nil
+	for range 1 + s.g.IntN(4) {
+		op := s.g.Op()
+		e, err := carryOut(s.t, tx, op)
+		if err != nil {
+			s.t.Fatalf("%s: %v", op, err)
+		}
+		s.g.World.Do(op, e)
+		touched[e] = true
+		op.Entity = e
+		s.last = append(s.last, op.String())
+	}
+	r, err := tx.Commit(s.t.Context())
+	if err != nil {
+		s.t.Fatalf("%s: %v", strings.Join(s.last, "\n"), err)
+	}
+	return touched, r
+}
+
+func carryOut(t *testing.T, tx *core.Tx, op ankqltest.Op) (id.EntityID, error) {
+	var set []proto.Field
+	for _, name := range slices.Sorted(maps.Keys(op.Set)) {
+		set = append(set, proto.Field{Name: name, Value: op.Set[name]})
+	}
+	switch op.Kind {
+	case ankqltest.Create:
+		return tx.Create(t.Context(), op.Collection, set)
+	case ankqltest.Edit:
+		return op.Entity, tx.Set(t.Context(), op.Collection, op.Entity, set)
+	case ankqltest.Delete:
+		return op.Entity, tx.Delete(t.Context(), op.Collection, op.Entity)
+	}
+	return op.Entity, tx.Restore(t.Context(), op.Collection, op.Entity)
+}
+
+// check holds every open query against the world. Where touched is not nil, a transaction
+// was committed since the last check, and nothing else was done: it makes one change set
+// of each result that it changes, which names nothing else.
+func (s *story) check(touched map[id.EntityID]bool) {
+	s.t.Helper()
+	for _, f := range s.open {
+		if problem := s.problem(f, s.g.World, touched); problem != "" {
+			s.t.Fatalf("%s over %s (%v): %s\nafter\n%s", f.sel, f.collection, f.q.Status(), problem, strings.Join(s.last, "\n"))
+		}
+	}
+}
+
+// problem returns what is wrong with a live query.
+func (s *story) problem(f *followed, w *ankqltest.World, touched map[id.EntityID]bool) string {
+	sets, bad := f.tell()
+	if bad != "" {
+		return bad
+	}
+	want := w.Fetch(f.collection, f.sel)
+	if problem := differ(w, "shows", f.q.Rows(), want); problem != "" {
+		return problem
+	}
+	if problem := differ(w, "tells of", f.shown(), want); problem != "" {
+		return problem
+	}
+	before := f.before
+	f.before = nil
+	for _, r := range want {
+		f.before = append(f.before, r.ID)
+	}
+	if touched == nil {
+		return ""
+	}
+	if len(sets) > 1 {
+		return fmt.Sprintf("%d change sets for one transaction", len(sets))
+	}
+	if len(sets) == 1 {
+		return superfluous(sets[0], before, f.before, touched)
+	}
+	return ""
+}
+
+// superfluous returns which change a set need not have named.
+func superfluous(set *core.ChangeSet, before, after []id.EntityID, touched map[id.EntityID]bool) string {
+	for _, c := range set.Changes {
+		had, has := slices.Contains(before, c.Entity), slices.Contains(after, c.Entity)
+		if !touched[c.Entity] && had == has {
+			return fmt.Sprintf("%v %s, which did not change", c.Kind, c.Entity)
+		}
+		if c.Kind == core.ChangeInitial {
+			return fmt.Sprintf("%v %s by a transaction", c.Kind, c.Entity)
+		}
+	}
+	return ""
+}
+
+// differ returns how rows differ from those that ought to be.
+func differ(w *ankqltest.World, verb string, got []*core.View, want []*ankqltest.Row) string {
+	if !slices.EqualFunc(got, want, func(v *core.View, r *ankqltest.Row) bool { return v.ID() == r.ID }) {
+		var ids, expected []string
+		for _, v := range got {
+			ids = append(ids, v.ID().String())
+		}
+		for _, r := range want {
+			expected = append(expected, r.String())
+		}
+		return fmt.Sprintf("%s\n %s\nwant\n %s", verb, strings.Join(ids, "\n "), strings.Join(expected, "\n "))
+	}
+	for i, v := range got {
+		for _, p := range w.Models[v.Collection()].Properties {
+			if v.Field(p.Name) != want[i].Field(p.Name) {
+				return fmt.Sprintf("%s %s of %s as %s, want %s", verb, p.Name, v.ID(), v.Field(p.Name), want[i].Field(p.Name))
+			}
+		}
+	}
+	return ""
+}
+
+// registerAll registers the world's models.
+func registerAll(t *testing.T, n *core.Node, w *ankqltest.World) {
+	t.Helper()
+	for _, c := range w.Models.Collections() {
+		if err := n.Register(t.Context(), w.Models[c]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLiveEqualsRecomputed is 224 and the laws L3, L7 and L8 where the changes are made: on a
+// durable node, and on an ephemeral one that is alone.
+func TestLiveEqualsRecomputed(t *testing.T) {
+	for _, kind := range []string{"durable", "ephemeral"} {
+		t.Run(kind, func(t *testing.T) {
+			ankqltest.Each(t, 60, func(t *testing.T, g *ankqltest.Gen) {
+				synctest.Test(t, func(t *testing.T) { recomputedAlone(t, g, kind == "durable") })
+			})
+		})
+	}
+}
+
+func recomputedAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
+	s := &story{t: t, g: g}
+	if g.IntN(2) == 0 {
+		g.Model("thing")
+	}
+	n := open(t, core.Options{Durable: isDurable})
+	if isDurable {
+		if err := n.CreateSystem(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registerAll(t, n, g.World)
+	for range 10 {
+		s.watch(n)
+	}
+	synctest.Wait()
+	s.check(nil)
+	for range 40 {
+		touched, _ := s.change(n)
+		s.check(touched) // at once: Commit returns when every result shows it
+		s.browse(n)
+		synctest.Wait()
+		s.check(nil)
+	}
+}
