@@ -1,6 +1,8 @@
 package core_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,11 +10,15 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/ankql/ankqltest"
+	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -137,7 +143,7 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 	touched, s.last = map[id.EntityID]bool{}, nil
 	for range 1 + s.g.IntN(4) {
 		op := s.g.Op()
-		e, err := carryOut(s.t, tx, op)
+		e, err := carryOut(s.t.Context(), tx, op)
 		if err != nil {
 			s.t.Fatalf("%s: %v", op, err)
 		}
@@ -153,20 +159,20 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 	return touched, r
 }
 
-func carryOut(t *testing.T, tx *core.Tx, op ankqltest.Op) (id.EntityID, error) {
+func carryOut(ctx context.Context, tx *core.Tx, op ankqltest.Op) (id.EntityID, error) {
 	var set []proto.Field
 	for _, name := range slices.Sorted(maps.Keys(op.Set)) {
 		set = append(set, proto.Field{Name: name, Value: op.Set[name]})
 	}
 	switch op.Kind {
 	case ankqltest.Create:
-		return tx.Create(t.Context(), op.Collection, set)
+		return tx.Create(ctx, op.Collection, set)
 	case ankqltest.Edit:
-		return op.Entity, tx.Set(t.Context(), op.Collection, op.Entity, set)
+		return op.Entity, tx.Set(ctx, op.Collection, op.Entity, set)
 	case ankqltest.Delete:
-		return op.Entity, tx.Delete(t.Context(), op.Collection, op.Entity)
+		return op.Entity, tx.Delete(ctx, op.Collection, op.Entity)
 	}
-	return op.Entity, tx.Restore(t.Context(), op.Collection, op.Entity)
+	return op.Entity, tx.Restore(ctx, op.Collection, op.Entity)
 }
 
 // check holds every open query against the world. Where touched is not nil, a transaction
@@ -292,5 +298,192 @@ func recomputedAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
 		s.browse(n)
 		synctest.Wait()
 		s.check(nil)
+	}
+}
+
+// choosy is the policy of [TestPeersEqualRecomputed]: it refuses a note.
+type choosy struct{ policy.Agent }
+
+func (choosy) Write(_ policy.Principal, w policy.Write) error {
+	if note, _ := w.After.Field("note").AsString(); note == "refuse" {
+		return policy.Denied("the note says so")
+	}
+	return nil
+}
+
+// TestPeersEqualRecomputed is TestLiveEqualsRecomputed on nodes that follow a durable one: what
+// they show is right whenever nothing is on its way, through offline phases, own writes that
+// wait, and writes that are refused.
+func TestPeersEqualRecomputed(t *testing.T) {
+	ankqltest.Each(t, 60, func(t *testing.T, g *ankqltest.Gen) {
+		synctest.Test(t, func(t *testing.T) { recomputedPeers(t, g) })
+	})
+}
+
+// peerStory is a durable node and those that follow it.
+type peerStory struct {
+	*story
+	server *core.Node
+	peers  []*peerOf
+	dead   map[id.EntityID]string // the collections of what has been deleted
+}
+
+// peerOf is an ephemeral node with live queries.
+type peerOf struct {
+	*story
+	node *core.Node
+	link *core.Link // nil while offline
+}
+
+func recomputedPeers(t *testing.T, g *ankqltest.Gen) {
+	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}})
+	if err := server.CreateSystem(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	registerAll(t, server, g.World)
+	s := &peerStory{story: &story{t: t, g: g}, server: server, dead: map[id.EntityID]string{}}
+	for range 2 {
+		n := open(t, core.Options{})
+		registerAll(t, n, g.World)
+		p := &peerOf{story: &story{t: t, g: g}, node: n, link: local.Connect(server, n)}
+		s.peers = append(s.peers, p)
+	}
+	s.settle()
+	for range 30 {
+		s.write(server)
+	}
+	for _, p := range s.peers {
+		for range 6 {
+			p.watch(p.node)
+		}
+	}
+	for range 60 {
+		s.step()
+	}
+	for _, p := range s.peers {
+		s.online(p)
+	}
+	s.settle()
+	s.checkPeers()
+}
+
+// settle waits until nothing is on its way.
+func (s *peerStory) settle() {
+	time.Sleep(5 * time.Second)
+	synctest.Wait()
+}
+
+func (s *peerStory) step() {
+	s.t.Helper()
+	p := ankqltest.Pick(s.g, s.peers...)
+	switch s.g.IntN(12) {
+	case 0:
+		if p.link != nil {
+			p.link.Close()
+			p.link = nil
+		}
+	case 1, 2:
+		s.online(p)
+	case 3:
+		p.browse(p.node)
+	case 4, 5, 6, 7:
+		s.write(s.server)
+	default:
+		s.write(p.node)
+	}
+	if s.g.IntN(3) > 0 {
+		s.settle()
+		s.checkPeers()
+	}
+}
+
+func (s *peerStory) online(p *peerOf) {
+	if p.link == nil {
+		p.link = local.Connect(s.server, p.node)
+	}
+}
+
+// world makes the generator's world what a node has.
+func (s *peerStory) world(n *core.Node) {
+	s.t.Helper()
+	w := ankqltest.NewWorld(s.g.World.Models)
+	for _, c := range w.Models.Collections() {
+		tx := anonymous(n).Begin()
+		rows, err := tx.Fetch(s.t.Context(), c, selection(s.t, ""))
+		tx.Rollback()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, v := range rows {
+			r := &ankqltest.Row{Collection: c, ID: v.ID(), Values: map[string]value.Value{}}
+			for _, p := range w.Models[c].Properties {
+				r.Values[p.Name] = v.Field(p.Name)
+			}
+			w.Put(r)
+		}
+	}
+	for _, e := range slices.SortedFunc(maps.Keys(s.dead), func(a, b id.EntityID) int { return a.Compare(b.ULID) }) {
+		if w.Row(e) == nil {
+			w.Put(&ankqltest.Row{Collection: s.dead[e], ID: e, Deleted: true})
+		}
+	}
+	s.g.World = w
+}
+
+// write commits a random transaction on a node; one that the node cannot carry out is given
+// up.
+func (s *peerStory) write(n *core.Node) {
+	s.t.Helper()
+	s.world(n)
+	tx := anonymous(n).Begin()
+	defer tx.Rollback()
+	s.last = nil
+	for range 1 + s.g.IntN(4) {
+		op := s.g.Op()
+		if op.Collection == "album" && op.Set != nil && n != s.server && s.g.IntN(6) == 0 {
+			op.Set["note"] = value.String("refuse")
+		}
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		e, err := carryOut(ctx, tx, op)
+		cancel()
+		if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrOffline) {
+			return
+		}
+		if err != nil {
+			s.t.Fatalf("%s: %v", op, err)
+		}
+		s.g.World.Do(op, e)
+		op.Entity = e
+		s.last = append(s.last, op.String())
+		if op.Kind == ankqltest.Delete {
+			s.dead[e] = op.Collection
+		}
+	}
+	if _, err := tx.Commit(s.t.Context()); err != nil {
+		s.t.Fatalf("%s: %v", strings.Join(s.last, "\n"), err)
+	}
+}
+
+// checkPeers holds what is shown against what the durable node has or, on a peer that is
+// offline, against what that has itself.
+func (s *peerStory) checkPeers() {
+	s.t.Helper()
+	for i, p := range s.peers {
+		n, want := s.server, core.QueryLive
+		if p.link == nil {
+			n, want = p.node, core.QueryLocal
+		} else if pending := p.node.Status().Pending; pending > 0 {
+			s.t.Fatalf("peer %d: %d transactions are pending", i, pending)
+		}
+		s.world(n)
+		for _, f := range p.open {
+			problem := p.problem(f, s.g.World, nil)
+			if problem == "" && f.q.Status() != want {
+				problem = fmt.Sprintf("status %v, %v", f.q.Status(), f.q.Err())
+			}
+			if problem != "" {
+				s.t.Fatalf("peer %d, online: %v, %s over %s (%v): %s\nlast written\n%s", i, p.link != nil, f.sel, f.collection, f.q.Status(), problem, strings.Join(s.last, "\n"))
+			}
+		}
 	}
 }

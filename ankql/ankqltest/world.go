@@ -198,7 +198,8 @@ func (w *World) Do(op Op, created id.EntityID) {
 	case Delete, Restore:
 		after.Deleted = op.Kind == Delete
 	default:
-		after.Values = maps.Clone(before.Values)
+		after.Values = make(map[string]value.Value, len(before.Values)+len(op.Set))
+		maps.Copy(after.Values, before.Values)
 		maps.Copy(after.Values, op.Set)
 	}
 	w.Put(&after)
