@@ -34,6 +34,7 @@ export type Answer =
   | { readonly kind: 'opened'; readonly storage: 'indexeddb' | 'memory'; readonly warning: ClientError | undefined }
   | { readonly kind: 'rows'; readonly rows: readonly Row[] }
   | { readonly kind: 'created'; readonly ids: readonly string[] }
+  | { readonly kind: 'located'; readonly cursor: string | undefined; readonly index: number }
   | { readonly kind: 'committed'; readonly transaction: string };
 
 /** A request that waits for its answer. */
@@ -291,6 +292,7 @@ export class Session {
       if (!more) this.#answer(request, { kind: 'rows', rows: Object.freeze(pending.rows) });
     },
     created: (request, ids) => this.#answer(request, { kind: 'created', ids }),
+    located: (request, cursor, index) => this.#answer(request, { kind: 'located', cursor, index }),
     committed: (request, transaction) => this.#answer(request, { kind: 'committed', transaction }),
     query: query => this.#events.query(query),
     status: status => this.#events.status(status),

@@ -20,6 +20,19 @@
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
 //	16 network     whether the page has one; also before hello
+//	18 move        a live query's window 43 located     answers locate: a cursor
+//	19 locate      the row of an index
+//	21 select      other rows, in place
+//
+// A live query may have a window: up to so many rows before an anchor, and so many from it
+// on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
+// one time, as text), or what is looked up once when the window is made: where an entity
+// stands, or the row of an index. Whatever comes, goes or moves, the anchor stays. Deltas of
+// such a query end with its state: how many of the rows stand before the anchor, whether
+// there are more rows before the first and after the last (exactly, once the status is
+// live), and the cursors of the first, of the last and of the anchor. A move keeps the rows
+// that are shown before and after it; moving the anchor along with what is in view costs
+// what comes into view.
 //
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
@@ -39,6 +52,34 @@ export const version = 1;
 
 /** Most entities of one create message. */
 export const maxRows = 10_000;
+
+/** A place in an order; see above. */
+export type WindowAnchor =
+  | 'start'
+  | 'end'
+  | { readonly cursor: string }
+  | { readonly entity: string }
+  | { readonly index: number };
+
+/** Up to `before` rows before the anchor and `after` from it on, each at most 2 ** 20. */
+export interface Window {
+  readonly anchor: WindowAnchor;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What there is to know of a window besides its rows. */
+export interface WindowState {
+  /** How many of the rows stand before the anchor: the index of the first that does not. */
+  readonly anchor: number;
+  readonly hasBefore: boolean;
+  readonly hasAfter: boolean;
+  /** The cursors of the first row and of the last one; undefined without rows. */
+  readonly first: string | undefined;
+  readonly last: string | undefined;
+  /** The anchor's cursor; undefined at the start, at the end, and until it is known. */
+  readonly position: string | undefined;
+}
 
 /** What opens the node. */
 export interface Hello {
@@ -72,12 +113,14 @@ export function writeSubscribe(
   collection: string,
   text: string,
   params: Params | undefined,
+  window?: Window,
 ): void {
-  begin(w, 2, 4);
+  begin(w, 2, 5);
   w.int(query);
   w.string(collection);
   w.string(text);
   writeParams(w, params);
+  writeWindow(w, window);
 }
 
 export function writeUnsubscribe(w: Writer, query: number): void {
@@ -189,6 +232,67 @@ export function writeNetwork(w: Writer, online: boolean): void {
   w.bool(online);
 }
 
+/** Moves and resizes a live query's window in place; undefined takes it away. */
+export function writeMove(w: Writer, query: number, window: Window | undefined): void {
+  begin(w, 18, 2);
+  w.int(query);
+  writeWindow(w, window);
+}
+
+/** Asks for the cursor of the row of number `index`, from 0, or of the last row. */
+export function writeLocate(
+  w: Writer,
+  request: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+  index: number,
+): void {
+  begin(w, 19, 5);
+  w.int(request);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
+  w.int(index);
+}
+
+/** Changes a live query's selection and window in place; deltas lead to the new rows. */
+export function writeSelect(
+  w: Writer,
+  query: number,
+  text: string,
+  params: Params | undefined,
+  window: Window | undefined,
+): void {
+  begin(w, 21, 4);
+  w.int(query);
+  w.string(text);
+  writeParams(w, params);
+  writeWindow(w, window);
+}
+
+/** Appends a window as [kind, cursor or entity or index or nil, before, after], or nil. */
+function writeWindow(w: Writer, window: Window | undefined): void {
+  if (window === undefined) return w.nil();
+  w.array(4);
+  const { anchor } = window;
+  if (anchor === 'start' || anchor === 'end') {
+    w.int(anchor === 'start' ? 0 : 1);
+    w.nil();
+  } else if ('cursor' in anchor) {
+    w.int(2);
+    w.string(anchor.cursor);
+  } else if ('entity' in anchor) {
+    w.int(3);
+    writeUlid(w, anchor.entity);
+  } else {
+    w.int(4);
+    w.int(anchor.index);
+  }
+  w.int(window.before);
+  w.int(window.after);
+}
+
 function begin(w: Writer, kind: number, fields: number): void {
   w.array(1 + fields);
   w.int(kind);
@@ -243,6 +347,8 @@ export interface Inbox {
   status(status: NodeStatus): void;
   settled(transaction: string, error: ClientError | undefined): void;
   rejections(rejections: readonly RefusedTransaction[]): void;
+  /** Without rows the cursor is undefined. */
+  located(request: number, cursor: string | undefined, index: number): void;
 }
 
 /** The state of the node. */
@@ -278,6 +384,8 @@ export interface Delta {
   /** The rows before are forgotten. */
   readonly reset: boolean;
   readonly changes: readonly Change[];
+  /** With the last part, of a query with a window. */
+  readonly window: WindowState | undefined;
 }
 
 /** One row's move: it is taken from `from`, unless that is -1, then put at `to`, unless -1. */
@@ -331,6 +439,8 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
       return inbox.settled(r.ulid(), readError(r));
     case 41:
       return inbox.rejections(readRejections(r));
+    case 43:
+      return inbox.located(r.number(), readOptional(r), r.number());
   }
   for (let i = 0; i < fields; i++) r.skip();
 }
@@ -347,6 +457,10 @@ function readPosition(r: Reader): SelectionPosition | undefined {
   if (r.nil()) return undefined;
   r.array();
   return Object.freeze({ position: r.number(), line: r.number(), column: r.number(), hint: r.string() });
+}
+
+function readOptional(r: Reader): string | undefined {
+  return r.nil() ? undefined : r.string();
 }
 
 function readNames(r: Reader): readonly string[] {
@@ -389,12 +503,25 @@ function readDelta(r: Reader, inbox: Inbox): void {
   }
   const count = r.array();
   if (target === undefined) {
-    for (let i = 0; i < count; i++) r.skip();
+    for (let i = 0; i <= count; i++) r.skip();
     return;
   }
   const changes: Change[] = [];
   for (let i = 0; i < count; i++) changes.push(readChange(r, target.reader));
-  target.apply({ more, status, error, reset, changes });
+  target.apply({ more, status, error, reset, changes, window: readWindowState(r) });
+}
+
+function readWindowState(r: Reader): WindowState | undefined {
+  if (r.nil()) return undefined;
+  r.array();
+  return Object.freeze({
+    anchor: r.number(),
+    hasBefore: r.bool(),
+    hasAfter: r.bool(),
+    first: readOptional(r),
+    last: readOptional(r),
+    position: readOptional(r),
+  });
 }
 
 function readChange(r: Reader, reader: RowReader | undefined): Change {

@@ -92,6 +92,15 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['dismiss', w => wire.writeDismiss(w, 8, entity(3))],
   ['token', w => wire.writeToken(w, 9, 'other')],
   ['token-none', w => wire.writeToken(w, 9, undefined)],
+  ['subscribe-window', w => wire.writeSubscribe(w, 4, 'album', 'ORDER BY name', undefined, { anchor: 'start', before: 0, after: 50 })],
+  ['move', w => wire.writeMove(w, 4, { anchor: { cursor: 'lAHP_-0' }, before: 20, after: 1000 })],
+  ['move-end', w => wire.writeMove(w, 4, { anchor: 'end', before: 20, after: 0 })],
+  ['move-entity', w => wire.writeMove(w, 4, { anchor: { entity: entity(9) }, before: 1, after: 2 })],
+  ['move-index', w => wire.writeMove(w, 4, { anchor: { index: 70_000 }, before: 0, after: 2 })],
+  ['move-none', w => wire.writeMove(w, 4, undefined)],
+  ['select', w => wire.writeSelect(w, 4, 'year = ?', [1985], { anchor: 'start', before: 3, after: 0 })],
+  ['select-plain', w => wire.writeSelect(w, 4, '', undefined, undefined)],
+  ['locate', w => wire.writeLocate(w, 11, 'album', 'ORDER BY name', undefined, 50_000)],
   ['network', w => wire.writeNetwork(w, true)],
   ['network-none', w => wire.writeNetwork(w, false)],
   ['await', w => wire.writeAwait(w, 10)],
@@ -118,6 +127,7 @@ function decode(name: string): unknown[] {
     status: note('status'),
     settled: note('settled'),
     rejections: note('rejections'),
+    located: note('located'),
   });
   return calls;
 }
@@ -143,6 +153,8 @@ const answers: readonly (readonly [string, unknown[]])[] = [
   ['rows-none', ['rows', 2, [], false]],
   ['created', ['created', 6, [entity(1), entity(2)]]],
   ['committed', ['committed', 7, entity(3)]],
+  ['located', ['located', 11, 'lAHP_-0', 49_999]],
+  ['located-none', ['located', 11, undefined, 0]],
   [
     'delta',
     [
@@ -159,10 +171,44 @@ const answers: readonly (readonly [string, unknown[]])[] = [
           { from: 700, to: 2, row: short(3, 'c', 2) },
           { from: 70_000, to: -1, row: undefined },
         ],
+        window: undefined,
       },
     ],
   ],
-  ['delta-error', ['delta', 3, { more: false, status: 'error', error: error('denied', 'access denied'), reset: false, changes: [] }]],
+  [
+    'delta-window',
+    [
+      'delta',
+      4,
+      {
+        more: false,
+        status: 'live',
+        error: undefined,
+        reset: false,
+        changes: [],
+        window: { anchor: 20, hasBefore: true, hasAfter: false, first: 'lAHP_-0', last: 'lAHP_-1', position: 'lAHP_-2' },
+      },
+    ],
+  ],
+  [
+    'delta-window-start',
+    [
+      'delta',
+      4,
+      {
+        more: false,
+        status: 'live',
+        error: undefined,
+        reset: false,
+        changes: [],
+        window: { anchor: 0, hasBefore: false, hasAfter: true, first: undefined, last: undefined, position: undefined },
+      },
+    ],
+  ],
+  [
+    'delta-error',
+    ['delta', 3, { more: false, status: 'error', error: error('denied', 'access denied'), reset: false, changes: [], window: undefined }],
+  ],
   ['status', ['status', { connection: 'offline', pending: 12, ready: true, error: error('offline', 'refused') }]],
   ['status-live', ['status', { connection: 'live', pending: 0, ready: false, error: undefined }]],
   ['settled', ['settled', entity(3), undefined]],
@@ -204,8 +250,9 @@ describe('the frame protocol is that of wasm/frame', () => {
       status: see(39),
       settled: see(40),
       rejections: see(41),
+      located: see(43),
     });
-    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 39, 39, 40, 40, 41]);
+    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 39, 39, 40, 40, 41]);
   });
 
   test('another version is refused in words', () => {

@@ -120,6 +120,7 @@ type Delta struct {
 	Reset   bool
 	Columns []string
 	Changes []Change
+	Window  *WindowState // with the last part; nil for a query without a window
 }
 
 // Status tells how the node is; it is sent to every session at the beginning and at every
@@ -166,7 +167,7 @@ func (*Opened) fields() int     { return 3 }
 func (*Rows) fields() int       { return 4 }
 func (*Created) fields() int    { return 2 }
 func (*Committed) fields() int  { return 2 }
-func (*Delta) fields() int      { return 7 }
+func (*Delta) fields() int      { return 8 }
 func (*Status) fields() int     { return 4 }
 func (*Settled) fields() int    { return 2 }
 func (*Rejections) fields() int { return 1 }
@@ -321,7 +322,7 @@ func (m *Delta) append(dst []byte) []byte {
 	for i := range m.Changes {
 		dst = m.Changes[i].append(dst)
 	}
-	return dst
+	return appendState(dst, m.Window)
 }
 
 // append appends a change as [op, from, to, entity, value…].
@@ -349,6 +350,7 @@ func (m *Delta) parse(r *msgpack.Reader) {
 	for n := r.ArrayLen(proto.MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Changes = append(m.Changes, readChange(r))
 	}
+	m.Window = readState(r)
 }
 
 func readChange(r *msgpack.Reader) Change {

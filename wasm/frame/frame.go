@@ -20,6 +20,19 @@
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
 //	16 network     whether the page has one; also before hello
+//	18 move       a live query's window 43 located     answers locate: a cursor
+//	19 locate     the row of an index
+//	21 select     other rows, in place
+//
+// A live query may have a window: up to so many rows before an anchor, and so many from it
+// on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
+// one time, as text), or what is looked up once when the window is made: where an entity
+// stands, or the row of an index. Whatever comes, goes or moves, the anchor stays. Deltas of
+// such a query end with its state: how many of the rows stand before the anchor, whether
+// there are more rows before the first and after the last (exactly, once the status is
+// live), and the cursors of the first, of the last and of the anchor. A move keeps the rows
+// that are shown before and after it; moving the anchor along with what is in view costs
+// what comes into view.
 //
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
@@ -75,6 +88,13 @@ const (
 	kindAwait
 	kindReceived
 	kindNetwork
+)
+
+const (
+	kindMove    = 18
+	kindLocate  = 19
+	kindSelect  = 21
+	kindLocated = 43
 )
 
 const (
@@ -247,6 +267,12 @@ func newRequest(kind uint64) incoming {
 		return new(Received)
 	case kindNetwork:
 		return new(Network)
+	case kindMove:
+		return new(Move)
+	case kindLocate:
+		return new(Locate)
+	case kindSelect:
+		return new(Select)
 	}
 	return nil
 }

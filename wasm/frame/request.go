@@ -53,6 +53,7 @@ type Subscribe struct {
 	Collection string
 	Text       string
 	Params     Params
+	Window     *Window // nil for all rows of the selection
 }
 
 // Unsubscribe closes a live query. Deltas that are on their way may still arrive.
@@ -156,7 +157,7 @@ func (*Received) kind() uint64    { return kindReceived }
 func (*Network) kind() uint64     { return kindNetwork }
 
 func (*Hello) fields() int       { return 6 }
-func (*Subscribe) fields() int   { return 4 }
+func (*Subscribe) fields() int   { return 5 }
 func (*Unsubscribe) fields() int { return 1 }
 func (*Fetch) fields() int       { return 5 }
 func (*Get) fields() int         { return 4 }
@@ -228,7 +229,7 @@ func (m *Subscribe) write(dst []byte) []byte {
 	dst = msgpack.AppendUint(dst, m.Query)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = msgpack.AppendString(dst, m.Text)
-	return m.Params.append(dst)
+	return appendWindow(m.Params.append(dst), m.Window)
 }
 
 func (m *Subscribe) read(r *msgpack.Reader) {
@@ -236,6 +237,7 @@ func (m *Subscribe) read(r *msgpack.Reader) {
 	m.Collection = readString(r, proto.MaxNameBytes)
 	m.Text = readString(r, MaxText)
 	m.Params = readParams(r)
+	m.Window = readWindow(r)
 }
 
 func (m *Unsubscribe) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Query) }
