@@ -3,6 +3,7 @@ import type { ReadonlySignal } from '@preact/signals-core';
 import type { ClientError, ErrorCode } from './errors.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
+import type { Selection } from './query.ts';
 
 /** How `createClient` opens a node. */
 export interface ClientOptions {
@@ -112,6 +113,7 @@ export interface Transaction {
   /** Reads one entity; rejects with `not-found`. */
   get<M extends AnyModel>(model: M, id: EntityId): Promise<Infer<M>>;
   /** Reads the rows of a selection. */
+  query<M extends AnyModel>(selection: Selection<M>): Promise<readonly Infer<M>[]>;
   query<M extends AnyModel>(model: M, selection?: string, params?: Params): Promise<readonly Infer<M>[]>;
 }
 
@@ -140,7 +142,8 @@ export interface Client {
    * const Album = defineModel('album', { name: f.text(), year: f.int() })
    * const client = createClient({ name: 'my-app', models: [Album] })
    *
-   * const albums = client.query(Album, 'year > :since ORDER BY name LIMIT 50', { since: 1985 })
+   * const albums = client.query(Album.where(a => a.year.gt(1985)).orderBy('name').limit(50))
+   * const same = client.query(Album, 'year > :since ORDER BY name LIMIT 50', { since: 1985 })
    * const stop = albums.subscribe(() => {
    *   for (const album of albums.data) console.log(album.name, album.year)
    * })
@@ -149,6 +152,7 @@ export interface Client {
    * Results with equal model, selection and parameters share one live query.
    * Call {@link LiveResult.dispose} when done.
    */
+  query<M extends AnyModel>(selection: Selection<M>, options?: QueryOptions): LiveResult<Infer<M>>;
   query<M extends AnyModel>(
     model: M,
     selection?: string,
@@ -158,6 +162,7 @@ export interface Client {
   /** Opens a live entity. Call {@link LiveEntity.dispose} when done. */
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>>;
   /** Reads the rows of a selection once. */
+  fetch<M extends AnyModel>(selection: Selection<M>, options?: CallOptions): Promise<readonly Infer<M>[]>;
   fetch<M extends AnyModel>(
     model: M,
     selection?: string,

@@ -17,6 +17,7 @@ import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
+import { selectionOf, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
 import { Session, withResolvers, type SessionEvents } from './session.ts';
 import { PageTransaction, rowsOf } from './transaction.ts';
@@ -109,13 +110,9 @@ export class NodeClient implements Client {
     }
   }
 
-  query<M extends AnyModel>(
-    model: M,
-    selection: string = '',
-    params?: Params,
-    options?: QueryOptions,
-  ): LiveResult<Infer<M>> {
-    return this.#live(model, selection, params, options) as unknown as LiveResult<Infer<M>>;
+  query<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): LiveResult<Infer<M>> {
+    const [{ model, text, params }, options] = selectionOf(args);
+    return this.#live(model, text, params, options) as unknown as LiveResult<Infer<M>>;
   }
 
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>> {
@@ -123,14 +120,10 @@ export class NodeClient implements Client {
     return live as unknown as LiveEntity<Infer<M>>;
   }
 
-  async fetch<M extends AnyModel>(
-    model: M,
-    selection: string = '',
-    params?: Params,
-    options?: CallOptions,
-  ): Promise<readonly Infer<M>[]> {
+  async fetch<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<readonly Infer<M>[]> {
+    const [{ model, text, params }, options] = selectionOf(args);
     const answer = await this.#session.request(
-      (w, request) => writeFetch(w, request, 0, model.collection, selection, params),
+      (w, request) => writeFetch(w, request, 0, model.collection, text, params),
       { model, signal: options?.signal },
     );
     return rowsOf(answer) as readonly Infer<M>[];
@@ -160,8 +153,8 @@ export class NodeClient implements Client {
     await end;
   }
 
-  #live(model: AnyModel, selection: string, params: Params | undefined, options: QueryOptions | undefined): SharedLiveResult {
-    return new SharedLiveResult(this.#store, model, selection, params, options?.lazy ?? false);
+  #live(model: AnyModel, text: string, params: Params | undefined, options: QueryOptions | undefined): SharedLiveResult {
+    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false);
   }
 
   #receipt(id: string): Receipt {

@@ -4,6 +4,7 @@ import type { LiveResult, LiveSnapshot, LiveStatus, Params } from './live.ts';
 import { snapshotOf, type LiveQuery, type Snapshot } from './live-query.ts';
 import type { LiveStore } from './live-store.ts';
 import type { AnyModel } from './model.ts';
+import type { Selection } from './query.ts';
 import type { Row } from './row.ts';
 
 /** How long a lazy result that nobody subscribes to keeps its query open. */
@@ -62,12 +63,13 @@ export class SharedLiveResult implements LiveResult<Row> {
     };
   };
 
-  setSelection(selection: string, params?: Params): void {
-    if (this.#disposed || this.#store.keyOf(this.#model, selection, params) === this.#query.key) return;
+  setSelection(selection: string | Selection<AnyModel>, given?: Params): void {
+    const { text, params } = typeof selection === 'string' ? { text: selection, params: given } : selection;
+    if (this.#disposed || this.#store.keyOf(this.#model, text, params) === this.#query.key) return;
     const before = this.getSnapshot();
     const previous = this.#query;
-    const next = this.#store.hold(this.#model, selection, params, before.data);
-    this.#text = selection;
+    const next = this.#store.hold(this.#model, text, params, before.data);
+    this.#text = text;
     this.#params = params;
     this.#carried = before.status === 'loading' && before.data.length === 0 ? undefined : snapshotOf(before.data, 'loading', undefined);
     this.#query = next;

@@ -1,4 +1,6 @@
 import type { ClientError } from './errors.ts';
+import type { AnyModel } from './model.ts';
+import type { Selection } from './query.ts';
 
 /**
  * How much a live result is worth: `loading` has nothing yet, `local` is answered from what this
@@ -41,8 +43,9 @@ export interface Live<T> {
 export interface LiveResult<R> extends Live<readonly R[]> {
   /**
    * Replaces the selection. The rows shown stay until the new selection has its first answer, so
-   * that a list does not flicker while a filter is typed.
+   * that a list does not flicker while a filter is typed. A built one is of the result's own model.
    */
+  setSelection(selection: Selection<AnyModel>): void;
   setSelection(selection: string, params?: Params): void;
 }
 

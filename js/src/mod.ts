@@ -1,3 +1,4 @@
+export { and, Condition, not, or, type BoundParams, type OptionalCondition } from './condition.ts';
 export { createClient } from './create-client.ts';
 export type {
   CallOptions,
@@ -20,6 +21,17 @@ export type {
   ParamValue,
   Params,
 } from './live.ts';
+export type {
+  AnyField,
+  Field,
+  Fields,
+  JsonField,
+  NullIsAskedForWithIsNull,
+  OpenPath,
+  ReferenceField,
+  TextField,
+} from './field.ts';
+export { Query, type OrderKey, type Ordering, type Selection, type SelectionArguments } from './query.ts';
 export { queryKey } from './selection-key.ts';
 export {
   defineModel,
@@ -36,6 +48,7 @@ export {
   type Property,
   type PropertyBuilders,
   type PropertyKind,
+  type PropertyPath,
   type PropertyShape,
   type PropertyType,
   type SetInput,

@@ -1,4 +1,7 @@
+import type { OptionalCondition } from './condition.ts';
 import { ClientError } from './errors.ts';
+import type { Fields } from './field.ts';
+import { queryOf, type OrderKey, type Ordering, type Query } from './query.ts';
 
 /** What an entity is known by: 26 characters that sort by the time of its creation. */
 export type EntityId = string;
@@ -37,8 +40,8 @@ export interface PropertyShape {
   readonly optional: boolean;
   /** Integers are read as bigint. */
   readonly big: boolean;
-  /** For references, the collection referred to; empty for any. */
-  readonly target: string;
+  /** For references, the collection referred to, or what returns its model; empty for any. */
+  readonly target: string | (() => AnyModel);
   /** For enums, the allowed texts. */
   readonly values: readonly string[];
   /** What a create takes that leaves the property out; undefined for none. */
@@ -46,12 +49,14 @@ export interface PropertyShape {
 }
 
 /**
- * One property of a model: what its values are (`T`) and whether a create may leave it out. Made by
- * {@link f}; immutable, every method returns a new one.
+ * One property of a model: what its values are (`T`), whether a create may leave it out, and where
+ * paths lead that go on behind it (`To`): a model, or a function that returns one, for references;
+ * `'entity'` for references to any entity; `'json'`; nowhere else. Made by {@link f}; immutable, every
+ * method returns a new one.
  */
-export class Property<T, P extends Presence> {
+export class Property<T, P extends Presence, To = unknown> {
   /** Never set; it carries the types. */
-  declare readonly types: { readonly value: T; readonly presence: P };
+  declare readonly types: { readonly value: T; readonly presence: P; readonly to: To };
   /** The description as data. */
   readonly shape: PropertyShape;
 
@@ -60,12 +65,12 @@ export class Property<T, P extends Presence> {
   }
 
   /** Allows null, which is also what a create stores that leaves the property out. */
-  optional(): Property<T | null, 'omittable'> {
+  optional(): Property<T | null, 'omittable', To> {
     return new Property({ ...this.shape, optional: true });
   }
 
   /** Names the value that a create stores when it leaves the property out. */
-  default(value: NonNullable<T>): Property<T, 'omittable'> {
+  default(value: NonNullable<T>): Property<T, 'omittable', To> {
     return new Property({ ...this.shape, fallback: value });
   }
 }
@@ -78,16 +83,48 @@ export interface Properties {
   readonly [name: string]: AnyProperty;
 }
 
-/** The typed shape of the entities of one collection. Made by {@link defineModel}. */
-export interface Model<P extends Properties = Properties> {
+/** Any model, for signatures. */
+export interface AnyModel {
   /** The collection's name, the same on every node. */
   readonly collection: string;
   /** The properties by name. */
-  readonly properties: P;
+  readonly properties: Properties;
 }
 
-/** Any model, for signatures. */
-export type AnyModel = Model<Properties>;
+/**
+ * The typed shape of the entities of one collection. Made by {@link defineModel}. Its methods begin
+ * a {@link Query}.
+ */
+export interface Model<P extends Properties = Properties> extends AnyModel {
+  readonly properties: P;
+  /** Asks for every entity. */
+  all(): Query<Model<P>>;
+  /** Asks for what the condition is true of; see {@link Query.where}. */
+  where(condition: (entity: Fields<Model<P>>) => OptionalCondition): Query<Model<P>>;
+  /** Asks for every entity, in an order; see {@link Query.orderBy}. */
+  orderBy(key: OrderKey<Model<P>>, ordering?: Ordering): Query<Model<P>>;
+  /** Asks for the first entities; see {@link Query.limit}. */
+  limit(count: number): Query<Model<P>>;
+}
+
+/**
+ * A path as text: a property, or one step behind a reference, as `'artist.name'`, or keys inside
+ * JSON, as `'meta.genre'`.
+ */
+export type PropertyPath<M extends AnyModel> = 'id' | PathsOf<M['properties']>;
+
+type PathsOf<P> = { [K in keyof P & string]: K | Behind<K, P[K]> }[keyof P & string];
+
+type Behind<K extends string, P> =
+  P extends Property<unknown, Presence, infer To>
+    ? To extends 'json' | 'entity'
+      ? `${K}.${string}`
+      : To extends AnyModel
+        ? `${K}.${keyof To['properties'] & string}`
+        : To extends (() => infer M extends AnyModel)
+          ? `${K}.${keyof M['properties'] & string}`
+          : never
+    : never;
 
 type Simplify<T> = { [K in keyof T]: T[K] } & {};
 
@@ -153,7 +190,20 @@ export function defineModel<const P extends Properties>(
       throw new ClientError('schema', `${collection}: property name "id" is taken by the entity's own id`);
     }
   }
-  return Object.freeze({ collection, properties: Object.freeze({ ...properties }) });
+  const model: Model<P> = {
+    collection,
+    properties: Object.freeze({ ...properties }),
+    all: () => queryOf(model),
+    where: condition => queryOf(model).where(condition),
+    orderBy: (key, ordering) => queryOf(model).orderBy(key, ordering),
+    limit: count => queryOf(model).limit(count),
+  };
+  return Object.freeze(model);
+}
+
+/** Returns the collection that a reference refers to; empty for any. */
+export function targetOf({ target }: PropertyShape): string {
+  return typeof target === 'string' ? target : target().collection;
 }
 
 /** The rule of Go's schema.ValidateName, and no `__proto__`, which JavaScript gives a meaning. */
@@ -167,7 +217,7 @@ function checkName(what: string, name: string): void {
   }
 }
 
-function property<T>(type: PropertyType, more?: Partial<PropertyShape>): Property<T, 'required'> {
+function property<T, To = unknown>(type: PropertyType, more?: Partial<PropertyShape>): Property<T, 'required', To> {
   return new Property({
     type,
     kind: 'lww',
@@ -202,13 +252,21 @@ export interface PropertyBuilders {
   /** A moment, to the millisecond. */
   time(): Property<Date, 'required'>;
   /** The id of an entity of any collection. */
-  id(): Property<EntityId, 'required'>;
-  /** The id of an entity of the given model; a function where two models refer to each other. */
-  ref(target: AnyModel | string): Property<EntityId, 'required'>;
+  id(): Property<EntityId, 'required', 'entity'>;
+  /** The id of an entity of the given model. */
+  ref<M extends AnyModel>(target: M): Property<EntityId, 'required', M>;
+  /** The id of an entity of the collection that is called so. */
+  ref(target: string): Property<EntityId, 'required', 'entity'>;
+  /**
+   * The id of an entity of a model that is defined later, because the two refer to each other. Its
+   * type is written down, since TypeScript does not infer it in a circle:
+   * `f.ref((): typeof Album => Album)`.
+   */
+  ref<To extends () => void>(target: To): Property<EntityId, 'required', To>;
   /** One of the given texts. */
   enum<const V extends readonly [string, ...string[]]>(...values: V): Property<V[number], 'required'>;
   /** A JSON document; `T` is what the application expects in it, and is not checked. */
-  json<T = JsonValue>(): Property<T, 'required'>;
+  json<T = JsonValue>(): Property<T, 'required', 'json'>;
 }
 
 /**
@@ -236,7 +294,8 @@ export const f: PropertyBuilders = {
   bytes: () => property('bytes'),
   time: () => property('time'),
   id: () => property('ref'),
-  ref: target => property('ref', { target: typeof target === 'string' ? target : target.collection }),
+  ref: <To>(target: string | AnyModel | (() => void)): Property<EntityId, 'required', To> =>
+    property('ref', { target: typeof target === 'object' ? target.collection : (target as string | (() => AnyModel)) }),
   enum: (...values) => property('enum', { values }),
   json: () => property('json'),
 };

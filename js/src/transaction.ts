@@ -1,9 +1,9 @@
 import { must } from './assert.ts';
 import type { Editor, Transaction } from './client.ts';
 import { ClientError } from './errors.ts';
-import type { Params } from './live.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
 import { Writer } from './msgpack.ts';
+import { selectionOf, type SelectionArguments } from './query.ts';
 import { formatOf, type Row } from './row.ts';
 import { withResolvers, type Session } from './session.ts';
 import { writeCommit, writeCreate, writeEdit, writeFetch, writeGet, writeMark, writeRollback } from './wire.ts';
@@ -92,11 +92,12 @@ export class PageTransaction implements Transaction {
     return rowsOf(answer)[0] as Infer<M>;
   }
 
-  async query<M extends AnyModel>(model: M, selection: string = '', params?: Params): Promise<readonly Infer<M>[]> {
+  async query<M extends AnyModel>(...args: SelectionArguments<M>): Promise<readonly Infer<M>[]> {
     this.#check();
     this.#seal();
+    const [{ model, text, params }] = selectionOf(args);
     const answer = await this.#session.request(
-      (w, request) => writeFetch(w, request, this.#tx, model.collection, selection, params),
+      (w, request) => writeFetch(w, request, this.#tx, model.collection, text, params),
       { model },
     );
     return rowsOf(answer) as readonly Infer<M>[];

@@ -40,7 +40,7 @@
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
 import type { LiveStatus, Params } from './live.ts';
-import type { AnyModel } from './model.ts';
+import { targetOf, type AnyModel } from './model.ts';
 import { Reader, type Writer } from './msgpack.ts';
 import { writeParams } from './params.ts';
 import { formatOf, type Row, type RowReader } from './row.ts';
@@ -324,7 +324,7 @@ function writeModel(w: Writer, model: AnyModel): void {
     w.bool(shape.optional);
     if (shape.fallback === undefined) w.nil();
     else writeValue(w, shape, `default of ${model.collection}.${name}`, shape.fallback);
-    w.string(shape.target);
+    w.string(targetOf(shape));
     w.array(shape.values.length);
     for (const value of shape.values) w.string(value);
   }

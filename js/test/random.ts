@@ -5,9 +5,9 @@ export interface Chance {
   below(n: number): number;
 }
 
-/** Returns a new source of chance (mulberry32). */
-export function random(): Chance {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+/** Returns a new source of chance (mulberry32); with a seed, always the same one. */
+export function random(fixed?: number): Chance {
+  const seed = fixed ?? Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   let state = seed;
   return {
     seed,

@@ -8,6 +8,7 @@ import {
   type Infer,
   type LiveSnapshot,
   type Params,
+  type Selection,
 } from '@ankurah-go/client';
 import { useEffect, useMemo, useRef } from 'react';
 
@@ -24,11 +25,19 @@ export interface UseLiveQueryOptions {
   readonly keepPrevious?: boolean;
 }
 
+/** Says that there is nothing to ask yet. */
+export type Nothing = null | undefined | false;
+
 /** What {@link useLiveQuery} takes after the model. */
 export type LiveQueryArguments = [
-  selection?: string | null | undefined | false,
-  params?: Params,
-  options?: UseLiveQueryOptions,
+  selection?: string | Nothing,
+  params?: Params | undefined,
+  options?: UseLiveQueryOptions | undefined,
+];
+
+type BuiltQueryArguments<M extends AnyModel> = [
+  selection: Selection<M> | Nothing,
+  options?: UseLiveQueryOptions | undefined,
 ];
 
 const NO_ROWS: readonly never[] = Object.freeze([]);
@@ -39,7 +48,8 @@ const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
  * Shows the rows of a selection, and renders again when they change, wherever they changed.
  *
  * ```tsx
- * const { data, status, error } = useLiveQuery(Album, 'year > :since ORDER BY name LIMIT 50', { since })
+ * const { data, status, error } = useLiveQuery(Album.where(a => a.year.gt(since)).orderBy('name').limit(50))
+ * const { data: same } = useLiveQuery(Album, 'year > :since ORDER BY name LIMIT 50', { since })
  * ```
  *
  * `data` is always an array, and a row that did not change is the same object as before, so that
@@ -47,36 +57,53 @@ const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
  * device has answered, `live` when the server has confirmed it, and `error`, with `error` saying
  * why; `data` is then what was last known.
  *
- * Queries are told apart by their structure: parameters may be written inline, and components that
- * ask the same share one live query. When model or client change, `data` starts empty; when only
+ * Queries are told apart by their structure: they may be built and parameters written inline, and
+ * components that ask the same share one live query. When model or client change, `data` starts empty; when only
  * the selection or its parameters do, see {@link UseLiveQueryOptions.keepPrevious}.
  *
  * The selection null, undefined or false asks nothing, for a component that does not know yet what
- * to ask: `data` is empty and `status` is `loading`. Left out, or empty, it selects every row.
+ * to ask: `data` is empty and `status` is `loading`. A text left out, or empty, selects every row.
  */
 export function useLiveQuery<M extends AnyModel>(
-  model: M,
-  ...query: LiveQueryArguments
+  selection: Selection<M> | Nothing,
+  options?: UseLiveQueryOptions,
+): LiveSnapshot<readonly Infer<M>[]>;
+export function useLiveQuery<M extends AnyModel>(model: M, ...query: LiveQueryArguments): LiveSnapshot<readonly Infer<M>[]>;
+export function useLiveQuery<M extends AnyModel>(
+  ...args: BuiltQueryArguments<M> | [model: M, ...query: LiveQueryArguments]
 ): LiveSnapshot<readonly Infer<M>[]> {
   const client = useClient();
-  const [selection, params, options] = query;
-  // `parent && 'parent = ?'` must never come to mean every row, therefore undefined is not "left out".
-  const text = query.length === 0 ? '' : typeof selection === 'string' ? selection : null;
-  const key = text === null ? null : keyOf(model, text, params);
+  const { asked, options } = readArguments(args);
+  const key = asked === undefined ? undefined : keyOf(asked);
+  const model = asked?.model;
   // The key stands for text and parameters, which may be new objects with each render.
   // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<readonly Infer<M>[]>>(
-    () => (text === null ? SKIPPED : new DeferredLive(LOADING, () => client.query(model, text, params, { lazy: true }))),
+    () => (asked === undefined ? SKIPPED : new DeferredLive(LOADING, () => client.query(asked, { lazy: true }))),
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
-  return useKept(live, useLive(live), client, model, text !== null && options?.keepPrevious !== false);
+  return useKept(live, useLive(live), client, model, asked !== undefined && options?.keepPrevious !== false);
+}
+
+/** Returns what is asked, or undefined for nothing, and how. */
+function readArguments<M extends AnyModel>(
+  args: BuiltQueryArguments<M> | [model: M, ...query: LiveQueryArguments],
+): { readonly asked: Selection<M> | undefined; readonly options: UseLiveQueryOptions | undefined } {
+  const [of] = args;
+  if (of === null || of === undefined || of === false || 'text' in of) {
+    return { asked: of || undefined, options: args[1] as UseLiveQueryOptions | undefined };
+  }
+  const [, selection, params = [], options] = args as [model: M, ...query: LiveQueryArguments];
+  // `parent && 'parent = ?'` must never come to mean every row, therefore undefined is not "left out".
+  const text = args.length === 1 ? '' : selection;
+  return { asked: typeof text === 'string' ? { model: of, text, params } : undefined, options };
 }
 
 /** Names a query. One with parameters that the client will refuse is named after the refusal. */
-function keyOf(model: AnyModel, text: string, params: Params | undefined): string {
+function keyOf(selection: Selection<AnyModel>): string {
   try {
-    return queryKey(model, text, params);
+    return queryKey(selection);
   } catch (error) {
     if (error instanceof ClientError) return error.message;
     throw error;
@@ -87,7 +114,7 @@ function keyOf(model: AnyModel, text: string, params: Params | undefined): strin
 interface Answer<R> {
   readonly live: DeferredLive<R>;
   readonly client: Client;
-  readonly model: AnyModel;
+  readonly model: AnyModel | undefined;
   readonly data: R;
 }
 
@@ -102,7 +129,7 @@ function useKept<R>(
   live: DeferredLive<R>,
   snapshot: LiveSnapshot<R>,
   client: Client,
-  model: AnyModel,
+  model: AnyModel | undefined,
   keep: boolean,
 ): LiveSnapshot<R> {
   const answer = useRef<Answer<R> | undefined>(undefined);

@@ -15,6 +15,7 @@ import {
   type QueryOptions,
   type Receipt,
   type Rejection,
+  type SelectionArguments,
   type Transaction,
 } from '@ankurah-go/client';
 
@@ -92,11 +93,12 @@ export class FakeClient implements Client {
   answer: ((model: AnyModel, selection: string, params: Params | undefined) => readonly unknown[] | undefined) | undefined;
 
   query<M extends AnyModel>(
-    model: M,
-    selection: string = '',
-    params?: Params,
-    options?: QueryOptions,
+    ...args: SelectionArguments<M, QueryOptions>
   ): LiveResult<Infer<M>> {
+    const [of] = args;
+    if (!('text' in of)) throw new Error('the hooks hand over built selections');
+    const { model, text: selection, params } = of;
+    const options = args[1] as QueryOptions | undefined;
     const key = queryKey(model, selection, params);
     const live = (): FakeLive<readonly Infer<M>[]> =>
       this.#share<readonly Infer<M>[]>(key, [], created => {

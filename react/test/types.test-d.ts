@@ -27,6 +27,14 @@ export function rowsHaveTheTypesOfTheModel(): void {
   expectTypeOf(entity.data).toEqualTypeOf<Row | undefined>();
 }
 
+export function builtQueriesHaveTheirModel(): void {
+  const since = Math.random() > 0.5 && 1;
+  const result = useLiveQuery(since !== false && Track.where(track => track.seconds.gt(since)), { keepPrevious: false });
+  expectTypeOf(result.data).toEqualTypeOf<readonly Row[]>();
+  // @ts-expect-error a condition is no query
+  useLiveQuery(Track.where(track => track.seconds));
+}
+
 export function theStatusTellsWhetherThereIsAnError(): void {
   const { status, error } = useLiveQuery(Track);
   if (status === 'error') expectTypeOf(error).toEqualTypeOf<ClientError>();

@@ -183,6 +183,45 @@ describe('structure, not identity, tells queries apart', () => {
   });
 });
 
+describe('a built query', () => {
+  function Built({ since, seen }: { readonly since: number | undefined; readonly seen?: Seen<readonly Album[]> }): ReactElement {
+    const result = useLiveQuery(since !== undefined && Album.where(a => a.year.gt(since)).orderBy('name'));
+    seen?.push(result);
+    return <p data-testid="probe">{describeResult(result)}</p>;
+  }
+
+  test('may be made with each render, and is the one that its text names', () => {
+    const client = new FakeClient();
+    const seen: Seen<readonly Album[]> = [];
+    const { rerender } = renderWith(client, <Built since={1999} seen={seen} />);
+    rerender(provide(client, <Built since={1999} seen={seen} />));
+    expect(client.opened).toHaveLength(1);
+    act(() => client.liveQuery(Album, 'year > ? ORDER BY name', [1999]).answer([album('Drones')]));
+    expect(shown()).toBe('local: Drones');
+    rerender(provide(client, <Built since={2000} seen={seen} />));
+    expect(shown()).toBe('loading: Drones');
+    expect(client.opened).toHaveLength(2);
+  });
+
+  test('that is not there asks nothing', () => {
+    const client = new FakeClient();
+    renderWith(client, <Built since={undefined} />);
+    expect(shown()).toBe('loading: ');
+    expect(client.opened).toEqual([]);
+  });
+
+  test('takes the options of a written one', () => {
+    const client = new FakeClient();
+    function Bare({ since }: { readonly since: number }): ReactElement {
+      return <p data-testid="probe">{describeResult(useLiveQuery(Album.where(a => a.year.gt(since)), { keepPrevious: false }))}</p>;
+    }
+    const { rerender } = renderWith(client, <Bare since={1} />);
+    act(() => client.liveQuery(Album, 'year > ?', [1]).answer([album('Drones')]));
+    rerender(provide(client, <Bare since={2} />));
+    expect(shown()).toBe('loading: ');
+  });
+});
+
 describe('mounting and unmounting', () => {
   test('leaves nothing open', async () => {
     const client = new FakeClient();
