@@ -27,6 +27,9 @@ export const kinds = {
   await: 14,
   received: 15,
   network: 16,
+  move: 18,
+  locate: 19,
+  select: 21,
 } as const;
 
 const names = new Map<number, string>(Object.entries(kinds).map(([name, kind]) => [kind, name]));
@@ -52,6 +55,17 @@ export interface FakeDelta {
   readonly more?: boolean;
   readonly columns?: readonly string[];
   readonly changes?: readonly RowChange[];
+  readonly window?: FakeWindow;
+}
+
+/** The state of a query's window. */
+export interface FakeWindow {
+  readonly anchor?: number;
+  readonly hasBefore?: boolean;
+  readonly hasAfter?: boolean;
+  readonly first?: string;
+  readonly last?: string;
+  readonly position?: string;
 }
 
 /**
@@ -162,6 +176,15 @@ function writeValue(w: Writer, value: unknown): void {
   else w.float(value as number);
 }
 
+function writeWindow(w: Writer, window: FakeWindow | undefined): void {
+  if (window === undefined) return w.nil();
+  w.array(6);
+  w.int(window.anchor ?? 0);
+  w.bool(window.hasBefore ?? false);
+  w.bool(window.hasAfter ?? false);
+  for (const cursor of [window.first, window.last, window.position]) writeValue(w, cursor);
+}
+
 function writeError(w: Writer, error: readonly [string, string] | undefined): void {
   if (error === undefined) return w.nil();
   w.array(3);
@@ -235,7 +258,8 @@ export const delta = (query: unknown, what: FakeDelta) => (w: Writer): void =>
       writeId(w, id);
       for (const value of values) writeValue(w, value);
     }
-  }, 7);
+    writeWindow(w, what.window);
+  }, 8);
 
 /** Tells the state of the node. */
 export const status = (connection: number, pending: number, error?: readonly [string, string]) => (w: Writer): void =>

@@ -169,7 +169,7 @@ describe('a live entity', () => {
     const told = vi.fn<() => void>();
     live.subscribe(told);
     await settled();
-    expect(node.of('subscribe')[0]?.fields.slice(1)).toEqual(['album', 'id = ?', [idOf(1)]]);
+    expect(node.of('subscribe')[0]?.fields.slice(1)).toEqual(['album', 'id = ?', [idOf(1)], null]);
     expect(live.getSnapshot()).toEqual({ data: undefined, status: 'loading', error: undefined });
     node.say(delta(1, { reset: true, columns, changes: [{ to: 0, id: idOf(1), values: ['a', 1] }] }));
     const shown = live.getSnapshot();
