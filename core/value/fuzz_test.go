@@ -54,7 +54,11 @@ func FuzzAppendKey(f *testing.F) {
 			t.Fatalf("%#v against %#v is %d, want %d", a, b, got, want)
 		}
 		o := orders[int(order)%len(orders)]
+		_, _, _ = ReadKey(x, o)
 		ka, kb := AppendKey(nil, a, o), AppendKey(nil, b, o)
+		if back, n, ok := ReadKey(ka, o); !ok || n != len(ka) || Compare(back, a) != 0 {
+			t.Fatalf("%+v: the key of %#v is read as %#v of %d bytes, %v", o, a, back, n, ok)
+		}
 		if got, want := bytes.Compare(ka, kb), inOrder(a, b, o); got != want {
 			t.Fatalf("%+v: the keys of %#v and %#v compare as %d, want %d", o, a, b, got, want)
 		}

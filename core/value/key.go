@@ -154,3 +154,84 @@ func textKeyLen(b []byte, flip byte) (n int, ok bool) {
 	}
 	return 0, false
 }
+
+// ReadKey returns the value whose key b begins with, made with o, and the length of that
+// key. A number comes back as some number of the same value, int or float; a JSON scalar as
+// the scalar that it holds. ok is false if b does not begin with a key.
+func ReadKey(b []byte, o KeyOrder) (v Value, n int, ok bool) {
+	if n, ok = KeyLen(b, o); !ok {
+		return Null, 0, false
+	}
+	if b[0] == tagNullFirst || b[0] == tagNullLast {
+		return Null, n, true
+	}
+	key := append([]byte(nil), b[:n]...)
+	if o.Desc {
+		for i := range key {
+			key[i] = ^key[i]
+		}
+	}
+	v, ok = readAscending(key[0], key[1:])
+	return v, n, ok
+}
+
+// readAscending reads what follows the tag in an ascending key.
+func readAscending(tag byte, b []byte) (Value, bool) {
+	switch tag {
+	case tagBool:
+		return Bool(b[0] != 0), b[0] <= 1
+	case tagNumber:
+		return readNumber(b), true
+	case tagID:
+		return Value{kind: KindID, str: string(b)}, true
+	}
+	text, ok := readText(b)
+	if !ok {
+		return Null, false
+	}
+	switch tag {
+	case tagString:
+		return String(text), true
+	case tagBytes:
+		return Value{kind: KindBytes, str: text}, true
+	}
+	v, err := JSONFromMsgpack([]byte(text))
+	return v, err == nil
+}
+
+func readNumber(b []byte) Value {
+	bits := binary.BigEndian.Uint64(b)
+	rest := int64(binary.BigEndian.Uint16(b[8:])) - 1<<15
+	if bits>>63 == 1 {
+		bits &^= 1 << 63
+	} else {
+		bits = ^bits
+	}
+	f := math.Float64frombits(bits)
+	switch {
+	case rest == 0 || math.IsNaN(f):
+		return Float(f)
+	case f == 1<<63:
+		return Int(math.MaxInt64 + (rest + 1))
+	}
+	return Int(int64(f) + rest)
+}
+
+// readText undoes appendText.
+func readText(b []byte) (string, bool) {
+	var text []byte
+	for i := 0; i+1 < len(b); i++ {
+		switch {
+		case b[i] != textEnd:
+			text = append(text, b[i])
+		case b[i+1] == textEndMark:
+			return string(text), i+2 == len(b)
+		case b[i+1] == textZeroMark:
+			text = append(text, textEnd)
+			i++
+		default:
+			return "", false
+		}
+	}
+	return "", false
+}

@@ -290,3 +290,22 @@ func TestAppendKeyKeepsWhatWasThere(t *testing.T) {
 		}
 	}
 }
+
+// What is read back from a key is the value by V1 to V3, whatever stands behind it, and
+// what only begins like a key is none.
+func TestKeysAreReadBack(t *testing.T) {
+	for _, o := range orders {
+		for _, v := range sample() {
+			key := AppendKey(nil, v, o)
+			got, n, ok := ReadKey(append(bytes.Clone(key), "rest"...), o)
+			if !ok || n != len(key) || Compare(got, v) != 0 || got.Kind() == KindJSON && got.Scalar() != got {
+				t.Fatalf("%+v: the key of %#v is read as %#v of %d bytes, %v; want %d", o, v, got, n, ok, len(key))
+			}
+			for cut := range key {
+				if got, _, ok := ReadKey(key[:cut], o); ok {
+					t.Fatalf("%+v: %d bytes of the key of %#v are read as %#v", o, cut, v, got)
+				}
+			}
+		}
+	}
+}
