@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"core/schema"},
 	{"ankql"},
 	{"proto"},
-	{"storage/plan", "core/resultset"},
+	{"storage/plan", "core/resultset", "core/aggregate"},
 	{"core/causal", "core/reactor", "core/policy", "core/peer", "storage", "connectors"},
 	{"core/property", "policy", "storage/kv"},
 	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres",
