@@ -203,7 +203,9 @@ func BenchmarkVisit(b *testing.B) {
 		defer func() { _ = s.Close() }()
 		for b.Loop() {
 			count := 0
-			err := s.(kv.Visitor).Visit(b.Context(), kv.Range{Start: []byte("r"), End: []byte("s")}, func(_, _ []byte) bool { count++; return true })
+			err := s.(kv.Viewer).View(b.Context(), func(r kv.Reader) error {
+				return r.Visit(kv.Range{Start: []byte("r"), End: []byte("s")}, 0, func(_, _ []byte) bool { count++; return true })
+			})
 			if err != nil || count != n {
 				b.Fatal(count, err)
 			}

@@ -62,10 +62,10 @@ func (s *store) Scan(ctx context.Context, r kv.Range, limit int) ([]kv.Pair, err
 	return s.Store.Scan(ctx, r, limit)
 }
 
-// Visit implements kv.Visitor.
-func (s *store) Visit(ctx context.Context, r kv.Range, visit func(key, value []byte) bool) error {
+// View implements kv.Viewer.
+func (s *store) View(ctx context.Context, read func(kv.Reader) error) error {
 	s.giveWay()
-	return s.Store.Visit(ctx, r, visit)
+	return s.Store.View(ctx, read)
 }
 
 // Commit implements kv.Store.

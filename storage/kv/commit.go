@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
@@ -17,9 +18,9 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 		return err
 	}
 	defer e.leave()
-	p := plan{batch: b, heads: &e.heads}
+	p := commitPlan{engine: e, batch: b, heads: &e.heads}
 	for attempt := 1; ; attempt++ {
-		w, err := p.prepare(ctx, e.store)
+		w, err := p.prepare(ctx)
 		if err != nil || w.empty() {
 			return err
 		}
@@ -44,24 +45,30 @@ const maxAttempts = 1000
 
 func (w *Writes) empty() bool { return len(w.Puts) == 0 && len(w.Deletes) == 0 }
 
-// plan turns a batch into writes. What the batch says is absent is not read, nor what is
-// remembered, since the store's check will tell; in doubt it is read as well, to tell who
-// is wrong.
-type plan struct {
-	batch  *storage.Batch
-	heads  *heads
-	doubt  bool
-	stored map[string][]byte // rows read or remembered
-	w      *Writes
-	rows   [][]byte // of the batch's records, as written
+// commitPlan turns a batch into writes. What the batch says is absent is not read, nor
+// what is remembered, since the store's check will tell; in doubt it is read as well, to
+// tell who is wrong.
+type commitPlan struct {
+	engine     *Engine
+	batch      *storage.Batch
+	heads      *heads
+	doubt      bool
+	stored     map[string][]byte     // rows read or remembered
+	catalogues map[string]*catalogue // of the collections written to
+	w          *Writes
+	rows       [][]byte             // of the batch's records, as written
+	created    map[id.EntityID]bool // entities whose creation events are in the batch
 }
 
 // prepare reads what the batch depends on and returns the writes, or ErrConflict.
-func (p *plan) prepare(ctx context.Context, store Store) (*Writes, error) {
-	if err := p.read(ctx, store); err != nil {
+func (p *commitPlan) prepare(ctx context.Context) (*Writes, error) {
+	if err := p.read(ctx); err != nil {
 		return nil, err
 	}
 	p.w, p.rows = &Writes{}, p.rows[:0]
+	for collection, c := range p.catalogues {
+		p.check(catalogueKey(collection), c.raw)
+	}
 	for _, ev := range p.batch.Events {
 		p.addEvent(ev)
 	}
@@ -71,7 +78,9 @@ func (p *plan) prepare(ctx context.Context, store Store) (*Writes, error) {
 		}
 	}
 	for _, entity := range p.batch.Evict {
-		p.evict(entity)
+		if err := p.evict(entity); err != nil {
+			return nil, err
+		}
 	}
 	for _, entry := range p.batch.Outbox {
 		p.set(outboxKey(entry.Seq), entry.Data)
@@ -87,13 +96,25 @@ func (p *plan) prepare(ctx context.Context, store Store) (*Writes, error) {
 	return p.w, nil
 }
 
-func (p *plan) read(ctx context.Context, store Store) error {
-	p.stored = map[string][]byte{}
-	keys := p.reads()
+func (p *commitPlan) read(ctx context.Context) error {
+	p.stored, p.catalogues = map[string][]byte{}, nil
+	if err := p.get(ctx, p.reads()); err != nil {
+		return err
+	}
+	for i := range p.batch.Records {
+		if _, err := p.catalogue(ctx, p.batch.Records[i].Record.Collection); err != nil {
+			return err
+		}
+	}
+	return p.readEvicted(ctx)
+}
+
+// get reads rows into p.stored.
+func (p *commitPlan) get(ctx context.Context, keys [][]byte) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	values, err := store.Get(ctx, keys)
+	values, err := p.engine.store.Get(ctx, keys)
 	if err != nil {
 		return err
 	}
@@ -103,8 +124,28 @@ func (p *plan) read(ctx context.Context, store Store) error {
 	return nil
 }
 
+// readEvicted reads the rows of entities to be evicted whose collections, which are known
+// now, have indexes.
+func (p *commitPlan) readEvicted(ctx context.Context) error {
+	var keys [][]byte
+	for _, entity := range p.batch.Evict {
+		home := p.stored[string(homeKey(entity))]
+		if home == nil {
+			continue
+		}
+		c, err := p.catalogue(ctx, string(home))
+		if err != nil {
+			return err
+		}
+		if len(c.maintained) > 0 {
+			keys = append(keys, recordKey(string(home), entity))
+		}
+	}
+	return p.get(ctx, keys)
+}
+
 // reads returns the keys to be read, and puts what is remembered in their place.
-func (p *plan) reads() (keys [][]byte) {
+func (p *commitPlan) reads() (keys [][]byte) {
 	for i := range p.batch.Records {
 		w := &p.batch.Records[i]
 		if len(w.Expect) == 0 && !p.doubt {
@@ -129,7 +170,10 @@ func (p *plan) reads() (keys [][]byte) {
 }
 
 // remember keeps the rows written for the commits to come.
-func (p *plan) remember() {
+func (p *commitPlan) remember() {
+	for _, c := range p.catalogues {
+		p.engine.catalogues.confirm(c)
+	}
 	for i := range p.batch.Records {
 		p.heads.remember(p.batch.Records[i].Record.Entity, p.rows[i])
 	}
@@ -139,19 +183,19 @@ func (p *plan) remember() {
 }
 
 // forget drops what is remembered of the batch's records, whose rows are not known now.
-func (p *plan) forget() {
+func (p *commitPlan) forget() {
 	for i := range p.batch.Records {
 		p.heads.forget(p.batch.Records[i].Record.Entity)
 	}
 }
 
-func (p *plan) put(key, value []byte) { p.w.Puts = append(p.w.Puts, Pair{key, value}) }
+func (p *commitPlan) put(key, value []byte) { p.w.Puts = append(p.w.Puts, Pair{key, value}) }
 
 // check demands that the row is still what was read, nil for absent.
-func (p *plan) check(key, value []byte) { p.w.Checks = append(p.w.Checks, Check{key, value}) }
+func (p *commitPlan) check(key, value []byte) { p.w.Checks = append(p.w.Checks, Check{key, value}) }
 
 // set puts the row, or deletes it if value is nil.
-func (p *plan) set(key, value []byte) {
+func (p *commitPlan) set(key, value []byte) {
 	if value == nil {
 		p.w.Deletes = append(p.w.Deletes, key)
 	} else {
@@ -159,16 +203,20 @@ func (p *plan) set(key, value []byte) {
 	}
 }
 
-func (p *plan) addEvent(ev *proto.Event) {
+func (p *commitPlan) addEvent(ev *proto.Event) {
 	p.put(eventKey(ev.ID), proto.AppendEvent(make([]byte, 0, ev.EncodedSize()), ev))
 	if ev.IsCreation() {
 		p.put(homeKey(ev.Entity), []byte(ev.Collection)) // K1
+		if p.created == nil {
+			p.created = map[id.EntityID]bool{}
+		}
+		p.created[ev.Entity] = true
 	} else {
 		p.put(historyKey(ev.Entity, ev.ID), nil)
 	}
 }
 
-func (p *plan) putRecord(w *storage.RecordWrite) error {
+func (p *commitPlan) putRecord(w *storage.RecordWrite) error {
 	rec := w.Record
 	if n := len(rec.Collection); n == 0 || n > proto.MaxNameBytes {
 		return fmt.Errorf("kv: collection name of %d bytes", n)
@@ -178,14 +226,18 @@ func (p *plan) putRecord(w *storage.RecordWrite) error {
 	if err := expectHead(w, stored); err != nil {
 		return err
 	}
-	if stored == nil {
+	if stored == nil && !p.created[rec.Entity] {
 		p.put(homeKey(rec.Entity), []byte(rec.Collection)) // K1
 	}
 	p.check(key, stored)
 	row := appendRow(nil, rec)
 	p.put(key, row)
 	p.rows = append(p.rows, row)
-	return nil
+	var after ankql.Fields
+	if !rec.State.Deleted() {
+		after = rec
+	}
+	return p.maintain(p.catalogues[rec.Collection], rec.Entity, stored, after)
 }
 
 // expectHead compares the head of a stored row with the one that w expects.
@@ -205,30 +257,30 @@ func expectHead(w *storage.RecordWrite, stored []byte) error {
 	return fmt.Errorf("%w: entity %s", storage.ErrConflict, w.Record.Entity)
 }
 
-// evict removes an entity's record, and its home unless the creation event needs it.
-func (p *plan) evict(entity id.EntityID) {
+// evict removes an entity's record with its entries, and its home unless the creation
+// event needs it.
+func (p *commitPlan) evict(entity id.EntityID) error {
 	home := p.stored[string(homeKey(entity))]
 	if home == nil {
-		return
+		return nil
 	}
-	p.set(recordKey(string(home), entity), nil)
+	key := recordKey(string(home), entity)
+	p.set(key, nil)
 	creation := eventKey(id.EventID(entity))
-	if p.stored[string(creation)] == nil && !p.creates(entity) {
+	if p.stored[string(creation)] == nil && !p.created[entity] {
 		p.check(creation, nil)
 		p.set(homeKey(entity), nil)
 	}
-}
-
-func (p *plan) creates(entity id.EntityID) bool {
-	for _, ev := range p.batch.Events {
-		if ev.ID == id.EventID(entity) {
-			return true
-		}
+	c := p.catalogues[string(home)]
+	if len(c.maintained) == 0 {
+		return nil
 	}
-	return false
+	row := p.stored[string(key)]
+	p.check(key, row)
+	return p.maintain(c, entity, row, nil)
 }
 
-func (p *plan) appendFeed(entry *proto.FeedEntry) error {
+func (p *commitPlan) appendFeed(entry *proto.FeedEntry) error {
 	key := feedKey(p.batch.FeedID, entry.Seq)
 	if p.stored[string(key)] != nil {
 		return fmt.Errorf("%w: feed %s already has entry %d", storage.ErrConflict, p.batch.FeedID, entry.Seq)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
@@ -28,6 +29,20 @@ type Options struct {
 	// so that finding a record by its entity takes one step instead of two; default
 	// 32768, none if negative.
 	Homes int
+	// AutoIndexes is how many indexes a collection has at most that nobody has declared;
+	// default 16, none if negative.
+	AutoIndexes int
+	// AutoIndexRows is how many rows a scan has examined at least before an index is made
+	// for its selection; default 1024.
+	AutoIndexRows int
+	// IdleIndexes is how long an index that nobody has declared stays without being used;
+	// default 30 days.
+	IdleIndexes time.Duration
+	// BuildRows is how many rows one step of building an index takes in; default 256.
+	BuildRows int
+	// NoIndexes has selections read without indexes; they are kept up all the same. It is
+	// there to compare the answers.
+	NoIndexes bool
 	// Heads is how many bytes of records written last are remembered, so that an edit
 	// on top of an edit takes one step instead of two; default 1 MiB, none if negative.
 	Heads int
@@ -40,6 +55,18 @@ func (o *Options) ensureDefaults() {
 	if o.Homes == 0 {
 		o.Homes = 32768
 	}
+	if o.AutoIndexes == 0 {
+		o.AutoIndexes = 16
+	}
+	if o.AutoIndexRows <= 0 {
+		o.AutoIndexRows = 1024
+	}
+	if o.IdleIndexes <= 0 {
+		o.IdleIndexes = 30 * 24 * time.Hour
+	}
+	if o.BuildRows <= 0 {
+		o.BuildRows = 256
+	}
 	if o.Heads == 0 {
 		o.Heads = 1 << 20
 	}
@@ -51,6 +78,10 @@ type Engine struct {
 	options Options
 	homes   homes
 	heads   heads
+
+	catalogues catalogues
+	usage      usage
+	indexer    indexer
 
 	mu struct {
 		sync.RWMutex // held for reading by every call, so that Close waits for them
@@ -69,6 +100,9 @@ func Open(ctx context.Context, store Store, options Options) (*Engine, error) {
 	e := &Engine{store: store, options: options}
 	e.homes.init(options.Homes)
 	e.heads.init(options.Heads)
+	e.catalogues.init()
+	e.usage.init()
+	e.indexer.init(e)
 	if err := e.checkVersion(ctx); err != nil {
 		return nil, err
 	}
@@ -137,6 +171,7 @@ func (e *Engine) leave() { e.mu.RUnlock() }
 
 // Close implements storage.Engine; it closes the store.
 func (e *Engine) Close() error {
+	e.indexer.stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.closed {

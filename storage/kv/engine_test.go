@@ -158,7 +158,7 @@ func TestLayout(t *testing.T) {
 	}
 	bin := func(u id.ULID) string { return string(u.Bytes()) }
 	row := func(r *proto.Record) string {
-		b := append([]byte{0x93}, byte(r.Rev))
+		b := append([]byte{0x94}, byte(r.Rev), byte(r.BaseRev))
 		return string(append(proto.AppendState(b, r.State), 0xc0))
 	}
 	want := map[string]string{
@@ -364,9 +364,9 @@ type cancelling struct {
 	cancel func()
 }
 
-func (c *cancelling) Visit(ctx context.Context, r kv.Range, visit func(key, row []byte) bool) error {
+func (c *cancelling) View(ctx context.Context, read func(kv.Reader) error) error {
 	c.cancel()
-	return c.Store.(kv.Visitor).Visit(context.WithoutCancel(ctx), r, visit)
+	return c.Store.(kv.Viewer).View(context.WithoutCancel(ctx), read)
 }
 
 // Rows that cannot be read are reported by whatever call meets them.
@@ -440,7 +440,7 @@ func TestCollectionNamesAreChecked(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	w := storagetest.NewWorld(1)
 	_, rec := w.Create("album", w.AlbumFields()...)
-	state := proto.AppendState([]byte{0x93, 1}, rec.State)
+	state := proto.AppendState([]byte{0x94, 1, 0}, rec.State)
 	f.Add(append(state[:len(state):len(state)], 0xc0))
 	f.Add(proto.AppendState(state[:len(state):len(state)], rec.State))
 	ordered, err := ankql.Parse("year > 0 OR name LIKE '%a%' ORDER BY score, meta.genre")

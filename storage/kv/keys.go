@@ -8,9 +8,11 @@ import (
 
 // The spaces of keys; doc.go has the layout.
 const (
+	spaceIndexes = 'c'
 	spaceEvent   = 'e'
 	spaceFeed    = 'f'
 	spaceHistory = 'h'
+	spaceEntry   = 'i'
 	spaceMeta    = 'm'
 	spaceOutbox  = 'o'
 	spaceRecord  = 'r'
@@ -50,6 +52,25 @@ func recordPrefix(collection string) []byte {
 func recordEntity(key []byte) id.EntityID {
 	u, _ := id.FromBytes(key[max(0, len(key)-id.Size):])
 	return id.EntityID{ULID: u}
+}
+
+// catalogueKey is the key of the row that lists a collection's indexes (K5).
+func catalogueKey(collection string) []byte {
+	key := make([]byte, 0, 2+len(collection)+4)
+	key = append(key, spaceIndexes, byte(len(collection)))
+	return append(key, collection...)
+}
+
+// progressKey is the key of the row that says how far an index is built.
+func progressKey(collection string, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(catalogueKey(collection), index)
+}
+
+// entryPrefix begins the keys of the entries of an index.
+func entryPrefix(collection string, index uint32) []byte {
+	key := make([]byte, 0, 2+len(collection)+4)
+	key = append(key, spaceEntry, byte(len(collection)))
+	return binary.BigEndian.AppendUint32(append(key, collection...), index)
 }
 
 func feedKey(feed id.NodeID, seq uint64) []byte {

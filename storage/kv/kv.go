@@ -30,13 +30,27 @@ type Store interface {
 	Close() error
 }
 
-// Visitor is a power that a Store may have: it goes through a range without making a
-// copy of everything first. Without it the engine makes do with Scan.
-type Visitor interface {
-	// Visit calls visit for the pairs of r in the order that Scan has, all of one
-	// moment, until it returns false. Key and value are valid during the call only, and
-	// are not changed. visit computes: it does not block and does not call the store.
-	Visit(ctx context.Context, r Range, visit func(key, value []byte) bool) error
+// Viewer is a power that a Store may have: several reads of one moment. Without it the
+// engine makes do with single reads, and walks no indexes: an entry and the row that it
+// leads to have to be of one moment.
+type Viewer interface {
+	// View calls read with a reader whose reads are all of one moment, and returns what
+	// it returns. The reader is valid during the call only, which may block as long as
+	// its own reads do, and calls the store in no other way.
+	View(ctx context.Context, read func(Reader) error) error
+}
+
+// Reader reads a store as it was at one moment. It is not safe for concurrent use.
+type Reader interface {
+	// Get returns the values under the given keys, as Store.Get does. They are not
+	// changed, and are valid until View returns.
+	Get(keys [][]byte) ([][]byte, error)
+
+	// Visit calls visit for the pairs of r, in the order that Store.Scan has, until it
+	// returns false. expect is about how many pairs will be wanted, zero if all; it
+	// changes speed only. Key and value are valid during the call only, and are not
+	// changed. visit computes: it does not block and does not call the reader.
+	Visit(r Range, expect int, visit func(key, value []byte) bool) error
 }
 
 // Range is the keys k with Start <= k < End. A nil Start is the first key, a nil End

@@ -10,10 +10,12 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
-// appendRow appends what is stored under a record's key: [rev, state, base or nil].
+// appendRow appends what is stored under a record's key: [rev, base rev, state, base or
+// nil].
 func appendRow(dst []byte, rec *proto.Record) []byte {
-	dst = msgpack.AppendArrayLen(dst, 3)
+	dst = msgpack.AppendArrayLen(dst, 4)
 	dst = msgpack.AppendUint(dst, rec.Rev)
+	dst = msgpack.AppendUint(dst, rec.BaseRev)
 	dst = proto.AppendState(dst, rec.State)
 	if rec.Base == nil {
 		return msgpack.AppendNil(dst)
@@ -24,8 +26,8 @@ func appendRow(dst []byte, rec *proto.Record) []byte {
 // decodeRow reads what appendRow wrote. The record keeps nothing of b.
 func decodeRow(collection string, entity id.EntityID, b []byte) (*proto.Record, error) {
 	r := msgpack.NewReader(b)
-	r.Array(3)
-	rec := &proto.Record{Collection: collection, Entity: entity, Rev: r.Uint(), State: proto.ReadState(&r)}
+	r.Array(4)
+	rec := &proto.Record{Collection: collection, Entity: entity, Rev: r.Uint(), BaseRev: r.Uint(), State: proto.ReadState(&r)}
 	if !r.TryNil() {
 		rec.Base = proto.ReadState(&r)
 	}
@@ -50,8 +52,9 @@ type rowView struct {
 func (v *rowView) reset(entity id.EntityID, b []byte) error {
 	v.entity = entity
 	r := msgpack.NewReader(b)
-	r.Array(3)
+	r.Array(4)
 	r.Uint() // rev
+	r.Uint() // base rev
 	err := r.Err()
 	if err == nil {
 		err = v.state.Reset(b[len(b)-r.Remaining():])

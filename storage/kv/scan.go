@@ -3,9 +3,12 @@ package kv
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/plan"
 )
 
 // Scan implements storage.Engine.
@@ -14,12 +17,113 @@ func (e *Engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 		return nil, err
 	}
 	defer e.leave()
+	return e.scan(ctx, collection, s, after, limit, nil)
+}
+
+// scan answers a Scan and reports on it, unless report is nil.
+func (e *Engine) scan(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int, report func(*scan, *access)) (*storage.Page, error) {
 	sc := scan{ctx: ctx, collection: collection, selection: s, after: after, limit: storage.PageSize(limit), budget: e.options.ScanRows}
-	a := chooseAccess(collection, s, after)
-	if a.inOrder {
-		return sc.first(e.store, &a)
+	var page *storage.Page
+	var known *catalogue
+	read := func(r Reader) error {
+		a, c, err := e.access(r, &sc)
+		if err != nil {
+			return err
+		}
+		known = c
+		if a.inOrder() {
+			page, err = sc.first(a)
+		} else {
+			page, err = sc.least(a)
+		}
+		if err == nil && report != nil {
+			report(&sc, a)
+		}
+		return err
 	}
-	return sc.least(e.store, &a)
+	var err error
+	if v, ok := e.store.(Viewer); ok {
+		err = v.View(ctx, read)
+	} else {
+		err = read(&plainReader{ctx: ctx, store: e.store})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if known != nil {
+		e.suggest(known, s, sc.examined, len(page.Records))
+	}
+	return page, nil
+}
+
+// access decides how a selection is read. What is read of the catalogue is of the same
+// moment as everything else (K5).
+func (e *Engine) access(r Reader, sc *scan) (*access, *catalogue, error) {
+	a := &access{reader: r, collection: sc.collection, after: sc.after, expect: sc.readAhead()}
+	plain, isPlain := r.(*plainReader)
+	if isPlain {
+		a.plan = plan.Choose(sc.selection, nil, plan.Statistics{Want: sc.limit}).Hull(sc.selection)
+		if _, ok := a.plan.After(sc.after); !a.inOrder() || sc.after != nil && !ok {
+			a.expect = 0 // the first row of the page may be the last one read
+		}
+		a.plain = plain
+		return a, nil, nil
+	}
+	values, err := r.Get([][]byte{catalogueKey(sc.collection)})
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := e.learn(sc.collection, values[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	indexes := c.usable
+	if e.options.NoIndexes {
+		indexes = nil
+	}
+	count := counter{reader: r, catalogue: c}
+	a.plan = plan.Choose(sc.selection, indexes, plan.Statistics{Rows: e.usage.rows(sc.collection), Want: sc.limit, Count: count.count})
+	if count.err != nil {
+		return nil, nil, count.err
+	}
+	if a.plan.Residual == ankql.True {
+		a.expect = min(sc.limit+1, sc.budget)
+	}
+	if a.plan.Method == plan.Walk {
+		a.index = c.of(a.plan)
+		if e.usage.note(sc.collection, a.index.number) {
+			e.indexer.want(sc.collection)
+		}
+	}
+	return a, c, nil
+}
+
+// counter counts the entries in ranges of an index, up to a bound: a small part of what
+// it takes to read as many rows.
+type counter struct {
+	reader    Reader
+	catalogue *catalogue
+	err       error
+}
+
+const maxCount = 512
+
+func (n *counter) count(ix *plan.Index, ranges []plan.Range) (entries int, all bool) {
+	prefix := n.catalogue.of(&plan.Plan{Index: ix}).prefix
+	for _, r := range ranges {
+		err := n.reader.Visit(within(prefix).clipped(prefix, r), maxCount-entries, func(_, _ []byte) bool {
+			entries++
+			return entries < maxCount
+		})
+		if err != nil {
+			n.err = err
+			return 0, true
+		}
+		if entries >= maxCount {
+			return entries, false
+		}
+	}
+	return entries, true
 }
 
 // scan is one Scan in progress. Rows are looked at where they lie, one at a time.
@@ -40,18 +144,15 @@ type scan struct {
 // cancelEvery is after how many rows a scan looks whether it is still wanted.
 const cancelEvery = 1024
 
-// look turns sc.row and sc.key to a row; it returns false when the scan has failed.
-func (sc *scan) look(key, row []byte) bool {
+// look turns sc.row to a row; it returns false when the scan has failed.
+func (sc *scan) look(entity id.EntityID, row []byte) bool {
 	if sc.examined++; sc.examined%cancelEvery == 0 {
 		if sc.err = sc.ctx.Err(); sc.err != nil {
 			return false
 		}
 	}
-	entity := recordEntity(key)
-	if sc.err = sc.row.reset(entity, row); sc.err != nil {
-		return false
-	}
-	return true
+	sc.err = sc.row.reset(entity, row)
+	return sc.err == nil
 }
 
 // matches holds the row against the selection, whatever way led to it.
@@ -59,21 +160,27 @@ func (sc *scan) matches() bool {
 	return !sc.row.state.Deleted() && sc.selection.Matches(&sc.row)
 }
 
+// behind reports whether the row, whose key is in sc.key, follows the page's beginning.
+func (sc *scan) behind() bool { return sc.after == nil || bytes.Compare(sc.key, sc.after) > 0 }
+
 // first collects matching rows that come in the selection's order, until the page is
 // full or enough rows were examined.
-func (sc *scan) first(store Store, a *access) (*storage.Page, error) {
+func (sc *scan) first(a *access) (*storage.Page, error) {
 	page := &storage.Page{}
-	full := false
-	visit := func(key, row []byte) bool {
-		if full = len(page.Records) == sc.limit || sc.examined == sc.budget; full {
+	full, passed := false, 0
+	visit := func(entity id.EntityID, row []byte) bool {
+		if full = len(page.Records) == sc.limit || passed == sc.budget; full {
 			return false
 		}
-		if !sc.look(key, row) {
+		if !sc.look(entity, row) {
 			return false
 		}
-		sc.key = sc.selection.AppendSortKey(sc.key[:0], &sc.row, sc.row.entity)
-		if sc.matches() {
-			rec, err := decodeRow(sc.collection, sc.row.entity, row)
+		sc.key = a.plan.AppendPlace(sc.key[:0], &sc.row, entity)
+		if !sc.behind() {
+			return true
+		}
+		if passed++; sc.matches() {
+			rec, err := decodeRow(sc.collection, entity, row)
 			if sc.err = err; err != nil {
 				return false
 			}
@@ -82,21 +189,23 @@ func (sc *scan) first(store Store, a *access) (*storage.Page, error) {
 		sc.err = sc.row.err()
 		return sc.err == nil
 	}
-	more, err := a.visit(sc.ctx, store, sc.readAhead(), visit)
+	err := a.rows(visit)
 	if err == nil {
 		err = sc.err
 	}
 	if err != nil {
 		return nil, err
 	}
-	if page.More = full || more; page.More {
-		page.Next = sc.key
+	if page.More = full || a.left(); page.More {
+		if page.Next = sc.key; sc.key == nil {
+			return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
+		}
 	}
 	return page, nil
 }
 
-// readAhead is how many rows a store that cannot visit is asked for at once: enough
-// for the page when every row matches, and then some.
+// readAhead is how many rows are read at once: enough for the page when every row
+// matches, and then some.
 func (sc *scan) readAhead() int {
 	if sc.selection.Where == ankql.True {
 		return min(sc.limit+1, sc.budget)
@@ -106,22 +215,22 @@ func (sc *scan) readAhead() int {
 
 // least collects, of all matching rows behind the page's beginning, those that the
 // selection's order puts first.
-func (sc *scan) least(store Store, a *access) (*storage.Page, error) {
+func (sc *scan) least(a *access) (*storage.Page, error) {
 	w := window{limit: sc.limit}
-	visit := func(key, row []byte) bool {
-		if !sc.look(key, row) {
+	visit := func(entity id.EntityID, row []byte) bool {
+		if !sc.look(entity, row) {
 			return false
 		}
 		if sc.matches() {
-			sc.key = sc.selection.AppendSortKey(sc.key[:0], &sc.row, sc.row.entity)
-			if sc.after == nil || bytes.Compare(sc.key, sc.after) > 0 {
-				w.offer(sc.key, sc.row.entity, row)
+			sc.key = sc.selection.AppendSortKey(sc.key[:0], &sc.row, entity)
+			if sc.behind() {
+				w.offer(sc.key, entity, row)
 			}
 		}
 		sc.err = sc.row.err()
 		return sc.err == nil
 	}
-	_, err := a.visit(sc.ctx, store, 0, visit)
+	err := a.rows(visit)
 	if err == nil {
 		err = sc.err
 	}

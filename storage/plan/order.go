@@ -79,56 +79,94 @@ func flipped(o value.KeyOrder) value.KeyOrder {
 // Resume returns the ranges of an ordered plan from the entity whose sort key
 // (ankql.Selection.AppendSortKey) is given, which is left out, onwards. In reverse over an
 // index the rest of that entity's group is still in them, and the reader skips the
-// entities whose sort keys are not greater. A plan that is not ordered, or a key that
-// is not one of its selection's, gives all ranges.
+// entries up to the one that Entry returns. A plan that is not ordered, or a key that
+// nothing within the plan's ranges can have, gives all ranges.
 func (p *Plan) Resume(sortKey []byte) []Range {
-	if !p.Ordered || len(sortKey) < id.Size {
-		return p.Ranges
-	}
-	last := sortKey[len(sortKey)-id.Size:]
+	last, ok := p.After(sortKey)
 	switch {
+	case !ok || !p.Ordered:
+		return p.Ranges
 	case p.Method == Primary && p.Reverse:
 		return clip(p.Ranges, span{low: []byte{}, high: last})
 	case p.Method == Primary:
 		return clip(p.Ranges, span{low: append(bytes.Clone(last), 0)})
-	case p.Method != Walk:
-		return p.Ranges
 	}
-	group, ok := p.group(sortKey)
+	entry, ok := p.Entry(sortKey)
 	switch {
 	case !ok:
 		return p.Ranges
 	case p.Reverse:
-		return clip(p.Ranges, span{low: []byte{}, high: after(group)})
+		return clip(p.Ranges, span{low: []byte{}, high: after(entry[:len(entry)-id.Size])})
 	}
-	return clip(p.Ranges, span{low: append(append(group, last...), 0)})
+	return clip(p.Ranges, span{low: append(entry, 0)})
 }
 
-// group returns the columns' part of the index key that belongs to a sort key.
-func (p *Plan) group(sortKey []byte) ([]byte, bool) {
-	parts := map[string][]byte{} // ascending keys
+// After returns the id, in its bytes, of the entity whose sort key is given; ok is false
+// where the key is not one that an entity within the plan's ranges can have. Where there
+// is no ORDER BY any bytes will do, since ids are compared as bytes.
+func (p *Plan) After(sortKey []byte) (entity []byte, ok bool) {
+	if len(p.order) == 0 {
+		return sortKey, true
+	}
+	_, entity, ok = p.split(sortKey)
+	return entity, ok
+}
+
+// Entry returns the key that the entity whose sort key is given has in the plan's index;
+// ok is false where the plan walks none, is not ordered, or After's is.
+func (p *Plan) Entry(sortKey []byte) (key []byte, ok bool) {
+	if !p.Ordered || p.Method != Walk {
+		return nil, false
+	}
+	parts, entity, ok := p.split(sortKey)
+	if !ok {
+		return nil, false
+	}
+	for _, c := range p.Index.Columns {
+		part, ok := parts[c.Path.String()]
+		if !ok {
+			return nil, false
+		}
+		key = append(key, reorder(part, value.Ascending, c.Order)...)
+	}
+	return append(key, entity...), true
+}
+
+// split takes a sort key apart: the ascending keys of the paths that it and the predicate
+// tell, and the entity.
+func (p *Plan) split(sortKey []byte) (parts map[string][]byte, entity []byte, ok bool) {
+	parts = make(map[string][]byte, len(p.fixed)+len(p.order))
 	for path, key := range p.fixed {
 		parts[path] = key
 	}
 	for _, o := range p.order {
 		n, ok := value.KeyLen(sortKey, o.KeyOrder())
 		if !ok {
-			return nil, false
+			return nil, nil, false
 		}
-		if path := o.Path.String(); parts[path] == nil {
-			parts[path] = reorder(sortKey[:n], o.KeyOrder(), value.Ascending)
+		path, part := o.Path.String(), reorder(sortKey[:n], o.KeyOrder(), value.Ascending)
+		if known := parts[path]; known != nil && !bytes.Equal(known, part) {
+			return nil, nil, false
 		}
+		parts[path] = part
 		sortKey = sortKey[n:]
 	}
-	var group []byte
-	for _, c := range p.Index.Columns {
-		part, ok := parts[c.Path.String()]
-		if !ok {
-			return nil, false
+	return parts, sortKey, len(sortKey) == id.Size
+}
+
+// AppendPlace appends where an entity within the ranges of an ordered plan is in the order
+// of reading: its sort key, if it matches. Entities that match are read later exactly if
+// their sort keys are greater.
+func (p *Plan) AppendPlace(dst []byte, row ankql.Fields, e id.EntityID) []byte {
+	for _, o := range p.order {
+		if key, ok := p.fixed[o.Path.String()]; ok { // and this one may have another value
+			dst = append(dst, reorder(key, value.Ascending, o.KeyOrder())...)
+			continue
 		}
-		group = append(group, reorder(part, value.Ascending, c.Order)...)
+		f := ankql.Field{Path: o.Path}
+		dst = value.AppendKey(dst, f.Value(row, nil), o.KeyOrder())
 	}
-	return group, true
+	return e.AppendTo(dst)
 }
 
 func clip(ranges []Range, to span) []Range {

@@ -19,9 +19,13 @@ const (
 // Index describes an index over all entities of a collection, those whose columns are NULL
 // included.
 type Index struct {
-	Name    string
+	Name    string // says which columns it has, in the notation of ORDER BY
 	Columns []Column
+	Unique  bool // the values of all columns, where none is NULL, are expected to be those of one entity
 }
+
+// NewIndex returns the index over the columns, named after them.
+func NewIndex(columns []Column) *Index { return &Index{Name: indexName(columns), Columns: columns} }
 
 // Column is one column of an index. Its path names a property or leads into a JSON
 // property; paths that follow references cannot be indexed, since what they lead to
@@ -79,10 +83,29 @@ type Range struct{ Low, High []byte }
 // Contains reports whether key lies in r.
 func (r Range) Contains(key []byte) bool { return span{r.Low, r.High}.contains(key) }
 
-// Choose returns the plan that is likely to read least, among the lookups, the walk over
+// ByID reports whether the selection's order is that of ascending ids, which the entries
+// of an index tell without the rows.
+func (p *Plan) ByID() bool {
+	ordered, reverse := idOrder(p.order, p.fixed)
+	return ordered && !reverse
+}
+
+// Hull returns the plan, which Choose made for s, with one range in place of all, for a
+// reader that reads once.
+func (p *Plan) Hull(s *ankql.Selection) *Plan {
+	if len(p.Ranges) < 2 {
+		return p
+	}
+	hull := *p
+	hull.Ranges = []Range{{Low: p.Ranges[0].Low, High: p.Ranges[len(p.Ranges)-1].High}}
+	hull.Residual = s.Where
+	return &hull
+}
+
+// Choose returns the plan that is likely to cost least, among the lookups, the walk over
 // all ids and the walks over indexes. The selection has been checked against its model.
 // The indexes are not copied.
-func Choose(s *ankql.Selection, indexes []*Index) *Plan {
+func Choose(s *ankql.Selection, indexes []*Index, known Statistics) *Plan {
 	if ids, exact := s.Entities(); ids != nil && len(ids) <= MaxLookups {
 		return lookup(s, ids, exact)
 	}
@@ -95,89 +118,20 @@ func Choose(s *ankql.Selection, indexes []*Index) *Plan {
 		return &Plan{Method: Nothing, Residual: ankql.True, Ordered: true}
 	}
 	c := chooser{selection: s, where: where, boxes: boxes, fixed: fixedPaths(boxes)}
-	best, cost := c.primary()
-	for _, ix := range indexes {
-		if p, pc := c.walk(ix); pc < cost {
-			best, cost = p, pc
-		}
-	}
-	return best
+	c.estimate(known)
+	return c.best(indexes)
 }
 
 func lookup(s *ankql.Selection, ids []id.EntityID, exact bool) *Plan {
 	if len(ids) == 0 {
 		return &Plan{Method: Nothing, Residual: ankql.True, Ordered: true}
 	}
-	p := &Plan{Method: Lookup, Entities: ids, Residual: s.Where}
+	p := &Plan{Method: Lookup, Entities: ids, Residual: s.Where, order: s.Order}
 	if exact {
 		p.Residual = ankql.True
 	}
 	p.Ordered = len(ids) == 1 || len(s.Order) == 0 || isID(s.Order[0].Path) && !s.Order[0].Desc
 	return p
-}
-
-// chooser compares the ways to read one selection.
-type chooser struct {
-	selection *ankql.Selection
-	where     ankql.Expr
-	boxes     []box
-	fixed     map[string][]byte
-}
-
-// What makes a plan dearer or cheaper than the part of the collection that it reads.
-const (
-	walkCost    = 1.1  // an index entry costs a second read for the entity
-	sortCost    = 1.5  // what is not ordered has to be collected and sorted
-	earlyExit   = 0.2  // what is ordered can stop at the selection's limit
-	reverseCost = 1.05 // of two indexes, the one in the selection's direction
-)
-
-func (c *chooser) primary() (*Plan, float64) {
-	ranges, used := idRanges(c.boxes)
-	p := &Plan{Method: Primary, Ranges: ranges, order: c.selection.Order, fixed: c.fixed}
-	p.Ordered, p.Reverse = idOrder(c.selection.Order, c.fixed)
-	p.Residual = c.residual(used)
-	return p, c.cost(p, used)
-}
-
-func (c *chooser) walk(ix *Index) (*Plan, float64) {
-	ranges, used := indexRanges(ix, c.boxes)
-	p := &Plan{Method: Walk, Index: ix, Ranges: ranges, order: c.selection.Order, fixed: c.fixed}
-	p.Ordered, p.Reverse = indexOrder(ix, c.selection.Order, c.fixed)
-	p.Residual = c.residual(used)
-	return p, c.cost(p, used) * walkCost
-}
-
-func (c *chooser) cost(p *Plan, used coverage) float64 {
-	cost := used.fraction
-	switch {
-	case !p.Ordered:
-		cost *= sortCost
-	case c.selection.Limit != ankql.NoLimit:
-		cost *= earlyExit
-	}
-	if p.Reverse {
-		cost *= reverseCost
-	}
-	return cost
-}
-
-// residual leaves out of the predicate what the ranges already say.
-func (c *chooser) residual(used coverage) ankql.Expr {
-	if used.exact {
-		return ankql.True
-	}
-	all, ok := c.where.(*ankql.Conjunction)
-	if !ok || len(c.boxes) > 1 {
-		return c.where
-	}
-	left := ankql.True
-	for _, t := range all.Terms {
-		if !used.says(t) {
-			left = ankql.And(left, t)
-		}
-	}
-	return left
 }
 
 // String explains the plan in one line.

@@ -100,11 +100,16 @@ func extend(prefixes, s set) set {
 	return out
 }
 
+// boolKeyLen is how long the keys of booleans are, and no others.
+const boolKeyLen = 2
+
 // selectivity guesses which part of a collection has a value of s, for want of statistics.
 func selectivity(s set) float64 {
 	sum := 0.0
 	for _, v := range s {
 		switch {
+		case v.isPoint() && len(v.low) == boolKeyLen:
+			sum += 0.5
 		case v.isPoint():
 			sum += 0.02
 		case len(v.low) > 1 && len(v.high) > 1: // a family's bounds are one byte long

@@ -10,13 +10,17 @@ import (
 
 // Suggest returns the index that would serve the selection best: the paths that it fixes,
 // then its order, or, where it has none, one path that it bounds. It returns nil where
-// ids alone serve, or no index can. The selection has been checked against m. Equal
-// suggestions have equal names.
-func Suggest(s *ankql.Selection, m *schema.Model) *Index {
-	if ids, _ := s.Entities(); ids != nil || s.Where == nil {
+// ids alone serve, or no index can. The selection has been checked against its model.
+// Equal suggestions have equal names.
+func Suggest(s *ankql.Selection) *Index {
+	if ids, _ := s.Entities(); ids != nil {
 		return nil
 	}
-	boxes := boxesOf(s.Where, false)
+	where := s.Where
+	if where == nil {
+		where = ankql.True
+	}
+	boxes := boxesOf(where, false)
 	if len(boxes) == 0 {
 		return nil
 	}
@@ -24,12 +28,12 @@ func Suggest(s *ankql.Selection, m *schema.Model) *Index {
 	if _, ok := fixed[schema.ID]; ok {
 		return nil
 	}
-	paths := pathsByText(s.Where)
+	paths := pathsByText(where)
 	var columns []Column
 	for _, path := range slices.Sorted(keysOf(fixed)) {
 		columns = append(columns, Column{Path: paths[path]})
 	}
-	ordered, ok := orderColumns(significant(s.Order, fixed), m)
+	ordered, ok := orderColumns(significant(s.Order, fixed))
 	switch {
 	case !ok:
 		return nil
@@ -43,7 +47,7 @@ func Suggest(s *ankql.Selection, m *schema.Model) *Index {
 	if len(columns) == 0 {
 		return nil
 	}
-	return &Index{Name: indexName(columns), Columns: columns}
+	return NewIndex(columns)
 }
 
 func keysOf[V any](m map[string]V) func(func(string) bool) {
@@ -58,12 +62,12 @@ func keysOf[V any](m map[string]V) func(func(string) bool) {
 
 // orderColumns returns the columns for the keys of an order; ok is false if it needs one
 // that cannot be indexed, or is the order of ids.
-func orderColumns(keys []ankql.Order, m *schema.Model) (columns []Column, ok bool) {
+func orderColumns(keys []ankql.Order) (columns []Column, ok bool) {
 	for i, o := range keys {
 		if isID(o.Path) {
 			return columns, i > 0 && !o.Desc
 		}
-		if p, known := m.Property(o.Path[0]); !known || len(o.Path) > 1 && p.Type != schema.TypeJSON {
+		if o.FollowsReferences() {
 			return nil, false
 		}
 		columns = append(columns, Column{Path: o.Path, Order: o.KeyOrder()})

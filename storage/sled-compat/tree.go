@@ -40,15 +40,18 @@ func (t *Tree) GetMany(keys [][]byte) ([][]byte, error) {
 		return nil, err
 	}
 	defer t.db.leave()
-	values := make([][]byte, len(keys))
-	var reader reader = t.db.pebble
-	if len(keys) > 1 {
-		snapshot := t.db.pebble.NewSnapshot()
-		defer snapshot.Close()
-		reader = snapshot
+	if len(keys) == 1 {
+		return t.getMany(t.db.pebble, keys)
 	}
+	snapshot := t.db.pebble.NewSnapshot()
+	defer snapshot.Close()
+	return t.getMany(snapshot, keys)
+}
+
+func (t *Tree) getMany(r reader, keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
 	for i, key := range keys {
-		value, err := t.get(reader, key)
+		value, err := t.get(r, key)
 		if err != nil {
 			return nil, classify(err)
 		}
@@ -60,6 +63,7 @@ func (t *Tree) GetMany(keys [][]byte) ([][]byte, error) {
 // reader is what a database and a snapshot of it have in common.
 type reader interface {
 	Get(key []byte) (value []byte, closer io.Closer, err error)
+	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
 }
 
 func (t *Tree) get(r reader, key []byte) ([]byte, error) {
@@ -86,6 +90,10 @@ func (t *Tree) Range(r kv.Range, visit func(key, value []byte) bool) error {
 		return err
 	}
 	defer t.db.leave()
+	return t.visit(t.db.pebble, r, visit)
+}
+
+func (t *Tree) visit(from reader, r kv.Range, visit func(key, value []byte) bool) error {
 	bounds := &pebble.IterOptions{LowerBound: t.key(r.Start), UpperBound: prefixEnd(t.prefix)}
 	if r.End != nil {
 		bounds.UpperBound = t.key(r.End)
@@ -93,7 +101,7 @@ func (t *Tree) Range(r kv.Range, visit func(key, value []byte) bool) error {
 	if bytes.Compare(bounds.LowerBound, bounds.UpperBound) >= 0 {
 		return nil
 	}
-	it, err := t.db.pebble.NewIter(bounds)
+	it, err := from.NewIter(bounds)
 	if err != nil {
 		return classify(err)
 	}
@@ -111,6 +119,20 @@ func (t *Tree) Range(r kv.Range, visit func(key, value []byte) bool) error {
 		}
 	}
 	return classify(errors.Join(it.Error(), it.Close()))
+}
+
+// view is a tree at one moment.
+type view struct {
+	tree     *Tree
+	snapshot *pebble.Snapshot
+}
+
+// Get implements kv.Reader.
+func (v view) Get(keys [][]byte) ([][]byte, error) { return v.tree.getMany(v.snapshot, keys) }
+
+// Visit implements kv.Reader.
+func (v view) Visit(r kv.Range, _ int, visit func(key, value []byte) bool) error {
+	return v.tree.visit(v.snapshot, r, visit)
 }
 
 // Insert sets the value under key. It returns when the change is on disk.
@@ -261,7 +283,7 @@ type store struct{ tree *Tree }
 
 var _ interface {
 	kv.Store
-	kv.Visitor
+	kv.Viewer
 } = (*store)(nil)
 
 // Get implements kv.Store.
@@ -274,7 +296,10 @@ func (s *store) Get(ctx context.Context, keys [][]byte) ([][]byte, error) {
 
 // Scan implements kv.Store.
 func (s *store) Scan(ctx context.Context, r kv.Range, limit int) (pairs []kv.Pair, err error) {
-	err = s.Visit(ctx, r, func(key, value []byte) bool {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = s.tree.Range(r, func(key, value []byte) bool {
 		both := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
 		pairs = append(pairs, kv.Pair{Key: both[:len(key):len(key)], Value: both[len(key):]})
 		return len(pairs) != limit
@@ -282,12 +307,19 @@ func (s *store) Scan(ctx context.Context, r kv.Range, limit int) (pairs []kv.Pai
 	return pairs, err
 }
 
-// Visit implements kv.Visitor.
-func (s *store) Visit(ctx context.Context, r kv.Range, visit func(key, value []byte) bool) error {
+// View implements kv.Viewer.
+func (s *store) View(ctx context.Context, read func(kv.Reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.tree.Range(r, visit)
+	db := s.tree.db
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	snapshot := db.pebble.NewSnapshot()
+	err := read(view{s.tree, snapshot})
+	return errors.Join(err, classify(snapshot.Close()))
 }
 
 // Commit implements kv.Store.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"sync"
@@ -29,7 +30,7 @@ func NewDisk() *Disk {
 	return d
 }
 
-// Open returns a store over the disk. It is a kv.Visitor as well.
+// Open returns a store over the disk. It is a kv.Viewer as well.
 func (d *Disk) Open() kv.Store { return &memory{disk: d} }
 
 // Plain returns a store that has no powers but those of kv.Store.
@@ -60,30 +61,47 @@ func (m *memory) Get(ctx context.Context, keys [][]byte) ([][]byte, error) {
 		return nil, err
 	}
 	defer m.disk.mu.RUnlock()
-	values := make([][]byte, len(keys))
-	for i, key := range keys {
-		values[i] = bytes.Clone(m.disk.mu.values[string(key)])
-	}
-	return values, nil
+	return reader{m.disk}.Get(keys)
 }
 
 // Scan implements kv.Store.
 func (m *memory) Scan(ctx context.Context, r kv.Range, limit int) (pairs []kv.Pair, err error) {
-	err = m.Visit(ctx, r, func(key, value []byte) bool {
-		pairs = append(pairs, kv.Pair{Key: bytes.Clone(key), Value: bytes.Clone(value)})
+	if err := m.read(ctx); err != nil {
+		return nil, err
+	}
+	defer m.disk.mu.RUnlock()
+	err = reader{m.disk}.Visit(r, limit, func(key, value []byte) bool {
+		pairs = append(pairs, kv.Pair{Key: key, Value: bytes.Clone(value)})
 		return len(pairs) != limit
 	})
 	return pairs, err
 }
 
-// Visit implements kv.Visitor.
-func (m *memory) Visit(ctx context.Context, r kv.Range, visit func(key, value []byte) bool) error {
+// View implements kv.Viewer.
+func (m *memory) View(ctx context.Context, read func(kv.Reader) error) error {
 	if err := m.read(ctx); err != nil {
 		return err
 	}
 	defer m.disk.mu.RUnlock()
-	for _, key := range m.disk.withinLocked(r) {
-		if !visit([]byte(key), m.disk.mu.values[key]) {
+	return read(reader{m.disk})
+}
+
+// reader reads a disk whose lock is held.
+type reader struct{ disk *Disk }
+
+// Get implements kv.Reader.
+func (r reader) Get(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		values[i] = bytes.Clone(r.disk.mu.values[string(key)])
+	}
+	return values, nil
+}
+
+// Visit implements kv.Reader.
+func (r reader) Visit(within kv.Range, _ int, visit func(key, value []byte) bool) error {
+	for _, key := range r.disk.withinLocked(within) {
+		if !visit([]byte(key), r.disk.mu.values[key]) {
 			break
 		}
 	}
@@ -91,18 +109,16 @@ func (m *memory) Visit(ctx context.Context, r kv.Range, visit func(key, value []
 }
 
 // withinLocked returns the keys of the range in the order of reading.
-func (d *Disk) withinLocked(r kv.Range) []string {
+func (d *Disk) withinLocked(r kv.Range) iter.Seq2[int, string] {
 	from := sort.SearchStrings(d.mu.keys, string(r.Start))
 	to := len(d.mu.keys)
 	if r.End != nil {
 		to = max(from, sort.SearchStrings(d.mu.keys, string(r.End)))
 	}
-	keys := d.mu.keys[from:to]
 	if r.Reverse {
-		keys = slices.Clone(keys)
-		slices.Reverse(keys)
+		return slices.Backward(d.mu.keys[from:to])
 	}
-	return keys
+	return slices.All(d.mu.keys[from:to])
 }
 
 // Commit implements kv.Store.

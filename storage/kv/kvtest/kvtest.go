@@ -37,7 +37,8 @@ func Run(t *testing.T, place func(t testing.TB) Place) {
 		{"GetTellsAbsentFromEmpty", getTellsAbsentFromEmpty},
 		{"KeysAreComparedAsBytes", keysAreComparedAsBytes},
 		{"ScanHonoursBoundsDirectionAndLimit", scanHonoursBounds},
-		{"VisitReadsWhatScanReads", visitReadsWhatScanReads},
+		{"AViewReadsWhatTheStoreReads", viewReadsWhatTheStoreReads},
+		{"AViewIsOfOneMoment", viewIsOfOneMoment},
 		{"CommitChecksAndWritesAsOne", commitChecksAndWritesAsOne},
 		{"AFailedCheckStoresNothing", failedCheckStoresNothing},
 		{"ResultsBelongToTheCaller", resultsBelongToTheCaller},
@@ -199,9 +200,9 @@ func scanHonoursBounds(t *testing.T, p Place) {
 	}
 }
 
-func visitReadsWhatScanReads(t *testing.T, p Place) {
+func viewReadsWhatTheStoreReads(t *testing.T, p Place) {
 	s := open(t, p)
-	v, ok := s.(kv.Visitor)
+	v, ok := s.(kv.Viewer)
 	if !ok {
 		return // it is a power that a store may have
 	}
@@ -210,21 +211,80 @@ func visitReadsWhatScanReads(t *testing.T, p Place) {
 		w.Puts = append(w.Puts, put(fmt.Sprintf("%02d", i), fmt.Sprint(i*i)))
 	}
 	commit(t, s, w)
+	asked := [][]byte{[]byte("07"), []byte("none"), []byte("49"), []byte("07")}
 	for _, r := range []kv.Range{{}, {Start: []byte("1")}, {Start: []byte("1"), End: []byte("30"), Reverse: true}, {Start: []byte("x")}} {
 		for _, limit := range []int{1, 7, 100} {
 			var got []kv.Pair
-			err := v.Visit(t.Context(), r, func(key, value []byte) bool {
-				got = append(got, kv.Pair{Key: bytes.Clone(key), Value: bytes.Clone(value)})
-				return len(got) < limit
+			err := v.View(t.Context(), func(reader kv.Reader) error {
+				values, err := reader.Get(asked)
+				if err != nil || string(values[0]) != "49" || values[1] != nil || string(values[2]) != "2401" || string(values[3]) != "49" {
+					t.Errorf("get: %q, %v", values, err)
+				}
+				return reader.Visit(r, limit, func(key, value []byte) bool {
+					got = append(got, kv.Pair{Key: bytes.Clone(key), Value: bytes.Clone(value)})
+					return len(got) < limit
+				})
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if want := scan(t, s, r, limit); !equalPairs(got, want) {
-				t.Errorf("visit %+v limit %d:%s, want%s", r, limit, text(got), text(want))
+				t.Errorf("view %+v limit %d:%s, want%s", r, limit, text(got), text(want))
 			}
 		}
 	}
+	failed := errors.New("failed")
+	if err := v.View(t.Context(), func(kv.Reader) error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("a view returns %v, not what its reader returned", err)
+	}
+}
+
+// What a commit does while a view goes on, the view does not show.
+func viewIsOfOneMoment(t *testing.T, p Place) {
+	s := open(t, p)
+	v, ok := s.(kv.Viewer)
+	if !ok {
+		return
+	}
+	write := func(value byte) error {
+		return s.Commit(t.Context(), &kv.Writes{Puts: []kv.Pair{{Key: []byte("a"), Value: []byte{value}}, {Key: []byte("z"), Value: []byte{value}}}})
+	}
+	if err := write(0); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	wg.Go(func() {
+		defer stop.Store(true)
+		for i := range 60 {
+			if err := write(byte(i)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for !stop.Load() {
+		err := v.View(t.Context(), func(r kv.Reader) error {
+			first, err := r.Get([][]byte{[]byte("a")})
+			if err != nil {
+				return err
+			}
+			var seen []byte
+			err = r.Visit(kv.Range{}, 0, func(_, value []byte) bool {
+				seen = append(seen, value[0])
+				return true
+			})
+			last, getErr := r.Get([][]byte{[]byte("z")})
+			if err != nil || getErr != nil || len(seen) != 2 || seen[0] != first[0][0] || seen[1] != first[0][0] || last[0][0] != first[0][0] {
+				t.Errorf("one view reads %v, %v and %v (%v, %v)", first, seen, last, err, getErr)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
 }
 
 func commitChecksAndWritesAsOne(t *testing.T, p Place) {

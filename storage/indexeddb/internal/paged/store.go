@@ -100,8 +100,8 @@ type Store struct {
 }
 
 var (
-	_ kv.Store   = (*Store)(nil)
-	_ kv.Visitor = (*Store)(nil)
+	_ kv.Store  = (*Store)(nil)
+	_ kv.Viewer = (*Store)(nil)
 )
 
 // enter begins a call; unless it fails, the caller defers s.mu.calls.Done.
@@ -167,19 +167,34 @@ func copied(key, value []byte) kv.Pair {
 	return kv.Pair{Key: b[:n:n], Value: b[n:]}
 }
 
-// Visit implements kv.Visitor.
-func (s *Store) Visit(ctx context.Context, r kv.Range, visit func(key, value []byte) bool) error {
+// View implements kv.Viewer.
+func (s *Store) View(ctx context.Context, read func(kv.Reader) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.mu.calls.Done()
-	// What was visited cannot be taken back to begin again with a view that may read.
+	// What was read cannot be taken back to begin again with a view that may read.
 	v, err := s.viewDisk(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.gate.unshare()
-	return v.each(r, 0, visit)
+	return read(reader{v})
+}
+
+// reader is a view as a kv.Reader.
+type reader struct{ view *view }
+
+// Get implements kv.Reader.
+func (r reader) Get(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	err := r.view.lookup(len(keys), func(i int) []byte { return keys[i] }, func(i int, value []byte) { values[i] = value })
+	return values, err
+}
+
+// Visit implements kv.Reader.
+func (r reader) Visit(within kv.Range, expect int, visit func(key, value []byte) bool) error {
+	return r.view.each(within, expect, visit)
 }
 
 // Commit implements kv.Store.

@@ -1,0 +1,366 @@
+package kv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/plan"
+)
+
+// indexer makes, builds and removes indexes in one goroutine of its own, which runs while
+// there is something to do. Its work is in steps of bounded size; between them it rests
+// as long as the last one took, so that it never has more than half of the machine.
+type indexer struct {
+	engine *Engine
+	life   context.Context
+	end    context.CancelFunc
+	done   sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		stopped bool
+		running bool
+		wanted  map[string]*errand // by collection
+		order   []string           // of the collections wanted
+		idle    chan struct{}      // closed when there is nothing to do
+		rest    time.Duration      // after the last step
+		failed  error              // why the last errand was given up
+	}
+	slice int // rows of the next step of a build; the goroutine's own
+}
+
+// errand is what is to be done for a collection besides what its catalogue says.
+type errand struct{ suggested []*plan.Index }
+
+func (x *indexer) init(e *Engine) {
+	x.engine = e
+	x.life, x.end = context.WithCancel(context.Background())
+	x.mu.wanted = map[string]*errand{}
+	x.slice = e.options.BuildRows
+}
+
+// want has the collection looked at, and an index made for each suggestion.
+func (x *indexer) want(collection string, suggested ...*plan.Index) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.mu.stopped {
+		return
+	}
+	job := x.mu.wanted[collection]
+	if job == nil {
+		job = &errand{}
+		x.mu.wanted[collection] = job
+		x.mu.order = append(x.mu.order, collection)
+	}
+	job.suggested = append(job.suggested, suggested...)
+	if !x.mu.running {
+		x.mu.running, x.mu.idle, x.mu.failed = true, make(chan struct{}), nil
+		x.done.Go(x.run)
+	}
+}
+
+// stop ends the goroutine and waits for it.
+func (x *indexer) stop() {
+	x.mu.Lock()
+	x.mu.stopped = true
+	x.mu.Unlock()
+	x.end()
+	x.done.Wait()
+}
+
+// settled waits until there is nothing to do, and returns why something was given up.
+func (x *indexer) settled(ctx context.Context) error {
+	x.mu.Lock()
+	running, idle := x.mu.running, x.mu.idle
+	x.mu.Unlock()
+	if running {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.mu.failed
+}
+
+func (x *indexer) run() {
+	for {
+		collection, job, ok := x.next()
+		if !ok {
+			return
+		}
+		begun := time.Now()
+		more, err := x.work(collection, job.suggested)
+		x.finish(collection, job, more, err)
+		select {
+		case <-time.After(time.Since(begun)):
+		case <-x.life.Done():
+		}
+	}
+}
+
+// next returns the errand that has waited longest, or ends the goroutine's work.
+func (x *indexer) next() (string, *errand, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.mu.order) == 0 || x.mu.stopped {
+		x.mu.running = false
+		close(x.mu.idle)
+		return "", nil, false
+	}
+	collection := x.mu.order[0]
+	job := *x.mu.wanted[collection]
+	return collection, &job, true
+}
+
+// finish takes what was done from the errand. What failed is given up until somebody
+// reads the catalogue again.
+func (x *indexer) finish(collection string, job *errand, more bool, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	left := x.mu.wanted[collection]
+	left.suggested = left.suggested[len(job.suggested):]
+	x.mu.order = x.mu.order[1:]
+	if err != nil {
+		x.mu.failed = fmt.Errorf("kv: indexes of %s: %w", collection, err)
+		x.engine.catalogues.forget(collection)
+	} else if more || len(left.suggested) > 0 {
+		x.mu.order = append(x.mu.order, collection)
+		return
+	}
+	delete(x.mu.wanted, collection)
+}
+
+// work does one step for a collection and reports whether there is more to do.
+func (x *indexer) work(collection string, suggested []*plan.Index) (more bool, err error) {
+	e := x.engine
+	if err := e.enter(x.life); err != nil {
+		return false, err
+	}
+	defer e.leave()
+	if len(suggested) > 0 {
+		if err := x.make(collection, suggested); err != nil {
+			return false, err
+		}
+	}
+	c, err := e.catalogue(x.life, collection)
+	if err != nil {
+		return false, err
+	}
+	for _, ix := range c.indexes {
+		switch ix.state {
+		case building:
+			return true, x.build(c, ix)
+		case dropping:
+			return true, x.drop(c, ix)
+		}
+	}
+	return x.review(c)
+}
+
+// make adds automatic indexes to a catalogue. Where there are as many as may be, the one
+// that was not used for longest gives way, if that is long enough.
+func (x *indexer) make(collection string, suggested []*plan.Index) error {
+	c, err := x.engine.catalogue(x.life, collection)
+	if err != nil {
+		return err
+	}
+	uses, err := x.engine.usesOf(x.life, c)
+	if err != nil {
+		return err
+	}
+	most := x.engine.options.AutoIndexes
+	return x.engine.recatalogue(x.life, collection, nil, func(next *catalogue) {
+		for _, ix := range suggested {
+			if next.find(ix.Name) != nil {
+				continue
+			}
+			if next.automatic() >= most {
+				oldest := leastUsed(next, uses)
+				if oldest == nil || time.Since(uses[oldest.number]) < settleTime {
+					continue
+				}
+				oldest.state = dropping
+			}
+			next.add(ix, false)
+		}
+	})
+}
+
+// settleTime is how long an automatic index stays at least, so that selections that take
+// turns do not have each other's indexes removed all the time.
+const settleTime = time.Hour
+
+// build does one step: the entries of some rows that follow those done. Each row is
+// checked to be what was read, so that no entry is written that a commit has just
+// removed; commits maintain what they write themselves.
+func (x *indexer) build(c *catalogue, ix *index) error {
+	ctx, store := x.life, x.engine.store
+	key := progressKey(c.collection, ix.number)
+	values, err := store.Get(ctx, [][]byte{key})
+	if err != nil {
+		return err
+	}
+	p, err := readProgress(values[0])
+	if err != nil {
+		return err
+	}
+	prefix := recordPrefix(c.collection)
+	rows := within(prefix)
+	if p.after != nil {
+		rows = afterKey(prefix, append(recordPrefix(c.collection), p.after...))
+	}
+	pairs, err := store.Scan(ctx, rows, x.slice)
+	if err != nil {
+		return err
+	}
+	w := &Writes{Checks: []Check{{key, values[0]}}}
+	for _, row := range pairs {
+		if err := w.addEntry(ix, row); err != nil {
+			return err
+		}
+		p.rows++
+		p.after = recordEntity(row.Key).Bytes()
+	}
+	if len(pairs) == x.slice {
+		w.Checks = append(w.Checks, Check{catalogueKey(c.collection), c.raw})
+		w.Puts = append(w.Puts, Pair{key, p.appendTo(nil)})
+		err = store.Commit(ctx, w)
+	} else {
+		p.after, p.used = nil, time.Now()
+		w.Puts = append(w.Puts, Pair{key, p.appendTo(nil)})
+		err = x.engine.finishBuild(ctx, c, ix, w)
+	}
+	return x.adapt(c, err)
+}
+
+// adapt makes the steps smaller when commits get in their way.
+func (x *indexer) adapt(c *catalogue, err error) error {
+	switch {
+	case err == nil:
+		x.slice = min(2*x.slice, x.engine.options.BuildRows)
+	case errors.Is(err, storage.ErrConflict):
+		x.engine.catalogues.forget(c.collection)
+		x.slice = max(x.slice/2, 1)
+		return nil
+	}
+	return err
+}
+
+// finishBuild commits the last entries along with the news that the index is ready.
+func (e *Engine) finishBuild(ctx context.Context, c *catalogue, ix *index, w *Writes) error {
+	return e.recatalogue(ctx, c.collection, w, func(next *catalogue) {
+		for _, other := range next.indexes {
+			if other.number == ix.number && other.state == building {
+				other.state = ready
+			}
+		}
+	})
+}
+
+// addEntry adds the entry of a row, on condition that the row stays what it is.
+func (w *Writes) addEntry(ix *index, row Pair) error {
+	entity := recordEntity(row.Key)
+	var view rowView
+	if err := view.reset(entity, row.Value); err != nil {
+		return err
+	}
+	if !view.state.Deleted() {
+		w.Checks = append(w.Checks, Check{row.Key, row.Value})
+		w.Puts = append(w.Puts, Pair{Key: ix.entryKey(&view, entity)})
+	}
+	return view.err()
+}
+
+// drop removes some entries of an index that nobody maintains any more, and at the end
+// the index itself.
+func (x *indexer) drop(c *catalogue, ix *index) error {
+	pairs, err := x.engine.store.Scan(x.life, within(ix.prefix), x.engine.options.BuildRows)
+	if err != nil {
+		return err
+	}
+	w := &Writes{}
+	for _, p := range pairs {
+		w.Deletes = append(w.Deletes, p.Key)
+	}
+	if len(pairs) == x.engine.options.BuildRows {
+		return x.engine.store.Commit(x.life, w)
+	}
+	w.Deletes = append(w.Deletes, progressKey(c.collection, ix.number))
+	err = x.engine.recatalogue(x.life, c.collection, w, func(next *catalogue) {
+		for i, other := range next.indexes {
+			if other.number == ix.number {
+				next.indexes = append(next.indexes[:i], next.indexes[i+1:]...)
+				return
+			}
+		}
+	})
+	if errors.Is(err, storage.ErrConflict) {
+		return nil // somebody else changed the catalogue; the next step sees what is left
+	}
+	return err
+}
+
+// progress is the row under an index's progress key.
+type progress struct {
+	after []byte    // the entity up to which the index is built; nil for none
+	rows  uint64    // that the collection had when it was built
+	used  time.Time // when a selection used it last, to the day
+}
+
+func readProgress(raw []byte) (p progress, err error) {
+	if raw == nil {
+		return p, nil
+	}
+	r := msgpack.NewReader(raw)
+	r.Array(3)
+	if !r.TryNil() {
+		p.after = bytes.Clone(r.Bytes())
+	}
+	p.rows = r.Uint()
+	p.used = time.Unix(r.Int(), 0)
+	if err := r.Done(); err != nil {
+		return p, fmt.Errorf("%w: progress of an index: %w", storage.ErrCorrupt, err)
+	}
+	return p, nil
+}
+
+// appendTo appends [after or nil, rows, seconds since 1970].
+func (p *progress) appendTo(dst []byte) []byte {
+	dst = msgpack.AppendArrayLen(dst, 3)
+	if p.after == nil {
+		dst = msgpack.AppendNil(dst)
+	} else {
+		dst = msgpack.AppendBytes(dst, p.after)
+	}
+	dst = msgpack.AppendUint(dst, p.rows)
+	return msgpack.AppendInt(dst, p.used.Unix())
+}
+
+// suggest has an index made for a selection that examined many more rows than it
+// returned, if there is one that would help.
+func (e *Engine) suggest(c *catalogue, s *ankql.Selection, examined, returned int) {
+	o := &e.options
+	if o.AutoIndexes <= 0 || o.NoIndexes || examined < o.AutoIndexRows || examined < wasteful*(returned+1) {
+		return
+	}
+	if _, ok := e.store.(Viewer); !ok {
+		return
+	}
+	if ix := plan.Suggest(s); ix != nil && c.find(ix.Name) == nil {
+		e.indexer.want(c.collection, ix)
+	}
+}
+
+// wasteful is how many rows a scan examines for each that it returns before an index is
+// made for its selection.
+const wasteful = 4
