@@ -122,7 +122,13 @@ func sampleFrames(t testing.TB) map[string]Frame {
 		"nack":   &Nack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 1, Kind: 2, Entity: entityID(1), Message: "access denied: " + strings.Repeat("no ", 10)},
 		"get":    &Get{Request: 6, Collection: "album", Entities: []id.EntityID{entityID(1), entityID(2)}},
 		"reply":  &Reply{Request: 6, Kind: 3, Message: "not found"},
-		"ping":   &Ping{Time: 1_700_000_000_000_000},
-		"pong":   &Pong{Time: 1_700_000_000_000_000, Seq: 80},
+		"aggregate": &Aggregate{Sub: 9, Collection: "album", Text: "year > ?", Params: []value.Value{value.Int(1985)}, GroupBy: [][]string{{"artist"}, {"meta", "genre"}},
+			Columns: []AggregateColumn{{Function: 0, Path: []string{"name"}, Distinct: true}, {Function: 1, Path: []string{"meta", "price"}}, {}}},
+		"groups": &Groups{Sub: 9, Reset: true, Done: true, Seq: 81, Included: []id.TransactionID{{ULID: ulid(21)}, {ULID: ulid(22)}}, Groups: []Group{
+			{Key: []value.Value{value.ID(entityID(7)), value.Null}, Rows: 3, Parts: []value.Value{value.Int(2), value.Bytes([]byte{1, 2}), value.Int(3)}},
+			{Key: []value.Value{value.ID(entityID(8)), value.String("rock")}},
+		}},
+		"ping": &Ping{Time: 1_700_000_000_000_000},
+		"pong": &Pong{Time: 1_700_000_000_000_000, Seq: 80},
 	}
 }
