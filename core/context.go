@@ -34,37 +34,48 @@ func (c *Context) Get(ctx context.Context, collection string, e id.EntityID) (_ 
 	if err := c.node.checkCollection(collection); err != nil {
 		return nil, err
 	}
-	r, err := c.node.record(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	if r == nil && c.node.replica != nil {
+	snap := c.node.open.begin(c.node.limits.SnapshotRecords)
+	defer c.node.open.end(snap)
+	at := snap.at(ctx, c.node)
+	r := at.record(e)
+	if r == nil && at.err == nil && c.node.replica != nil {
 		if r, err = c.node.replica.get(ctx, collection, e); err != nil {
 			return nil, err
 		}
 	}
-	if visible(r) == nil || r.Collection != collection {
-		return nil, about(e, ErrNotFound)
-	}
-	if err := c.readable(r); err != nil {
+	if err := c.shows(at, collection, r); err != nil {
 		return nil, about(e, err)
 	}
 	return newView(r), nil
 }
 
-// readable holds a record against the policy; only a durable node has one that counts.
-func (c *Context) readable(r *proto.Record) error {
-	if !c.node.opts.Durable {
-		return nil
-	}
-	scope, err := c.node.scope(c.principal, r.Collection)
-	if err != nil {
-		return err
-	}
-	if scope != nil && !scope.Matches(r) {
+// shows reports why a record of a moment is not shown as an entity of the collection; nil if
+// it is.
+func (c *Context) shows(at *moment, collection string, r *proto.Record) error {
+	switch {
+	case at.err != nil:
+		return at.err
+	case visible(r) == nil || r.Collection != collection:
 		return ErrNotFound
 	}
-	return c.node.policy.Read(c.principal, r.Collection, r)
+	return c.readableAt(at, r)
+}
+
+// readable holds a record against the policy; only a durable node has one that counts.
+func (c *Context) readable(r *proto.Record) error {
+	snap := c.node.open.begin(c.node.limits.SnapshotRecords)
+	defer c.node.open.end(snap)
+	return c.readableAt(snap.at(c.node.run.ctx, c.node), r)
+}
+
+func (c *Context) readableAt(at *moment, r *proto.Record) error {
+	if !c.node.opts.Durable || policy.IsPermissive(c.node.policy) {
+		return nil
+	}
+	if err := c.node.eyes(c.principal, at).judge(r); err != nil {
+		return err
+	}
+	return at.err
 }
 
 // scope returns what a principal may see of a collection, checked against its model like
@@ -75,7 +86,12 @@ func (n *Node) scope(p policy.Principal, collection string) (*ankql.Selection, e
 		return nil, err
 	}
 	model, _ := n.catalog.get(collection)
-	return (&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).Check(model)
+	checked, err := (&ankql.Selection{Where: narrow, Limit: ankql.NoLimit}).CheckWith(model, n)
+	if err != nil {
+		return nil, err
+	}
+	checked.Where = marked(checked.Where)
+	return checked, nil
 }
 
 // Fetch returns the entities of a selection as they are now: on an ephemeral node that is
@@ -92,25 +108,8 @@ func (c *Context) Fetch(ctx context.Context, collection string, s *ankql.Selecti
 	// A snapshot, so that no transaction is seen half between two pages.
 	snap := c.node.open.begin(c.node.limits.SnapshotRecords)
 	defer c.node.open.end(snap)
-	rows, err := snap.scan(ctx, c.node, collection, checked, 0)
-	if err != nil {
-		return nil, err
-	}
-	return views(cut(c.filter(rows), checked)), nil
-}
-
-// filter drops the rows that the policy does not show one by one.
-func (c *Context) filter(rows []*proto.Record) []*proto.Record {
-	if !c.node.opts.Durable || policy.IsPermissive(c.node.policy) {
-		return rows
-	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if c.node.policy.Read(c.principal, r.Collection, r) == nil {
-			kept = append(kept, r)
-		}
-	}
-	return kept
+	rows, _, err := c.node.reading(c.principal, collection, checked).scan(snap.at(ctx, c.node), nil, checked.Limit)
+	return views(rows), err
 }
 
 // checkCollection refuses what no application reads or writes, and collections without
@@ -132,10 +131,7 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 		return nil, err
 	}
 	model, _ := n.catalog.get(collection)
-	checked, err := s.Check(model)
-	if err == nil {
-		err = withoutReferences(checked, model)
-	}
+	checked, err := s.CheckWith(model, n)
 	if err != nil {
 		return nil, err
 	}
@@ -149,26 +145,4 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 	narrowed := *checked
 	narrowed.Where = ankql.And(checked.Where, scope.Where)
 	return &narrowed, nil
-}
-
-// withoutReferences refuses selections that read behind a reference (artist.name). Package
-// ankql evaluates them, but a change of the artist would not wake the query yet, and an
-// answer that goes stale in silence is worse than none.
-func withoutReferences(s *ankql.Selection, m *schema.Model) error {
-	var path ankql.Path
-	ankql.EachField(s.Where, func(f *ankql.Field) {
-		if len(f.Targets) > 0 {
-			path = f.Path
-		}
-	})
-	for _, o := range s.Order {
-		if p, ok := m.Property(o.Path[0]); ok && p.Type == schema.TypeRef && len(o.Path) > 1 {
-			path = o.Path
-		}
-	}
-	if path == nil {
-		return nil
-	}
-	return &ankql.Error{Pos: -1, Expected: "a property of " + m.Collection, Got: strings.Join(path, "."),
-		Hint: "nodes do not follow references yet; compare the reference itself, as in " + path[0] + " = ?"}
 }

@@ -74,7 +74,7 @@ type LiveQuery struct {
 
 	mu struct {
 		sync.Mutex
-		sel     *ankql.Selection
+		sel     *reading
 		set     *resultset.Set // changed on the loop only
 		shown   []*proto.Record
 		fresh   bool // shown is what set has
@@ -113,7 +113,7 @@ func (c *Context) Query(collection string, s *ankql.Selection) (_ *LiveQuery, er
 		return nil, err
 	}
 	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection, backoff: backoff{limits: &c.node.limits}}
-	q.mu.sel = checked
+	q.mu.sel = c.node.reading(c.principal, collection, checked)
 	q.mu.set = resultset.New(checked)
 	q.mu.subs = make(map[int]*subscriber)
 	if !c.node.loop.post(q.start) {
@@ -138,6 +138,10 @@ func (q *LiveQuery) rowsLocked() []*proto.Record {
 
 // Selection returns the selection in force, checked and narrowed.
 func (q *LiveQuery) Selection() *ankql.Selection {
+	return q.reading().sel
+}
+
+func (q *LiveQuery) reading() *reading {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.mu.sel
@@ -192,7 +196,8 @@ func (q *LiveQuery) SetSelection(ctx context.Context, s *ankql.Selection) (err e
 		return err
 	}
 	done := make(chan error, 1)
-	if !q.node.loop.post(func() { q.reselect(checked, done) }) {
+	sel := q.node.reading(q.principal, q.collection, checked)
+	if !q.node.loop.post(func() { q.reselect(sel, done) }) {
 		return ErrClosed
 	}
 	select {
@@ -252,21 +257,21 @@ func (q *LiveQuery) start() {
 	if q.closedNow() {
 		return
 	}
-	sel := q.Selection()
-	q.watch = q.node.reactor.Watch(q.collection, sel, q)
+	sel := q.reading()
+	q.watch = sel.watch(q)
 	q.filling = true
 	q.buffer = nil
 	generation := q.generation
 	q.node.run.start(func(ctx context.Context) {
-		set := resultset.New(sel)
-		err := q.fill(ctx, set)
+		set := resultset.New(sel.sel)
+		err := sel.first(ctx, func(at *moment) error { return q.fill(at, set) })
 		q.node.loop.post(func() { q.filled(generation, set, err) })
 	})
 }
 
 // fill scans what the set needs. Only the loop changes a set that is shown; mu keeps its
 // readers off meanwhile.
-func (q *LiveQuery) fill(ctx context.Context, set *resultset.Set) error {
+func (q *LiveQuery) fill(at *moment, set *resultset.Set) error {
 	q.mu.Lock()
 	after, want := set.Need()
 	sel := q.mu.sel
@@ -274,25 +279,15 @@ func (q *LiveQuery) fill(ctx context.Context, set *resultset.Set) error {
 	if want == 0 {
 		return nil
 	}
-	var rows []*proto.Record
-	var more bool
-	var err error
-	if want < 0 {
-		rows, err = q.node.scan(ctx, q.collection, sel)
-	} else {
-		rows, more, err = q.node.scanAfter(ctx, q.collection, sel, after, want)
-	}
+	rows, more, err := sel.scan(at, after, want)
 	if err != nil {
 		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	set.Fill(q.permitted(rows), more)
-	return nil
-}
-
-func (q *LiveQuery) permitted(rows []*proto.Record) []*proto.Record {
-	return (&Context{q.node, q.principal}).filter(rows)
+	set.Follow(sel.resolver(at))
+	set.Fill(rows, more)
+	return at.err
 }
 
 // filled takes the first scan's result.
@@ -301,8 +296,8 @@ func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
 		return
 	}
 	if err == nil {
-		for i := range q.buffer {
-			q.apply(set, &q.buffer[i])
+		for _, c := range q.reading().caughtUp(q.buffer) {
+			q.apply(set, &c)
 		}
 		q.buffer = nil
 		err = q.refill(set)
@@ -348,7 +343,7 @@ func (q *LiveQuery) again(cause error) {
 	})
 }
 
-func (q *LiveQuery) reselect(sel *ankql.Selection, done chan error) {
+func (q *LiveQuery) reselect(sel *reading, done chan error) {
 	if q.closedNow() {
 		done <- ErrClosed
 		return
@@ -390,7 +385,9 @@ func (q *LiveQuery) apply(set *resultset.Set, c *reactor.Change) {
 }
 
 func (q *LiveQuery) applyLocked(set *resultset.Set, c *reactor.Change) {
-	if c.After != nil && q.mu.sel.Matches(c.After) && len(q.permitted([]*proto.Record{c.After})) == 1 {
+	from := q.mu.sel.now()
+	if c.After != nil && q.mu.sel.matches(c.After, from) {
+		set.Follow(from)
 		set.Put(c.After)
 	} else {
 		set.Remove(c.Entity, c.Rev)
@@ -415,7 +412,7 @@ func (q *LiveQuery) refill(set *resultset.Set) error {
 		if want == 0 {
 			return nil
 		}
-		if err := q.fill(q.node.run.ctx, set); err != nil {
+		if err := q.fill(q.node.shown, set); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,7 @@ type Node struct {
 	system  membership
 	open    snapshots // of open transactions
 	overlay overlay   // shown and not stored yet
+	shown   *moment   // what the loop has published; belongs to the loop
 	status  statusBoard
 	peers   sessionSet
 	loop    loop
@@ -135,6 +136,7 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
 	n.run = newRunner(context.Background())
 	n.loop.init(n.run, opts.Limits.CommitQueue)
+	n.shown = n.present(n.run.ctx)
 	n.system.init()
 	n.status.init(opts.Durable, &n.opts.Listener)
 	if err := n.load(ctx); err != nil {

@@ -376,29 +376,3 @@ func TestAcknowledgementReadsTheSame(t *testing.T) {
 		eventually(t, "synced", func() bool { return n.Status().Pending == 0 })
 	}
 }
-
-// TestReferencesAreRefused: a selection behind a reference is an error with a hint, not an
-// empty answer; the reference itself can be compared.
-func TestReferencesAreRefused(t *testing.T) {
-	server := durable(t, core.Options{})
-	track := &schema.Model{Collection: "track", Properties: []schema.Property{
-		{Name: "album", Type: schema.TypeRef, Target: "album", Optional: true},
-		{Name: "meta", Type: schema.TypeJSON, Optional: true},
-	}}
-	if err := server.Register(t.Context(), track); err != nil {
-		t.Fatal(err)
-	}
-	for text, refused := range map[string]bool{
-		"album.name = 'x'": true, "ORDER BY album.name": true, "NOT (album.name IS NULL OR meta.a = 1)": true,
-		"album IS NULL": false, "meta.a.b = 1": false, "ORDER BY album": false, "id IN ()": false,
-	} {
-		s, err := ankql.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = anonymous(server).Fetch(t.Context(), "track", s)
-		if refused != (core.KindOf(err) == core.KindSelection) || !refused && err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-}

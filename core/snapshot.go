@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
 )
@@ -106,60 +105,16 @@ func (s *snapshot) record(ctx context.Context, n *Node, e id.EntityID) (*proto.R
 	return r, nil
 }
 
+// overfull reports whether more has changed than the snapshot keeps.
+func (s *snapshot) overfull() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
 func (s *snapshot) tooOld() error {
 	return fmt.Errorf("%w: more than %d entities changed while the transaction was open", ErrLimit, s.limit)
-}
-
-// scan returns the records that matched a selection when the snapshot began, in its
-// order; extra more than its limit.
-func (s *snapshot) scan(ctx context.Context, n *Node, collection string, sel *ankql.Selection, extra int) ([]*proto.Record, error) {
-	s.mu.Lock()
-	extra += len(s.old)
-	s.mu.Unlock()
-	for {
-		rows, err := n.scan(ctx, collection, widened(sel, extra))
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		changed, full := len(s.old), s.full
-		if !full && changed <= extra {
-			rows = s.overlay(rows, collection, sel)
-			s.mu.Unlock()
-			return rows, nil
-		}
-		s.mu.Unlock()
-		if full {
-			return nil, s.tooOld()
-		}
-		extra += changed // more has changed meanwhile than the scan allowed for
-	}
-}
-
-func (s *snapshot) overlay(rows []*proto.Record, collection string, sel *ankql.Selection) []*proto.Record {
-	if len(s.old) == 0 {
-		return rows
-	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if _, changed := s.old[r.Entity]; !changed {
-			kept = append(kept, r)
-		}
-	}
-	for _, r := range s.old {
-		if r = visible(r); r != nil && r.Collection == collection && sel.Matches(r) {
-			kept = append(kept, r)
-		}
-	}
-	return sorted(kept, sel)
-}
-
-// widened returns the selection with room for extra rows.
-func widened(s *ankql.Selection, extra int) *ankql.Selection {
-	if s.Limit < 0 || extra == 0 {
-		return s
-	}
-	wide := *s
-	wide.Limit += extra
-	return &wide
 }

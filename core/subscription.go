@@ -25,6 +25,7 @@ type subscription struct {
 	number     uint64
 	collection string
 	sel        *ankql.Selection // checked and narrowed
+	reading    *reading         // of sel, by the peer's principal
 	scope      *ankql.Selection // what the principal may see at all; nil for everything
 	watch      *reactor.Watch
 
@@ -106,6 +107,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 		return nil, err
 	}
 	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true, answering: true}
+	sub.reading = s.node.reading(s.principal, m.Collection, checked)
 	if sub.scope, err = s.node.scope(s.principal, m.Collection); err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if len(s.subs) >= s.node.limits.Subscriptions {
 		return nil, fmt.Errorf("%w: more than %d subscriptions on one connection", ErrLimit, s.node.limits.Subscriptions)
 	}
-	sub.watch = s.node.reactor.Watch(m.Collection, checked, watcher{sub})
+	sub.watch = sub.reading.watch(watcher{sub})
 	s.subs[m.Sub] = sub
 	return sub, nil
 }
@@ -172,13 +174,14 @@ func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
 // answerWindow fills the window and sends the rows in it.
 func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, since uint64) error {
 	window := resultset.New(sub.sel)
-	if err := sub.fill(ctx, window); err != nil {
+	err := sub.reading.first(ctx, func(at *moment) error { return sub.fill(at, window) })
+	if err != nil {
 		return err
 	}
 	var rows []*proto.Record
-	err := sub.session.node.loop.call(ctx, func() {
-		for i := range sub.buffer {
-			sub.place(window, &sub.buffer[i])
+	err = sub.session.node.loop.call(ctx, func() {
+		for _, c := range sub.reading.caughtUp(sub.buffer) {
+			sub.place(window, &c)
 		}
 		sub.buffer = nil
 		sub.refill(window)
@@ -203,23 +206,18 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, s
 	return err
 }
 
-func (sub *subscription) fill(ctx context.Context, window *resultset.Set) error {
+func (sub *subscription) fill(at *moment, window *resultset.Set) error {
 	after, want := window.Need()
 	if want == 0 {
 		return nil
 	}
-	rows, more, err := sub.session.node.scanAfter(ctx, sub.collection, sub.sel, after, want)
+	rows, more, err := sub.reading.scan(at, after, want)
 	if err != nil {
 		return err
 	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if sub.session.node.policy.Read(sub.session.principal, r.Collection, r) == nil {
-			kept = append(kept, r)
-		}
-	}
-	window.Fill(kept, more)
-	return nil
+	window.Follow(sub.reading.resolver(at))
+	window.Fill(rows, more)
+	return at.err
 }
 
 func (sub *subscription) refill(window *resultset.Set) {
@@ -227,7 +225,7 @@ func (sub *subscription) refill(window *resultset.Set) {
 		if _, want := window.Need(); want == 0 {
 			return
 		}
-		if err := sub.fill(sub.session.run.ctx, window); err != nil {
+		if err := sub.fill(sub.session.node.shown, window); err != nil {
 			sub.session.node.opts.Listener.failed("refill", err)
 			sub.session.conn.Close("internal error")
 			return
@@ -469,7 +467,9 @@ func (sub *subscription) touchWindow(c *reactor.Change) {
 }
 
 func (sub *subscription) place(window *resultset.Set, c *reactor.Change) {
-	if c.After != nil && sub.sel.Matches(c.After) && sub.readable(c.After) {
+	from := sub.reading.now()
+	if c.After != nil && sub.reading.matches(c.After, from) {
+		window.Follow(from)
 		window.Put(c.After)
 	} else {
 		window.Remove(c.Entity, c.Rev)

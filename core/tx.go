@@ -325,10 +325,7 @@ func (t *Tx) Get(ctx context.Context, collection string, e id.EntityID) (_ *View
 	} else if r, err = t.load(ctx, collection, e); err != nil {
 		return nil, err
 	}
-	if visible(r) == nil {
-		return nil, about(e, ErrNotFound)
-	}
-	if err := (&Context{t.node, t.principal}).readable(r); err != nil {
+	if err := (&Context{t.node, t.principal}).shows(t.moment(ctx), collection, r); err != nil {
 		return nil, about(e, err)
 	}
 	return newView(r), nil
@@ -347,18 +344,20 @@ func (t *Tx) Fetch(ctx context.Context, collection string, s *ankql.Selection) (
 	if t.done {
 		return nil, ErrTxDone
 	}
-	rows, err := t.snapshot.scan(ctx, t.node, collection, checked, len(t.forks))
-	if err != nil {
-		return nil, err
-	}
-	rows = slices.DeleteFunc(rows, func(r *proto.Record) bool { return t.forks[r.Entity] != nil })
-	for _, f := range t.order {
-		if r := visible(f.now); r != nil && f.collection == collection && checked.Matches(r) {
-			rows = append(rows, r)
+	rows, _, err := t.node.reading(t.principal, collection, checked).scan(t.moment(ctx), nil, checked.Limit)
+	return views(rows), err
+}
+
+// moment is the node's data as the transaction sees it.
+func (t *Tx) moment(ctx context.Context) *moment {
+	at := t.snapshot.at(ctx, t.node)
+	if len(t.order) > 0 {
+		at.own = make(map[id.EntityID]*proto.Record, len(t.order))
+		for _, f := range t.order {
+			at.own[f.now.Entity] = f.now
 		}
 	}
-	rows = (&Context{t.node, t.principal}).filter(sorted(rows, checked))
-	return views(cut(rows, checked)), nil
+	return at
 }
 
 // Rollback gives the transaction up. After Commit it does nothing.

@@ -30,6 +30,15 @@ type Transaction struct {
 	Changes []Change
 }
 
+// Reach is something that a watch reads behind references: a property of the entities to
+// which a path of references leads from the entities of the watched collection.
+type Reach struct {
+	Path    []string // a property of the entity before, step by step
+	Targets []string // the collection that each step leads to; "" is any
+	// Property is what is read there; "" is everything.
+	Property string
+}
+
 // Watcher hears of changes. One watcher may stand behind several watches. Watchers are
 // compared, so their types have to allow it.
 type Watcher interface {

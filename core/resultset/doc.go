@@ -10,7 +10,9 @@
 //	R2  never more than LIMIT rows are visible, and fewer only if there are no more
 //	    (once Need asks for nothing)
 //	R3  applying the changes in order to the visible rows before gives those after
-//	R4  a row older (by Rev) than the one held changes nothing
+//	R4  a row older (by Rev) than the one held changes nothing; one of the same Rev can
+//	    only change its place, which depends on other entities where the order follows
+//	    references
 //
 // A window holds some rows more than it shows (the slack), so that most rows that leave
 // are replaced without a scan.

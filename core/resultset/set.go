@@ -17,13 +17,15 @@ func Slack(limit int) int { return min(max(16, limit/4), math.MaxInt-limit) }
 // Set is the ordered rows of a selection.
 type Set struct {
 	sel    *ankql.Selection
+	follow ankql.Resolver
 	rows   []entry
-	held   map[id.EntityID]*proto.Record
+	held   map[id.EntityID]entry
 	beyond bool // rows may exist in storage behind the last one held
 
 	before  []*proto.Record // a window's visible rows at Begin
 	changed map[id.EntityID]bool
-	log     []Change // of a set without a limit
+	moved   map[id.EntityID]bool // of those that changed, the ones whose place alone did
+	log     []Change             // of a set without a limit
 }
 
 type entry struct {
@@ -34,8 +36,13 @@ type entry struct {
 // New returns the set of a selection's rows, empty, with rows to come: fill it before
 // use.
 func New(sel *ankql.Selection) *Set {
-	return &Set{sel: sel, held: make(map[id.EntityID]*proto.Record), changed: make(map[id.EntityID]bool), beyond: true}
+	return &Set{sel: sel, held: make(map[id.EntityID]entry), changed: make(map[id.EntityID]bool), beyond: true}
 }
+
+// Follow gives the set what finds the entities that its order refers to, for the rows that
+// are put from now on; rows that are held keep their places. Without it, what lies behind a
+// reference sorts as NULL.
+func (s *Set) Follow(r ankql.Resolver) { s.follow = r }
 
 // Kind says what happened to a row's membership.
 type Kind uint8
@@ -83,13 +90,14 @@ func (s *Set) Len() int { return s.visible() }
 
 // Get returns the held row of an entity, visible or not.
 func (s *Set) Get(e id.EntityID) (*proto.Record, bool) {
-	row, ok := s.held[e]
-	return row, ok
+	held, ok := s.held[e]
+	return held.row, ok
 }
 
 // Begin starts a run of changes that End reports.
 func (s *Set) Begin() {
 	clear(s.changed)
+	clear(s.moved)
 	s.log = nil
 	s.before = nil
 	if s.limited() {
@@ -97,17 +105,24 @@ func (s *Set) Begin() {
 	}
 }
 
-// Put says that a row matches the selection, as it now is.
+// Put says that a row matches the selection, as it now is. A row that is held changes its
+// place where its order follows references and these lead elsewhere now.
 func (s *Set) Put(row *proto.Record) {
 	old, ok := s.held[row.Entity]
-	if ok && old.Rev >= row.Rev {
+	if ok && old.row.Rev > row.Rev {
+		return
+	}
+	key := s.sel.AppendSortKeyWith(nil, row, row.Entity, s.follow)
+	if ok && old.row.Rev == row.Rev && bytes.Equal(old.key, key) {
 		return
 	}
 	from := -1
 	if ok {
 		from = s.take(old)
+		if old.row.Rev == row.Rev {
+			s.move(row.Entity)
+		}
 	}
-	key := s.sel.AppendSortKey(nil, row, row.Entity)
 	to := s.search(key)
 	if s.limited() && s.beyond && to == len(s.rows) {
 		// Behind the last row held there may be others before this one; if the window
@@ -116,9 +131,9 @@ func (s *Set) Put(row *proto.Record) {
 		return
 	}
 	s.rows = slices.Insert(s.rows, to, entry{key, row})
-	s.held[row.Entity] = row
+	s.held[row.Entity] = entry{key, row}
 	if ok {
-		s.note(Change{Updated, row.Entity, row, from, to, reads(old, row)})
+		s.note(Change{Updated, row.Entity, row, from, to, reads(old.row, row)})
 	} else {
 		s.note(Change{Added, row.Entity, row, -1, to, false})
 	}
@@ -128,17 +143,25 @@ func (s *Set) Put(row *proto.Record) {
 // Remove says that an entity, as of revision rev, does not match.
 func (s *Set) Remove(e id.EntityID, rev uint64) {
 	old, ok := s.held[e]
-	if !ok || old.Rev > rev {
+	if !ok || old.row.Rev > rev {
 		return
 	}
 	s.note(Change{Removed, e, nil, s.take(old), -1, false})
 }
 
+// move notes, for a window, that a row stands elsewhere although it did not change.
+func (s *Set) move(e id.EntityID) {
+	if s.moved == nil {
+		s.moved = make(map[id.EntityID]bool)
+	}
+	s.moved[e] = true
+}
+
 // take removes a held row and returns where it was.
-func (s *Set) take(row *proto.Record) int {
-	i := s.search(s.sel.AppendSortKey(nil, row, row.Entity))
+func (s *Set) take(held entry) int {
+	i := s.search(held.key)
 	s.rows = slices.Delete(s.rows, i, i+1)
-	delete(s.held, row.Entity)
+	delete(s.held, held.row.Entity)
 	return i
 }
 
@@ -211,8 +234,8 @@ func (s *Set) End() []Change {
 	return s.diff(s.before)
 }
 
-// diff compares the visible rows before with those now. Rows that did not change keep
-// their relative order, so only rows that came, left or changed are named.
+// diff compares the visible rows before with those now. Rows that neither changed nor moved
+// keep their relative order, so only rows that came, left or changed are named.
 func (s *Set) diff(before []*proto.Record) []Change {
 	now := s.rows[:s.visible()]
 	if len(s.changed) == 0 && len(before) == len(now) {
@@ -243,7 +266,7 @@ func (s *Set) diff(before []*proto.Record) []Change {
 			last++
 			current = slices.Insert(current, last, row.Entity)
 			changes = append(changes, Change{Added, row.Entity, row, -1, last, false})
-		case was != row:
+		case was != row || s.moved[row.Entity]:
 			from := slices.Index(current, row.Entity)
 			current = slices.Delete(current, from, from+1)
 			if from <= last {
