@@ -43,15 +43,20 @@ func (m *Catalog) readBody(r *msgpack.Reader) {
 	m.Models = ReadModels(r)
 }
 
-// AppendModels appends models as an array of [collection, [property…]], where a
-// property is [name, type, kind, optional, default, target, [enum…]].
+// AppendModels appends models as an array of [collection, [property…], [index…]], where
+// a property is [name, type, kind, optional, default, target, [enum…]] and an index is
+// [unique, [[[step…], desc]…]].
 func AppendModels(dst []byte, models []*schema.Model) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(models))
 	for _, m := range models {
-		dst = msgpack.AppendString(msgpack.AppendArrayLen(dst, 2), m.Collection)
+		dst = msgpack.AppendString(msgpack.AppendArrayLen(dst, 3), m.Collection)
 		dst = msgpack.AppendArrayLen(dst, len(m.Properties))
 		for i := range m.Properties {
 			dst = appendProperty(dst, &m.Properties[i])
+		}
+		dst = msgpack.AppendArrayLen(dst, len(m.Indexes))
+		for i := range m.Indexes {
+			dst = appendIndex(dst, &m.Indexes[i])
 		}
 	}
 	return dst
@@ -77,10 +82,13 @@ func appendProperty(dst []byte, p *schema.Property) []byte {
 func ReadModels(r *msgpack.Reader) []*schema.Model {
 	var models []*schema.Model
 	for n := r.ArrayLen(MaxModels); n > 0 && r.Err() == nil; n-- {
-		r.Array(2)
+		r.Array(3)
 		m := &schema.Model{Collection: readName(r)}
 		for k := r.ArrayLen(schema.MaxProperties); k > 0 && r.Err() == nil; k-- {
 			m.Properties = append(m.Properties, readProperty(r))
+		}
+		for k := r.ArrayLen(schema.MaxIndexes); k > 0 && r.Err() == nil; k-- {
+			m.Indexes = append(m.Indexes, readIndex(r))
 		}
 		models = append(models, m)
 	}
@@ -101,4 +109,33 @@ func readProperty(r *msgpack.Reader) schema.Property {
 		p.Enum = append(p.Enum, readText(r))
 	}
 	return p
+}
+
+func appendIndex(dst []byte, ix *schema.Index) []byte {
+	dst = msgpack.AppendBool(msgpack.AppendArrayLen(dst, 2), ix.Unique)
+	dst = msgpack.AppendArrayLen(dst, len(ix.Columns))
+	for _, c := range ix.Columns {
+		dst = msgpack.AppendArrayLen(dst, 2)
+		dst = msgpack.AppendArrayLen(dst, len(c.Path))
+		for _, step := range c.Path {
+			dst = msgpack.AppendString(dst, step)
+		}
+		dst = msgpack.AppendBool(dst, c.Desc)
+	}
+	return dst
+}
+
+func readIndex(r *msgpack.Reader) schema.Index {
+	r.Array(2)
+	ix := schema.Index{Unique: r.Bool()}
+	for n := r.ArrayLen(schema.MaxIndexColumns); n > 0 && r.Err() == nil; n-- {
+		var c schema.IndexColumn
+		r.Array(2)
+		for k := r.ArrayLen(schema.MaxIndexSteps); k > 0 && r.Err() == nil; k-- {
+			c.Path = append(c.Path, readName(r))
+		}
+		c.Desc = r.Bool()
+		ix.Columns = append(ix.Columns, c)
+	}
+	return ix
 }

@@ -95,6 +95,9 @@ func sampleModels() []*schema.Model {
 			{Name: "name", Type: schema.TypeString, Kind: schema.KindText},
 			{Name: "artist", Type: schema.TypeRef, Kind: schema.KindLWW, Optional: true, Target: "artist"},
 			{Name: "format", Type: schema.TypeEnum, Kind: schema.KindLWW, Default: value.String("cd"), Enum: []string{"cd", "vinyl"}},
+		}, Indexes: []schema.Index{
+			{Columns: []schema.IndexColumn{{Path: []string{"artist"}}, {Path: []string{"name"}, Desc: true}}},
+			{Columns: []schema.IndexColumn{{Path: []string{"format"}}}, Unique: true},
 		}},
 		{Collection: "artist"},
 	}

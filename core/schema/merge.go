@@ -7,8 +7,8 @@ import (
 
 // Merge returns old grown by what next adds, and whether that is more than old.
 // Properties may be added, an enum may gain values, a property may become optional,
-// and the default and the target follow the latest description. A changed type or
-// kind is an ErrConflict, and then nothing is merged. Neither model is changed.
+// and the default and the target follow the latest description. Indexes are added. A
+// changed type or kind is an ErrConflict, and then nothing is merged. Neither model is changed.
 func Merge(old, next *Model) (merged *Model, grown bool, err error) {
 	if old.Collection != next.Collection {
 		return nil, false, fmt.Errorf("%w: collections %q and %q", ErrConflict, old.Collection, next.Collection)
@@ -31,7 +31,11 @@ func Merge(old, next *Model) (merged *Model, grown bool, err error) {
 	if len(merged.Properties) > MaxProperties {
 		return nil, false, fmt.Errorf("%w: %q would have %d properties, more than %d", ErrInvalid, old.Collection, len(merged.Properties), MaxProperties)
 	}
-	return merged, grown, nil
+	var more bool
+	if merged.Indexes, more = mergeIndexes(old.Indexes, next.Indexes); len(merged.Indexes) > MaxIndexes {
+		return nil, false, fmt.Errorf("%w: %q would have %d indexes, more than %d", ErrInvalid, old.Collection, len(merged.Indexes), MaxIndexes)
+	}
+	return merged, grown || more, nil
 }
 
 // absorb makes q, a property of the merged model, follow p.

@@ -75,6 +75,7 @@ type Property struct {
 type Model struct {
 	Collection string
 	Properties []Property
+	Indexes    []Index // that engines keep from the start
 }
 
 // Property returns the property called name.
@@ -107,6 +108,14 @@ func (m *Model) Validate() error {
 		seen[p.Name] = true
 		if err := p.validate(); err != nil {
 			return fmt.Errorf("%s: %w", m.Collection, err)
+		}
+	}
+	if len(m.Indexes) > MaxIndexes {
+		return fmt.Errorf("%w: collection %q has %d indexes, more than %d", ErrInvalid, m.Collection, len(m.Indexes), MaxIndexes)
+	}
+	for i := range m.Indexes {
+		if err := m.Indexes[i].validate(m); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -89,6 +89,32 @@ export interface AnyModel {
   readonly collection: string;
   /** The properties by name. */
   readonly properties: Properties;
+  /** The indexes that are kept from the start. */
+  readonly indexes?: readonly ModelIndex[];
+}
+
+/** An index as a model has it. */
+export interface ModelIndex {
+  readonly columns: readonly string[];
+  readonly unique: boolean;
+}
+
+/** A column of an index: a property, or keys inside JSON, greatest first with ` DESC`. */
+export type IndexColumn<P extends Properties> = IndexPath<P> | `${IndexPath<P>} DESC`;
+
+type IndexPath<P> = {
+  [K in keyof P & string]: P[K] extends Property<unknown, Presence, 'json'> ? K | `${K}.${string}` : K;
+}[keyof P & string];
+
+/** What a model may say besides its properties. */
+export interface ModelOptions<P extends Properties> {
+  /**
+   * Indexes to keep from the start, most significant column first; nodes make others by themselves
+   * when a query has needed them. They change what queries cost, never what they answer. `unique`
+   * says that the values are expected to be those of one entity, which helps to choose between
+   * indexes; nothing enforces it.
+   */
+  readonly indexes?: readonly (readonly IndexColumn<P>[] | { readonly unique: readonly IndexColumn<P>[] })[];
 }
 
 /**
@@ -174,7 +200,7 @@ export type SetInput<M extends AnyModel> = Simplify<{
  *   artist: f.ref(Artist),
  *   year: f.int().optional(),
  *   format: f.enum('cd', 'vinyl').default('cd'),
- * })
+ * }, { indexes: [['artist', 'year DESC'], { unique: ['name'] }] })
  * ```
  *
  * @throws {ClientError} `schema` for a name that no collection or property may have.
@@ -182,6 +208,7 @@ export type SetInput<M extends AnyModel> = Simplify<{
 export function defineModel<const P extends Properties>(
   collection: string,
   properties: P & { readonly id?: never },
+  options: ModelOptions<P> = {},
 ): Model<P> {
   checkName('collection', collection);
   for (const name of Object.keys(properties)) {
@@ -193,6 +220,9 @@ export function defineModel<const P extends Properties>(
   const model: Model<P> = {
     collection,
     properties: Object.freeze({ ...properties }),
+    indexes: (options.indexes ?? []).map(index =>
+      'unique' in index ? { columns: index.unique, unique: true } : { columns: index, unique: false },
+    ),
     all: () => queryOf(model),
     where: condition => queryOf(model).where(condition),
     orderBy: (key, ordering) => queryOf(model).orderBy(key, ordering),

@@ -310,9 +310,12 @@ function writeUlid(w: Writer, id: string): void {
   w.bytes(ulidScratch);
 }
 
-/** Appends a model as [collection, [[name, type, kind, optional, default, target, [value…]]…]]. */
+/**
+ * Appends a model as [collection, [[name, type, kind, optional, default, target, [value…]]…],
+ * [[unique, [[[step…], desc]…]]…]].
+ */
 function writeModel(w: Writer, model: AnyModel): void {
-  w.array(2);
+  w.array(3);
   w.string(model.collection);
   const properties = Object.entries(model.properties);
   w.array(properties.length);
@@ -327,6 +330,21 @@ function writeModel(w: Writer, model: AnyModel): void {
     w.string(targetOf(shape));
     w.array(shape.values.length);
     for (const value of shape.values) w.string(value);
+  }
+  const indexes = model.indexes ?? [];
+  w.array(indexes.length);
+  for (const { columns, unique } of indexes) {
+    w.array(2);
+    w.bool(unique);
+    w.array(columns.length);
+    for (const column of columns) {
+      const path = column.replace(/ DESC$/, '');
+      w.array(2);
+      const steps = path.split('.');
+      w.array(steps.length);
+      for (const step of steps) w.string(step);
+      w.bool(path !== column);
+    }
   }
 }
 

@@ -50,12 +50,16 @@ const negative = {
   meta: [],
 };
 
-const Registered = defineModel('album', {
-  name: f.text(),
-  artist: f.ref('artist'),
-  year: f.int().optional(),
-  format: f.enum('cd', 'vinyl').default('cd'),
-});
+const Registered = defineModel(
+  'album',
+  {
+    name: f.text(),
+    artist: f.ref('artist'),
+    year: f.int().optional(),
+    format: f.enum('cd', 'vinyl').default('cd'),
+  },
+  { indexes: [['artist', 'year DESC'], { unique: ['name'] }] },
+);
 
 const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   [
