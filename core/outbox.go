@@ -267,11 +267,13 @@ func (p *pendingTx) apply(s *proto.State, e id.EntityID) (*proto.State, error) {
 
 // nack takes a refusal: the transaction is dropped, what depends on it as well, and what
 // merely came later on the same entities is made again on the new heads. Each of the
-// refused is kept as a rejection. It returns what there is to tell once this is stored.
-func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, err error) {
+// refused is kept as a rejection. It returns what there is to tell once this is stored, and
+// the rows to ask for then: the refused changes may have hidden them when the durable node
+// answered a subscription, so that nobody noticed that they are not in step.
+func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, doubtful map[string][]id.EntityID, err error) {
 	p, ok := d.outbox.byTx[m.Transaction]
 	if !ok || p.attempt != m.Attempt {
-		return nil, nil
+		return nil, nil, nil
 	}
 	d.edits++
 	cause := &Error{Op: "sync", Kind: kindFromWire(m.Kind), Entity: m.Entity, Err: errors.New(m.Message)}
@@ -284,17 +286,21 @@ func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, err
 			lost[event.ID] = true
 		}
 	}
+	doubtful = make(map[string][]id.EntityID)
 	for e := range affected {
 		if err := d.resettle(ctx, e); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if now := d.records[e].now; now != nil && now.BaseRev > 0 {
+			doubtful[now.Collection] = append(doubtful[now.Collection], e)
 		}
 	}
 	if err := d.remake(ctx, lost); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.meta(metaRejections, encodeRejections(d.outbox.rejections))
 	d.showPending()
-	return refused, nil
+	return refused, doubtful, nil
 }
 
 // refuse drops a transaction and, recursively, those that edit an entity which it

@@ -239,14 +239,16 @@ func (p *peer) handle(f proto.Frame) error {
 		if temporary(kindFromWire(m.Kind)) {
 			return remoteError(m.Kind, m.Message)
 		}
+		var doubtful map[string][]id.EntityID
 		s.stage = func(ctx context.Context, d *draft) (err error) {
-			refused, err = d.nack(ctx, m)
+			refused, doubtful, err = d.nack(ctx, m)
 			return err
 		}
 		s.done = p.orFail(func() {
 			for _, x := range refused {
 				r.settled(x)
 			}
+			p.askFor(doubtful)
 		})
 	case *proto.Pong:
 		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Seq); return nil }
