@@ -41,6 +41,7 @@ type Gen struct {
 	Finite     bool // no float is infinite or not a number
 	NoOrder    bool // selections have no ORDER BY
 	NoLimit    bool // selections have no LIMIT
+	Full       int  // rows of a collection from which on Op changes rather than creates; 0 is 12
 
 	known map[placesKey][]place
 }

@@ -2,6 +2,7 @@ package ankqltest
 
 import (
 	"fmt"
+	"strings"
 	"math"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -76,7 +77,7 @@ func (g *Gen) findPlaces(m *schema.Model, steps int) []place {
 
 // place returns a path; those of the row itself are more likely than those further on.
 func (g *Gen) place(collection string) place {
-	return Pick(g, g.places(collection, g.IntN(3))...)
+	return Pick(g, g.places(collection, Pick(g, 0, 0, 0, 1, 2))...)
 }
 
 // Path returns the path of something that a row of the collection may hold.
@@ -203,6 +204,9 @@ func (g *Gen) like(collection string) ankql.Condition {
 
 // Pattern returns a pattern for LIKE with the given escape character, "" for none.
 func (g *Gen) Pattern(escape string) string {
+	if g.chance(2) {
+		return g.patternOf(g.Text(), escape)
+	}
 	pattern := ""
 	for range g.IntN(5) {
 		piece := Pick(g, "%", "_", "a", "b", "A", "Ü", "'", "你", "😀", "\u0301", escape+"%", escape+"_", escape+escape, "ß", "k")
@@ -215,6 +219,26 @@ func (g *Gen) Pattern(escape string) string {
 		return pattern
 	}
 	return pattern + `\`
+}
+
+// patternOf returns a pattern that is likely to match a text, or one that differs from it by
+// the case of letters.
+func (g *Gen) patternOf(text, escape string) string {
+	pattern := Pick(g, "", "", "%")
+	for _, c := range text {
+		piece := string(c)
+		switch {
+		case g.chance(5):
+			piece = Pick(g, "_", "%")
+		case g.chance(3):
+			piece = Pick(g, strings.ToUpper(piece), strings.ToLower(piece))
+		}
+		if escape != "" && piece != "_" && (strings.ContainsAny(piece, "%_") || strings.Contains(piece, escape) || g.chance(8)) {
+			piece = escape + piece
+		}
+		pattern += piece
+	}
+	return pattern + Pick(g, "", "", "%")
 }
 
 // Selection returns a random selection over a collection, checked against its model.

@@ -148,16 +148,20 @@ func (op Op) String() string {
 	return op.Kind.String() + " " + r.String()
 }
 
-// Op returns a random operation that the world allows: creations until there are some rows,
-// and then edits for the most part, few of whose values are new. Transactions are made one
+// Op returns a random operation that the world allows: creations, deletions and restorations
+// until a collection is full (Full), and then edits for the most part. Transactions are made one
 // operation at a time, each of which is carried out by [World.Do] before the next is made.
 func (g *Gen) Op() Op {
 	collection := Pick(g, g.World.Models.Collections()...)
 	if all := slices.DeleteFunc(slices.Clone(g.World.Rows), func(r *Row) bool { return r.Collection != collection }); len(all) > 0 {
 		r := all[g.IntN(len(all))]
 		op := Op{Collection: collection, Entity: r.ID}
+		full := g.Full
+		if full == 0 {
+			full = 12
+		}
 		create := g.chance(2)
-		if len(all) > 12 {
+		if len(all) > full {
 			create = g.chance(8)
 		}
 		switch {
