@@ -69,6 +69,7 @@ type draft struct {
 	undo    []func()
 
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
+	counted   bool                            // other transactions are pending than before
 	edits     int                             // counts changes, to see whether a failed step made any
 }
 
@@ -235,6 +236,10 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 		r.fail(ctx, d, err)
 	}
 	r.node.overlay.clear()
+	if d.counted && err == nil {
+		count := r.outbox.unacknowledged()
+		r.node.status.update(func(s *Status) { s.Pending = count })
+	}
 	for _, s := range accepted {
 		s.finish(err)
 	}
@@ -636,10 +641,9 @@ func (d *draft) resettle(ctx context.Context, e id.EntityID) error {
 	return d.settle(rec, collection, e, base(rec.now), rev)
 }
 
-func (d *draft) showPending() {
-	count := d.outbox.unacknowledged()
-	d.node.status.update(func(s *Status) { s.Pending = count })
-}
+// showPending makes the status show how many transactions are pending, once the draft is
+// stored: at the time when commits return, so that a page hears of both at once.
+func (d *draft) showPending() { d.counted = true }
 
 // get asks the durable node for an entity that is not here, and keeps it.
 func (r *replica) get(ctx context.Context, collection string, e id.EntityID) (*proto.Record, error) {

@@ -42,6 +42,7 @@ type Event struct {
 	Operations []Operation // ascending by property, one each
 
 	digest [sha256.Size]byte
+	body   []byte // canonical; of an event that was minted or decoded
 }
 
 // Operation is one property's part of an event. What Data means is the kind's affair;
@@ -60,13 +61,18 @@ func (e *Event) IsCreation() bool { return len(e.Parents) == 0 }
 func (e *Event) Digest() [sha256.Size]byte { return e.digest }
 
 // Mint fills in the event's digest and id for the given stamp; for a creation also the
-// entity. It fails on an event that Verify would refuse.
+// entity. It fails on an event that Verify would refuse. It copies the operations' data.
 func (e *Event) Mint(stamp id.Stamp) error {
-	body := e.appendBody(make([]byte, 0, e.EncodedSize()), stamp)
-	if err := checkBodySize(body); err != nil {
+	e.body = e.appendHeader(make([]byte, 0, e.sizeEstimate()), stamp)
+	for i := range e.Operations {
+		op := &e.Operations[i]
+		e.body = op.append(e.body)
+		op.Data = e.body[len(e.body)-len(op.Data) : len(e.body) : len(e.body)]
+	}
+	if err := checkBodySize(e.body); err != nil {
 		return err
 	}
-	e.digest = sha256.Sum256(body)
+	e.digest = sha256.Sum256(e.body)
 	e.ID = id.EventID{ULID: id.Make(stamp, [8]byte(e.digest[:8]))}
 	if e.IsCreation() {
 		e.Entity = id.EntityID(e.ID)
@@ -122,6 +128,15 @@ func validName(name string) bool {
 //
 // Entity is nil and nonce present exactly for a creation.
 func (e *Event) appendBody(dst []byte, stamp id.Stamp) []byte {
+	dst = e.appendHeader(dst, stamp)
+	for i := range e.Operations {
+		dst = e.Operations[i].append(dst)
+	}
+	return dst
+}
+
+// appendHeader appends the body up to the operations.
+func (e *Event) appendHeader(dst []byte, stamp id.Stamp) []byte {
 	dst = msgpack.AppendArrayLen(dst, 8)
 	dst = msgpack.AppendUint(dst, uint64(stamp))
 	dst = msgpack.AppendString(dst, e.Collection)
@@ -138,28 +153,40 @@ func (e *Event) appendBody(dst []byte, stamp id.Stamp) []byte {
 	} else {
 		dst = msgpack.AppendNil(dst)
 	}
-	dst = msgpack.AppendArrayLen(dst, len(e.Operations))
-	for i := range e.Operations {
-		op := &e.Operations[i]
-		dst = msgpack.AppendArrayLen(dst, 3)
-		dst = msgpack.AppendString(dst, op.Property)
-		dst = msgpack.AppendUint(dst, uint64(op.Kind))
-		dst = msgpack.AppendBytes(dst, op.Data)
-	}
-	return dst
+	return msgpack.AppendArrayLen(dst, len(e.Operations))
 }
 
-// AppendEvent appends e as [id, body].
+func (op *Operation) append(dst []byte) []byte {
+	dst = msgpack.AppendArrayLen(dst, 3)
+	dst = msgpack.AppendString(dst, op.Property)
+	dst = msgpack.AppendUint(dst, uint64(op.Kind))
+	return msgpack.AppendBytes(dst, op.Data)
+}
+
+// AppendEvent appends e as [id, body]. That of an event which was minted or decoded is
+// not made anew.
 func AppendEvent(dst []byte, e *Event) []byte {
 	dst = msgpack.AppendArrayLen(dst, 2)
 	dst = appendID(dst, e.ID.ULID)
-	return e.appendBody(dst, e.ID.Stamp())
+	if e.body == nil {
+		return e.appendBody(dst, e.ID.Stamp())
+	}
+	return append(dst, e.body...)
 }
 
-// EncodedSize returns how many bytes AppendEvent appends, for limits and buffers; it
-// is an upper bound.
+// EncodedSize returns how many bytes AppendEvent appends, for limits and buffers; of an
+// event that was neither minted nor decoded it is an upper bound.
 func (e *Event) EncodedSize() int {
-	n := 96 + len(e.Collection) + len(e.User) + 18*len(e.Parents)
+	const head = 1 + 2 + id.Size
+	if e.body == nil {
+		return head + e.sizeEstimate()
+	}
+	return head + len(e.body)
+}
+
+// sizeEstimate is an upper bound for the length of the body.
+func (e *Event) sizeEstimate() int {
+	n := 80 + len(e.Collection) + len(e.User) + 18*len(e.Parents)
 	for i := range e.Operations {
 		n += 12 + len(e.Operations[i].Property) + len(e.Operations[i].Data)
 	}
@@ -178,7 +205,8 @@ func ReadEvent(r *msgpack.Reader) *Event {
 	}
 	err := checkBodySize(body)
 	if err == nil {
-		err = e.readBody(body)
+		e.body = append([]byte(nil), body...)
+		err = e.readBody()
 	}
 	if err != nil {
 		r.Fail(err)
@@ -197,8 +225,8 @@ func DecodeEvent(b []byte) (*Event, error) {
 	return e, nil
 }
 
-func (e *Event) readBody(body []byte) error {
-	r := msgpack.NewReader(body)
+func (e *Event) readBody() error {
+	r := msgpack.NewReader(e.body)
 	r.Array(8)
 	stamp := id.Stamp(r.Uint())
 	e.Collection = readName(&r)
@@ -208,7 +236,7 @@ func (e *Event) readBody(body []byte) error {
 	}
 	e.Parents = ReadClock(&r)
 	e.Author = id.NodeID{ULID: readID(&r)}
-	e.User = r.String()
+	e.User = names.of(r.StringBytes())
 	if !r.TryNil() {
 		nonce := r.Bytes()
 		if len(nonce) != NonceSize {
@@ -226,22 +254,24 @@ func (e *Event) readBody(body []byte) error {
 	if creation != e.IsCreation() {
 		return fmt.Errorf("%w: an entity without parents, or parents without an entity", ErrStructure)
 	}
-	return e.verify(stamp, body)
+	return e.verify(stamp)
 }
 
 // verify compares the id with the content as it would be encoded again, so that a
 // second spelling of the same content is refused as well.
-func (e *Event) verify(stamp id.Stamp, body []byte) error {
-	if canonical := e.appendBody(make([]byte, 0, len(body)), stamp); string(canonical) != string(body) {
+func (e *Event) verify(stamp id.Stamp) error {
+	var room [512]byte
+	if string(e.appendBody(room[:0], stamp)) != string(e.body) {
 		return ErrNotCanonical
 	}
-	e.digest = sha256.Sum256(body)
+	e.digest = sha256.Sum256(e.body)
 	if e.ID.ULID != id.Make(stamp, [8]byte(e.digest[:8])) {
 		return ErrTampered
 	}
 	return e.check()
 }
 
+// readOperations reads operations whose data is part of the reader's input.
 func readOperations(r *msgpack.Reader) []Operation {
 	n := r.ArrayLen(MaxOperations)
 	if n == 0 {
@@ -252,7 +282,7 @@ func readOperations(r *msgpack.Reader) []Operation {
 		r.Array(3)
 		op := Operation{Property: readName(r)}
 		op.Kind = readKind(r)
-		op.Data = append([]byte(nil), r.Bytes()...)
+		op.Data = r.Bytes()
 		ops = append(ops, op)
 	}
 	return ops
@@ -272,5 +302,5 @@ func readName(r *msgpack.Reader) string {
 		r.Fail(msgpack.ErrTooLong)
 		return ""
 	}
-	return string(b)
+	return names.of(b)
 }

@@ -68,6 +68,16 @@ func (o *outgoing) addLocked(i *item) {
 
 func (o *outgoing) message(m frame.Answer) { o.add(&item{message: m}) }
 
+// along adds a message that need not go before the next one does; wake sends it in any case.
+func (o *outgoing) along(m frame.Answer) {
+	o.mu.Lock()
+	o.addLocked(&item{message: m})
+	o.mu.Unlock()
+}
+
+// wake sends what waits.
+func (o *outgoing) wake() { signal(o.ready) }
+
 func (o *outgoing) rows(a *rowsAnswer) { o.add(&item{answer: a}) }
 
 // status adds the node's status in the place of an older one that still waits.

@@ -184,7 +184,8 @@ func (s *Session) create(m *frame.Create) {
 			s.fail(m.Request, err, "")
 			return
 		}
-		s.out.message(&frame.Created{Request: m.Request, Entities: ids})
+		// A commit often follows at once; its answer takes this one along.
+		s.out.along(&frame.Created{Request: m.Request, Entities: ids})
 	})
 }
 

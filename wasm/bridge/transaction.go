@@ -59,6 +59,7 @@ func (t *transaction) do(operation func()) {
 }
 
 func (t *transaction) run() {
+	defer t.session.out.wake()
 	for {
 		t.mu.Lock()
 		if len(t.mu.waiting) == 0 {
@@ -74,23 +75,32 @@ func (t *transaction) run() {
 	}
 }
 
-// begin begins the transaction with its first operation. A page that has just been opened
-// may be ahead of its first connection, so it waits for a system, but not for ever.
+// begin begins the transaction with its first operation.
 func (t *transaction) begin() error {
 	if t.err != nil || t.tx != nil {
 		return t.err
 	}
-	s := t.session
-	ctx, cancel := context.WithTimeout(s.ctx, s.limits().Ready)
-	defer cancel()
-	if err := s.service.opened.Node.WaitReady(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = &core.Error{Kind: core.KindNotReady, Err: core.ErrNotReady}
-		}
+	if err := t.session.awaitSystem(); err != nil {
 		return t.fail(err)
 	}
-	t.tx = s.service.access.Begin()
+	t.tx = t.session.service.access.Begin()
 	return nil
+}
+
+// awaitSystem waits until there is a system, but not for ever: a page that has just been
+// opened may be ahead of its first connection.
+func (s *Session) awaitSystem() error {
+	node := s.service.opened.Node
+	if node.Status().Ready {
+		return nil // without a timer, which would cost more than all else here
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.limits().Ready)
+	defer cancel()
+	err := node.WaitReady(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &core.Error{Kind: core.KindNotReady, Err: core.ErrNotReady}
+	}
+	return err
 }
 
 // fail keeps the first error, and returns it.

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"runtime"
+
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/wasm/frame"
@@ -20,12 +22,13 @@ func (s *Session) write() {
 	w := writer{session: s}
 	defer w.farewell()
 	for {
-		for i := s.out.take(); i != nil; i = s.out.take() {
-			if !w.item(i) {
-				return
-			}
+		if !w.drain() {
+			return
 		}
-		if !w.flush() {
+		// To post a frame costs many times what it costs to fill it. Who else can go on
+		// now, does so first: a commit's answer goes along with the status that follows it.
+		runtime.Gosched()
+		if !w.drain() || !w.flush() {
 			return
 		}
 		select {
@@ -34,6 +37,16 @@ func (s *Session) write() {
 			return
 		}
 	}
+}
+
+// drain writes all items that wait; it reports false when the session has ended.
+func (w *writer) drain() bool {
+	for i := w.session.out.take(); i != nil; i = w.session.out.take() {
+		if !w.item(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // farewell tells a page that was cut off why nothing comes any more. It does not wait until
