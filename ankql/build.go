@@ -1,6 +1,9 @@
 package ankql
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Condition is a predicate that Go code puts together: the same trees as Parse makes, with
 // values that never pass through text. A mistake (a path that is none, a value of a type
@@ -206,11 +209,11 @@ func (q Query) nulls(n NullsOrder) Query {
 	return q
 }
 
-// Take limits the result to its first n rows; n is not negative.
+// Take limits the result to its first n rows; n is from 0 to MaxLimit.
 func (q Query) Take(n int) Query {
-	if n < 0 {
+	if n < 0 || n > MaxLimit {
 		if q.err == nil {
-			q.err = position{}.err("a number of rows from 0", "a negative one", "")
+			q.err = position{}.err("a number of rows from 0 to "+strconv.Itoa(MaxLimit), strconv.Itoa(n), "")
 		}
 		return q
 	}

@@ -30,8 +30,8 @@ func (s *Selection) Check(m *schema.Model) (*Selection, error) { return s.CheckW
 func (s *Selection) CheckWith(m *schema.Model, models Models) (*Selection, error) {
 	c := checker{model: m, models: models}
 	out := &Selection{Where: True, Order: make([]Order, len(s.Order)), Limit: s.Limit}
-	if s.Limit < NoLimit {
-		return nil, position{}.err("a LIMIT from 0", strconv.Itoa(s.Limit), "")
+	if s.Limit < NoLimit || s.Limit > MaxLimit {
+		return nil, position{}.err("a LIMIT from 0 to "+strconv.Itoa(MaxLimit), strconv.Itoa(s.Limit), "")
 	}
 	if len(s.Order) > MaxOrder {
 		return nil, s.Order[MaxOrder].at.err("at most "+strconv.Itoa(MaxOrder)+" keys to order by", strconv.Itoa(len(s.Order)), "")

@@ -13,6 +13,7 @@ const (
 	MaxColumns = 64        // items of a list with a property among them: it is printed as a disjunction
 	MaxOrder   = 32        // keys of an ordering
 	MaxPattern = 4096      // bytes of a LIKE pattern
+	MaxLimit   = 1 << 30   // rows of a LIMIT: more than any result holds, with room to count on from it
 )
 
 // maxInline is the longest text that is printed as a literal, and the longest list whose

@@ -810,7 +810,11 @@ func (p *parser) limit() (int, error) {
 		return 0, err
 	}
 	if o.lit != nil {
-		if n, ok := o.lit.Value.AsInt(); ok && n >= 0 && n <= math.MaxInt {
+		n, ok := o.lit.Value.AsInt()
+		if ok && n > MaxLimit {
+			return 0, o.start.at.err("at most "+strconv.Itoa(MaxLimit)+" rows", clip(o.lit.Value.String()), "without LIMIT it is all of them")
+		}
+		if ok && n >= 0 {
 			return int(n), nil
 		}
 	}

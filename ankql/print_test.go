@@ -80,6 +80,7 @@ func TestLimits(t *testing.T) {
 		"items":   {items(ankql.MaxItems), items(ankql.MaxItems + 1)},
 		"text":    {"a='" + strings.Repeat("x", ankql.MaxText-4) + "'", "a='" + strings.Repeat("x", ankql.MaxText-3) + "'"},
 		"pattern": {"a LIKE '" + strings.Repeat("_", ankql.MaxPattern) + "'", "a LIKE '" + strings.Repeat("_", ankql.MaxPattern+1) + "'"},
+		"limit":   {"LIMIT 1073741824", "LIMIT 1073741825"},
 		"values":  {values(ankql.MaxText / 10), items(9999) + " OR " + items(9999) + " OR " + items(9999)},
 	} {
 		s := mustParse(t, texts[0])

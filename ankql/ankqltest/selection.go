@@ -3,7 +3,6 @@ package ankqltest
 import (
 	"fmt"
 	"strings"
-	"math"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -254,7 +253,7 @@ func (g *Gen) Selection(collection string) *ankql.Selection {
 		}
 	}
 	if !g.NoLimit && g.chance(2) {
-		q = q.Take(Pick(g, 0, 1, 2, 3, 4, 5, 7, 10, 100, math.MaxInt))
+		q = q.Take(Pick(g, 0, 1, 2, 3, 4, 5, 7, 10, 100, ankql.MaxLimit))
 	}
 	return g.Check(collection, q)
 }

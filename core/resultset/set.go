@@ -2,7 +2,6 @@ package resultset
 
 import (
 	"bytes"
-	"math"
 	"slices"
 	"sort"
 
@@ -11,8 +10,9 @@ import (
 	"github.com/ankurah-go/ankurah/proto"
 )
 
-// Slack is how many rows behind its end a window of the given limit holds.
-func Slack(limit int) int { return min(max(16, limit/4), math.MaxInt-limit) }
+// Slack is how many rows behind its end a window of the given limit holds. Limit and slack
+// together are a limit too.
+func Slack(limit int) int { return min(max(16, limit/4), ankql.MaxLimit-limit) }
 
 // Set is the ordered rows of a selection.
 type Set struct {
