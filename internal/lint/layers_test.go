@@ -18,8 +18,8 @@ var layers = [][]string{
 	{"proto"},
 	{"storage/plan", "core/resultset", "core/aggregate"},
 	{"core/causal", "core/reactor", "core/policy", "core/peer", "storage", "connectors"},
-	{"core/property", "policy", "storage/kv"},
-	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres",
+	{"core/property", "policy", "storage/kv", "storage/relational"},
+	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres", "storage/sqlite",
 		"connectors/local", "connectors/ws", "connectors/wsjs"},
 	{"core"},
 	{".", "wasm/frame"},
@@ -38,7 +38,7 @@ var sideways = map[string]string{
 // and they may import whatever they test.
 var kits = []string{
 	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "core/property/propertytest", "connectors/connectortest",
-	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim", "internal/pgtest",
+	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim", "internal/pgtest", "internal/differential",
 	"internal/wasmstrip",
 }
 
