@@ -45,6 +45,9 @@ type Limits struct {
 	// Cursors bounds the selections whose feed position an ephemeral node remembers.
 	// Default 512.
 	Cursors int
+	// HistoryEvents bounds the events of one entity that a history is made of; beyond it
+	// the call fails with KindLimit. Default 100,000.
+	HistoryEvents int
 	// Handshake and Request are deadlines for a peer's answer. Defaults 10 s and 30 s.
 	Handshake, Request time.Duration
 	// Ping is how long a connection may be silent before it is probed, and then until it
@@ -72,6 +75,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.Pending, 100_000)
 	set(&l.Rejections, 256)
 	set(&l.Cursors, 512)
+	set(&l.HistoryEvents, 100_000)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)
 	set(&l.Ping, 20*time.Second)

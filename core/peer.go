@@ -28,10 +28,11 @@ type peer struct {
 	requests map[uint64]*request
 }
 
-// request waits for a Reply or for complete Rows.
+// request waits for a Reply, for complete Rows, or for a frame of its own.
 type request struct {
 	collection string
 	entities   map[id.EntityID]struct{} // asked for and not answered yet
+	take       func(proto.Frame) error  // reads the answer, if that is a frame of its own
 	done       func(error)
 	deadline   *time.Timer
 }
@@ -257,6 +258,10 @@ func (p *peer) handle(f proto.Frame) error {
 		return p.handleCatalog(m)
 	case *proto.Reply:
 		return p.onLoop(func() { p.reply(m) })
+	case *proto.Revisions:
+		return p.onLoop(func() { p.take(m.Request, m) })
+	case *proto.Snapshot:
+		return p.onLoop(func() { p.take(m.Request, m) })
 	case *proto.Ping:
 		return p.onLoop(func() { p.out.must(&proto.Pong{Time: m.Time}) })
 	default:
@@ -390,4 +395,17 @@ func (p *peer) reply(m *proto.Reply) {
 	if up, ok := p.subs[m.Request]; ok && err != nil {
 		p.node.replica.refused(up, err)
 	}
+}
+
+// take ends a request whose answer is a frame of its own.
+func (p *peer) take(number uint64, f proto.Frame) {
+	r, ok := p.answered(number)
+	if !ok {
+		return
+	}
+	if r.take == nil {
+		r.done(answers(false, f))
+		return
+	}
+	r.done(r.take(f))
 }

@@ -647,29 +647,36 @@ func (d *draft) showPending() { d.counted = true }
 
 // get asks the durable node for an entity that is not here, and keeps it.
 func (r *replica) get(ctx context.Context, collection string, e id.EntityID) (*proto.Record, error) {
+	err := r.request(ctx, func(done func(error)) { r.peer.ask(collection, []id.EntityID{e}, done) })
+	if err != nil {
+		return nil, err
+	}
+	return r.node.record(ctx, e)
+}
+
+// request has something asked of the durable node, on the loop, and waits until that is
+// done. Without a connection it fails with ErrOffline.
+func (r *replica) request(ctx context.Context, ask func(done func(error))) error {
 	outcome := make(chan error, 1)
 	if !r.node.loop.post(func() {
 		if r.peer == nil {
 			outcome <- ErrOffline
 			return
 		}
-		r.peer.ask(collection, []id.EntityID{e}, func(err error) { outcome <- err })
+		ask(func(err error) { outcome <- err })
 	}) {
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.node.limits.Request)
 	defer cancel()
 	select {
 	case err := <-outcome:
-		if err != nil {
-			return nil, err
-		}
+		return err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-r.node.run.ctx.Done():
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	return r.node.record(ctx, e)
 }
 
 // wipe forgets everything that came from a durable node of another system.

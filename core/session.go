@@ -252,6 +252,10 @@ func (s *session) handle(f proto.Frame) error {
 		s.unsubscribe(m.Sub)
 	case *proto.Get:
 		return s.scanning(func(ctx context.Context) { s.get(ctx, m) })
+	case *proto.History:
+		return s.scanning(func(ctx context.Context) { s.history(ctx, m) })
+	case *proto.AsOf:
+		return s.scanning(func(ctx context.Context) { s.asOf(ctx, m) })
 	case *proto.Register:
 		// Here and not beside: what follows may be about these models.
 		s.reply(m.Request, s.node.register(s.run.ctx, m.Models))

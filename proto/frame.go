@@ -16,7 +16,7 @@ const Version = 1
 
 // formsOfVersion is the hash of the golden samples of everything that this package encodes
 // as of Version; the golden test compares it, so that neither changes without the other.
-const formsOfVersion = "dfe630f605f90f3f610960caa0326594a96482d41207bb7ef1d5a091c59f9ecb"
+const formsOfVersion = "762ff80b72493fb259fd39bf65801f8e48821f60b77ad79c934c7f933780ff72"
 
 // What can be wrong with a frame.
 var (
@@ -44,6 +44,14 @@ const (
 	typePong
 	typeAggregate
 	typeGroups
+)
+
+// Frame types of histories.
+const (
+	typeHistory = iota + 32
+	typeRevisions
+	typeAsOf
+	typeSnapshot
 )
 
 // Frame is one message between nodes: exactly the types of this package that have a
@@ -128,6 +136,14 @@ func newFrame(typ uint64) Frame {
 		return new(Aggregate)
 	case typeGroups:
 		return new(Groups)
+	case typeHistory:
+		return new(History)
+	case typeRevisions:
+		return new(Revisions)
+	case typeAsOf:
+		return new(AsOf)
+	case typeSnapshot:
+		return new(Snapshot)
 	}
 	return nil
 }

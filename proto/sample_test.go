@@ -120,11 +120,18 @@ func sampleFrames(t testing.TB) map[string]Frame {
 			{Collection: "album", Entity: entityID(2), Rev: 1, Kind: RowState, Head: state.Head, Properties: state.Properties},
 			{Collection: "album", Entity: entityID(3), Rev: 9, Kind: RowGone},
 		}},
-		"commit": &Commit{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Events: []*Event{sampleCreation(t), sampleEdit(t)}},
-		"ack":    &Ack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Rows: []AckRow{{Entity: entityID(1), Rev: 4, Before: clockOf(1, 2)}, {Entity: entityID(2), Rev: 1}}},
-		"nack":   &Nack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 1, Kind: 2, Entity: entityID(1), Message: "access denied: " + strings.Repeat("no ", 10)},
-		"get":    &Get{Request: 6, Collection: "album", Entities: []id.EntityID{entityID(1), entityID(2)}},
-		"reply":  &Reply{Request: 6, Kind: 3, Message: "not found"},
+		"commit":  &Commit{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Events: []*Event{sampleCreation(t), sampleEdit(t)}},
+		"ack":     &Ack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Rows: []AckRow{{Entity: entityID(1), Rev: 4, Before: clockOf(1, 2)}, {Entity: entityID(2), Rev: 1}}},
+		"nack":    &Nack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 1, Kind: 2, Entity: entityID(1), Message: "access denied: " + strings.Repeat("no ", 10)},
+		"get":     &Get{Request: 6, Collection: "album", Entities: []id.EntityID{entityID(1), entityID(2)}},
+		"reply":   &Reply{Request: 6, Kind: 3, Message: "not found"},
+		"history": &History{Request: 6, Collection: "album", Entity: entityID(1), Before: id.EventID{ULID: ulid(9)}, Limit: 50},
+		"revisions": &Revisions{Request: 6, List: []Revision{
+			{Event: id.EventID{ULID: ulid(8)}, Author: id.NodeID{ULID: ulid(1)}, User: "matt", Parents: clockOf(3, 4), Changes: []ValueChange{
+				{Property: Deleted, Before: value.Bool(false), After: value.Bool(true)}, {Property: "year", Before: value.Int(2000), After: value.Int(2001)}}},
+		}, Next: id.EventID{ULID: ulid(8)}},
+		"as-of":    &AsOf{Request: 7, Collection: "album", Entity: entityID(1), Events: clockOf(3, 4), Time: 1_700_000_000_123_456},
+		"snapshot": &Snapshot{Request: 7, State: state},
 		"aggregate": &Aggregate{Sub: 9, Collection: "album", Text: "year > ?", Params: []value.Value{value.Int(1985)}, GroupBy: [][]string{{"artist"}, {"meta", "genre"}},
 			Columns: []AggregateColumn{{Function: 0, Path: []string{"name"}, Distinct: true}, {Function: 1, Path: []string{"meta", "price"}}, {}}},
 		"groups": &Groups{Sub: 9, Reset: true, Done: true, Seq: 81, Included: []id.TransactionID{{ULID: ulid(21)}, {ULID: ulid(22)}}, Groups: []Group{
