@@ -289,7 +289,7 @@ func recomputedAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
 	if g.IntN(2) == 0 {
 		g.Model("thing")
 	}
-	g.Full, g.References = ankqltest.Pick(g, 12, 60), g.IntN(2) == 0
+	g.Full = ankqltest.Pick(g, 12, 60)
 	n := open(t, core.Options{Durable: isDurable})
 	if isDurable {
 		if err := n.CreateSystem(t.Context()); err != nil {
