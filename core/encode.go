@@ -24,7 +24,11 @@ func decodeUint(b []byte) uint64 {
 
 // encodePending writes an outbox entry: a Commit frame, which is what it will be.
 func encodePending(p *pendingTx) []byte {
-	return proto.AppendFrame(nil, &proto.Commit{Transaction: p.tx, Attempt: p.attempt, Events: p.events})
+	size := 64
+	for _, e := range p.events {
+		size += e.EncodedSize()
+	}
+	return proto.AppendFrame(make([]byte, 0, size), &proto.Commit{Transaction: p.tx, Attempt: p.attempt, Events: p.events})
 }
 
 func decodePending(entry storage.OutboxEntry) (*pendingTx, error) {

@@ -31,6 +31,7 @@ type pendingTx struct {
 	tx      id.TransactionID
 	attempt uint64 // how often its events were made again
 	events  []*proto.Event
+	touched []id.EntityID // in order of first touch; see entities
 
 	byEntity map[id.EntityID][]*proto.Event // made when it is needed, by on
 	sent     bool                           // on the present connection
@@ -97,8 +98,17 @@ func (o *outbox) insert(p *pendingTx) {
 	o.next = max(o.next, p.seq+1)
 	o.pending = append(o.pending, p)
 	o.byTx[p.tx] = p
-	for _, e := range p.entities() {
-		o.byEntity[e] = append(o.byEntity[e], p)
+	entities := p.entities()
+	if len(o.byEntity) == 0 {
+		o.byEntity = make(map[id.EntityID][]*pendingTx, len(entities))
+	}
+	alone := make([]*pendingTx, len(entities)) // the lists of entities that no other one touches
+	for i, e := range entities {
+		list, ok := o.byEntity[e]
+		if !ok {
+			list = alone[i : i : i+1]
+		}
+		o.byEntity[e] = append(list, p)
 	}
 }
 
@@ -132,15 +142,19 @@ func (o *outbox) isIncluded(p *pendingTx, e id.EntityID) bool {
 
 // entities returns the entities that a transaction touches, in order of first touch.
 func (p *pendingTx) entities() []id.EntityID {
-	list := make([]id.EntityID, 0, len(p.events))
-	seen := make(map[id.EntityID]bool, len(p.events))
-	for _, e := range p.events {
-		if !seen[e.Entity] {
-			seen[e.Entity] = true
-			list = append(list, e.Entity)
-		}
+	if p.touched != nil {
+		return p.touched
 	}
-	return list
+	p.touched = make([]id.EntityID, 0, len(p.events))
+	seen := make(map[id.EntityID]struct{}, len(p.events))
+	for _, e := range p.events {
+		if _, again := seen[e.Entity]; again {
+			continue
+		}
+		seen[e.Entity] = struct{}{}
+		p.touched = append(p.touched, e.Entity)
+	}
+	return p.touched
 }
 
 // on returns the events among which are those on an entity: of a small transaction all, of a

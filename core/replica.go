@@ -62,8 +62,7 @@ type draft struct {
 	records map[id.EntityID]*drafted
 	order   []id.EntityID
 	current *reactor.Transaction
-	at      map[id.EntityID]int // where current has an entity
-	hold    bool                // the step publishes its changes itself, later
+	hold    bool // the step publishes its changes itself, later
 	held    []reactor.Change
 	gap     bool // an update of this draft did not fit what is held: rows will be asked for
 	undo    []func()
@@ -76,6 +75,9 @@ type draft struct {
 // drafted is one record of a draft.
 type drafted struct {
 	stored, now *proto.Record
+
+	in *reactor.Transaction // the last one that changed it
+	at int                  // where that has the change
 }
 
 func openReplica(ctx context.Context, n *Node) (*replica, error) {
@@ -378,7 +380,7 @@ func (s *step) finish(err error) {
 
 // run stages one step.
 func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) {
-	d.current, d.at = &reactor.Transaction{}, make(map[id.EntityID]int)
+	d.current = &reactor.Transaction{}
 	if err := s.stage(ctx, d); err != nil {
 		return nil, err
 	}
@@ -387,6 +389,7 @@ func (d *draft) run(ctx context.Context, s *step) (*reactor.Transaction, error) 
 
 // store commits the draft's batch.
 func (r *replica) store(ctx context.Context, d *draft) error {
+	d.batch.Records = slices.Grow(d.batch.Records, len(d.order))
 	for _, e := range d.order {
 		rec := d.records[e]
 		switch {
@@ -462,10 +465,15 @@ func (d *draft) record(ctx context.Context, e id.EntityID) (*drafted, error) {
 		}
 		stored = records[0]
 	}
+	return d.found(e, stored), nil
+}
+
+// found notes what storage holds of an entity, nil for nothing.
+func (d *draft) found(e id.EntityID, stored *proto.Record) *drafted {
 	rec := &drafted{stored: stored, now: stored}
 	d.records[e] = rec
 	d.order = append(d.order, e)
-	return rec, nil
+	return rec
 }
 
 // put replaces an entity's record, nil to evict it, and adds the change to the step's
@@ -484,12 +492,12 @@ func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.
 		d.held = append(d.held, change)
 		return
 	}
-	if i, ok := d.at[e]; ok {
-		change.Before = d.current.Changes[i].Before
-		d.current.Changes[i] = change
+	if rec.in == d.current {
+		change.Before = d.current.Changes[rec.at].Before
+		d.current.Changes[rec.at] = change
 		return
 	}
-	d.at[e] = len(d.current.Changes)
+	rec.in, rec.at = d.current, len(d.current.Changes)
 	d.current.Changes = append(d.current.Changes, change)
 }
 
@@ -503,7 +511,7 @@ func (d *draft) meta(key string, value []byte) {
 func base(r *proto.Record) *proto.State {
 	switch {
 	case r == nil:
-		return &proto.State{}
+		return unconfirmed
 	case r.Base != nil:
 		return r.Base
 	}
@@ -560,62 +568,6 @@ func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) er
 		return nil // it is this node's own, on its way
 	}
 	d.put(rec, collection, e, nil)
-	return nil
-}
-
-// commit stores an own transaction with its outbox entry, and shows it.
-func (r *replica) commit(ctx context.Context, tx id.TransactionID, events []*proto.Event) (*Receipt, error) {
-	receipt := newReceipt(r.node, tx)
-	err := r.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
-		return d.commit(ctx, &pendingTx{tx: tx, events: events}, receipt)
-	}})
-	if err != nil {
-		return nil, err
-	}
-	return receipt, nil
-}
-
-func (d *draft) commit(ctx context.Context, p *pendingTx, receipt *Receipt) error {
-	if len(d.outbox.pending) >= d.node.limits.Pending {
-		return fmt.Errorf("%w: %d transactions wait for a durable node", ErrLimit, d.node.limits.Pending)
-	}
-	if err := d.applicable(ctx, p); err != nil {
-		return err
-	}
-	d.edits++
-	d.outbox.add(p, receipt)
-	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
-	for _, e := range p.entities() {
-		if err := d.resettle(ctx, e); err != nil {
-			return err
-		}
-	}
-	d.showPending()
-	d.current.ID = p.tx
-	return nil
-}
-
-// applicable checks, before anything is changed, that every event of a transaction can be
-// applied.
-func (d *draft) applicable(ctx context.Context, p *pendingTx) error {
-	states := make(map[id.EntityID]*proto.State)
-	for _, event := range p.events {
-		state, ok := states[event.Entity]
-		if !ok {
-			rec, err := d.record(ctx, event.Entity)
-			if err != nil {
-				return err
-			}
-			if rec.now != nil {
-				state = rec.now.State
-			}
-		}
-		next, err := entity.Apply(state, event)
-		if err != nil {
-			return about(event.Entity, err)
-		}
-		states[event.Entity] = next
-	}
 	return nil
 }
 

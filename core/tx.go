@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -31,8 +30,9 @@ type Tx struct {
 	mu       sync.Mutex
 	done     bool
 	snapshot *snapshot
-	forks    map[id.EntityID]*fork
 	order    []*fork // as first touched
+	forks    map[id.EntityID]*fork
+	indexed  int // how many of order are in forks, which find fills
 }
 
 // fork is an entity inside a transaction.
@@ -47,7 +47,7 @@ type fork struct {
 func newTx(n *Node, p policy.Principal) *Tx {
 	return &Tx{
 		node: n, principal: p, id: id.TransactionID{ULID: id.New(n.opts.Random)},
-		snapshot: n.open.begin(n.limits.SnapshotRecords), forks: make(map[id.EntityID]*fork),
+		snapshot: n.open.begin(n.limits.SnapshotRecords),
 	}
 }
 
@@ -63,44 +63,6 @@ func (t *Tx) Node() *Node { return t.node }
 
 // ID returns the transaction's id, by which its receipt and its refusal name it.
 func (t *Tx) ID() id.TransactionID { return t.id }
-
-// Create adds an entity with the given fields, which are converted to the model's types;
-// fields left out take their defaults. A property that is neither optional nor given is
-// an error of KindSchema. The id is final.
-func (t *Tx) Create(ctx context.Context, collection string, fields []proto.Field) (e id.EntityID, err error) {
-	defer wrap(&err, "create")
-	if err := t.node.checkCollection(collection); err != nil {
-		return e, err
-	}
-	model, _ := t.node.catalog.get(collection)
-	if fields, err = complete(model, fields); err != nil {
-		return e, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.create(ctx, collection, fields)
-}
-
-// complete coerces the fields of a new entity and adds defaults.
-func complete(m *schema.Model, fields []proto.Field) ([]proto.Field, error) {
-	given, err := coerce(m, fields)
-	if err != nil {
-		return nil, err
-	}
-	for i := range m.Properties {
-		p := &m.Properties[i]
-		if slices.ContainsFunc(given, func(f proto.Field) bool { return f.Name == p.Name }) {
-			continue
-		}
-		switch {
-		case !p.Default.IsNull():
-			given = append(given, proto.Field{Name: p.Name, Value: p.Default})
-		case !p.Optional:
-			return nil, fmt.Errorf("%w: %s.%s is required", schema.ErrValue, m.Collection, p.Name)
-		}
-	}
-	return given, nil
-}
 
 // coerce converts fields to the types of their properties.
 func coerce(m *schema.Model, fields []proto.Field) ([]proto.Field, error) {
@@ -122,28 +84,6 @@ func coerce(m *schema.Model, fields []proto.Field) ([]proto.Field, error) {
 	return out, nil
 }
 
-// create is Create without the model; callers other than Create own the transaction.
-func (t *Tx) create(_ context.Context, collection string, fields []proto.Field) (e id.EntityID, err error) {
-	if t.done {
-		return e, ErrTxDone
-	}
-	event := &proto.Event{Collection: collection, Author: t.node.self, User: t.user()}
-	if _, err := io.ReadFull(random(t.node.opts.Random), event.Nonce[:]); err != nil {
-		return e, err
-	}
-	event.Operations = operations(t.node, collection, &proto.State{}, nil, fields)
-	if err := event.Mint(t.node.clock.Next(0)); err != nil {
-		return e, err
-	}
-	state, err := entity.Apply(nil, event)
-	if err != nil {
-		return e, err
-	}
-	r := &proto.Record{Collection: collection, Entity: event.Entity, State: state}
-	t.add(&fork{collection: collection, base: r, creation: event, now: r})
-	return event.Entity, nil
-}
-
 func (t *Tx) user() string {
 	if t.principal.Name == "" && t.node.replica != nil {
 		return t.node.replica.user()
@@ -151,9 +91,18 @@ func (t *Tx) user() string {
 	return t.principal.Name
 }
 
-func (t *Tx) add(f *fork) {
-	t.forks[f.now.Entity] = f
-	t.order = append(t.order, f)
+func (t *Tx) add(f *fork) { t.order = append(t.order, f) }
+
+// find returns the fork of an entity, or nil.
+func (t *Tx) find(e id.EntityID) *fork {
+	if t.forks == nil {
+		t.forks = make(map[id.EntityID]*fork, len(t.order))
+	}
+	for ; t.indexed < len(t.order); t.indexed++ {
+		f := t.order[t.indexed]
+		t.forks[f.now.Entity] = f
+	}
+	return t.forks[e]
 }
 
 // operations returns one operation for each field, and those of earlier that no field
@@ -252,7 +201,7 @@ func (t *Tx) fork(ctx context.Context, collection string, e id.EntityID) (*fork,
 	if t.done {
 		return nil, ErrTxDone
 	}
-	if f, ok := t.forks[e]; ok {
+	if f := t.find(e); f != nil {
 		if f.collection != collection {
 			return nil, about(e, ErrNotFound)
 		}
@@ -320,7 +269,7 @@ func (t *Tx) Get(ctx context.Context, collection string, e id.EntityID) (_ *View
 		return nil, ErrTxDone
 	}
 	r := (*proto.Record)(nil)
-	if f, ok := t.forks[e]; ok && f.collection == collection {
+	if f := t.find(e); f != nil && f.collection == collection {
 		r = f.now
 	} else if r, err = t.load(ctx, collection, e); err != nil {
 		return nil, err
@@ -394,7 +343,7 @@ func (t *Tx) Commit(ctx context.Context) (_ *Receipt, err error) {
 		return nil, err
 	}
 	if t.node.replica != nil {
-		return t.node.replica.commit(ctx, t.id, events)
+		return t.node.replica.commit(ctx, t.id, t.order, events)
 	}
 	sub := &submission{tx: t.id, events: events, principal: t.principal, system: t.system, meta: t.meta}
 	if err := t.node.durable.commit(ctx, sub); err != nil {
@@ -404,16 +353,24 @@ func (t *Tx) Commit(ctx context.Context) (_ *Receipt, err error) {
 }
 
 func (t *Tx) events() []*proto.Event {
-	var events []*proto.Event
+	events := make([]*proto.Event, 0, len(t.order))
 	for _, f := range t.order {
-		if f.creation != nil {
-			events = append(events, f.creation)
-		}
-		if f.edit != nil {
-			events = append(events, f.edit)
-		}
+		events = f.appendEvents(events)
 	}
 	return events
+}
+
+// changed reports whether the transaction does anything to the entity.
+func (f *fork) changed() bool { return f.creation != nil || f.edit != nil }
+
+func (f *fork) appendEvents(dst []*proto.Event) []*proto.Event {
+	if f.creation != nil {
+		dst = append(dst, f.creation)
+	}
+	if f.edit != nil {
+		dst = append(dst, f.edit)
+	}
+	return dst
 }
 
 // checkSize holds a transaction against the limits of every peer.

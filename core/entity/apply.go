@@ -8,6 +8,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/property"
 	"github.com/ankurah-go/ankurah/core/property/lww"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -69,6 +70,21 @@ func Apply(before *proto.State, e *proto.Event) (*proto.State, error) {
 		}
 	}
 	return after, nil
+}
+
+// Create returns the state after a creation whose operations were made of the given
+// values, one each: what Apply returns, without reading them back.
+func Create(e *proto.Event, values []value.Value) (*proto.State, error) {
+	state := &proto.State{Head: proto.Clock{e.ID}, Properties: make([]proto.PropertyState, len(e.Operations))}
+	for i := range e.Operations {
+		op := &e.Operations[i]
+		kind, ok := KindByCode(op.Kind)
+		if !ok {
+			return nil, fmt.Errorf("%w: %s: unknown kind %d", ErrKind, op.Property, op.Kind)
+		}
+		state.Properties[i] = kind.Initial(*op, values[i], e.ID)
+	}
+	return state, nil
 }
 
 // applyOperation changes s, which Apply has just made.

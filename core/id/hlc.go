@@ -30,6 +30,26 @@ func (c *HLC) Next(after Stamp) Stamp {
 	return c.mu.last
 }
 
+// Take returns n stamps at once, for events without parents: one look at the wall clock
+// serves them all.
+func (c *HLC) Take(n int) Stamps {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := max(c.nowLocked(), c.mu.last.next())
+	c.mu.last = first + min(Stamp(max(n-1, 0)), MaxStamp-first)
+	return Stamps{first}
+}
+
+// Stamps is a row of stamps that a clock gave out.
+type Stamps struct{ next Stamp }
+
+// Next returns the next of them. There are as many as were taken.
+func (s *Stamps) Next() Stamp {
+	next := s.next
+	s.next = next.next()
+	return next
+}
+
 // Now returns the corrected wall clock.
 func (c *HLC) Now() time.Time {
 	c.mu.Lock()

@@ -180,3 +180,42 @@ func TestStampsOfOneClockAreUniqueAcrossGoroutines(t *testing.T) {
 		t.Error("a stamp was given twice")
 	}
 }
+
+// Stamps that are taken together are as good as stamps taken one by one.
+func TestTakenStampsAscendAndAreNobodyElses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c HLC
+		var last Stamp
+		for n := range 70 {
+			taken := c.Take(n)
+			for range n {
+				s := taken.Next()
+				if s <= last {
+					t.Fatalf("%x was taken after %x", s, last)
+				}
+				last = s
+			}
+			if n%10 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			if n == 0 {
+				continue
+			}
+			if next := c.Next(0); next <= last {
+				t.Fatalf("%x is given out after %x was taken", next, last)
+			} else {
+				last = next
+			}
+		}
+		c.Observe(MaxStamp - 2)
+		taken := c.Take(9)
+		for want := MaxStamp - 1; want < MaxStamp; want++ {
+			if got := taken.Next(); got != want {
+				t.Errorf("%x near the end, want %x", got, want)
+			}
+		}
+		if got := taken.Next(); got != MaxStamp {
+			t.Errorf("%x at the end", got)
+		}
+	})
+}

@@ -34,11 +34,19 @@ type Kind interface {
 	// zero (but for its name) if the property was never touched.
 	Apply(before proto.PropertyState, op proto.Operation, e id.EventID) (proto.PropertyState, error)
 
+	// Initial is Apply on a property that was never touched, for an operation that Set
+	// made of v: whoever made it need not read it back.
+	Initial(op proto.Operation, v value.Value, e id.EventID) proto.PropertyState
+
 	// Merge combines two states of one property.
 	Merge(a, b proto.PropertyState) (proto.PropertyState, error)
 
 	// Set returns the operation that makes the property read v from now on.
 	Set(name string, before proto.PropertyState, v value.Value) proto.Operation
+
+	// AppendSet appends the data of the operation that Set returns for a property that
+	// was never touched.
+	AppendSet(dst []byte, v value.Value) []byte
 
 	// Written returns the value that an operation writes, for checks against the
 	// model; ok is false if the operation does not write a whole value.

@@ -113,40 +113,7 @@ func (t *transaction) fail(err error) error {
 
 // create carries out a Create.
 func (t *transaction) create(ctx context.Context, m *frame.Create) ([]id.EntityID, error) {
-	ids := make([]id.EntityID, len(m.Rows))
-	wanted := t.session.service.nullsMatter(m.Collection, m.Columns)
-	fields := make([]proto.Field, 0, len(m.Columns))
-	for i, row := range m.Rows {
-		fields = fields[:0]
-		for k, v := range row {
-			if !v.IsNull() || wanted[k] {
-				fields = append(fields, proto.Field{Name: m.Columns[k], Value: v})
-			}
-		}
-		e, err := t.tx.Create(ctx, m.Collection, fields)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = e
-	}
-	return ids, nil
-}
-
-// nullsMatter says, for each column, whether a null in a creation is more than leaving the
-// property out: it is where the property has a default, or may not be null.
-func (v *service) nullsMatter(collection string, columns []string) []bool {
-	matter := make([]bool, len(columns))
-	model, known := v.opened.Node.Model(collection)
-	for i, name := range columns {
-		matter[i] = true
-		if !known {
-			continue
-		}
-		if p, ok := model.Property(name); ok && p.Optional && p.Default.IsNull() {
-			matter[i] = false
-		}
-	}
-	return matter
+	return t.tx.CreateAll(ctx, m.Collection, m.Columns, m.Rows)
 }
 
 // edit carries out an Edit.

@@ -12,6 +12,7 @@ package lww
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/property"
@@ -50,7 +51,31 @@ func (Register) Apply(before proto.PropertyState, op proto.Operation, e id.Event
 	if ok && writer.Compare(e.ULID) >= 0 {
 		return before, nil
 	}
-	return proto.PropertyState{Name: op.Property, Kind: Code, Value: v, Data: e.Bytes()}, nil
+	return proto.PropertyState{Name: op.Property, Kind: Code, Value: v, Data: idBytes(e)}, nil
+}
+
+// Initial implements property.Kind.
+func (Register) Initial(op proto.Operation, v value.Value, e id.EventID) proto.PropertyState {
+	return proto.PropertyState{Name: op.Property, Kind: Code, Value: v, Data: idBytes(e)}
+}
+
+// latest is the event whose bytes idBytes returned last.
+var latest atomic.Pointer[eventBytes]
+
+type eventBytes struct {
+	event id.EventID
+	bytes [id.Size]byte
+}
+
+// idBytes returns the 16 bytes of an event's id, which all properties share that it wrote
+// one after the other.
+func idBytes(e id.EventID) []byte {
+	w := latest.Load()
+	if w == nil || w.event != e {
+		w = &eventBytes{e, e.Array()}
+		latest.Store(w)
+	}
+	return w.bytes[:]
 }
 
 // Merge implements property.Kind.
@@ -73,6 +98,9 @@ func (Register) Merge(a, b proto.PropertyState) (proto.PropertyState, error) {
 func (Register) Set(name string, _ proto.PropertyState, v value.Value) proto.Operation {
 	return proto.Operation{Property: name, Kind: Code, Data: value.Append(nil, v)}
 }
+
+// AppendSet implements property.Kind.
+func (Register) AppendSet(dst []byte, v value.Value) []byte { return value.Append(dst, v) }
 
 // Written implements property.Kind.
 func (Register) Written(op proto.Operation) (value.Value, bool, error) {

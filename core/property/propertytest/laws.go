@@ -36,6 +36,7 @@ func Run(t *testing.T, s Suite) {
 		{"P3 merging states is applying their operations", (*world).mergeIsUnion},
 		{"P3 merging is commutative, associative and idempotent", (*world).mergeIsJoin},
 		{"a write that saw all others is what is read", (*world).lastWordWins},
+		{"an initial state is what its operation makes", (*world).initialIsApplied},
 		{"states survive their encoding", (*world).statesAreEncoded},
 		{"arguments are not changed", (*world).argumentsStay},
 	}
@@ -122,6 +123,19 @@ func (w *world) apply(s proto.PropertyState, x write) proto.PropertyState {
 		w.t.Fatalf("apply: %v", err)
 	}
 	return next
+}
+
+// initialIsApplied is the promise of Initial and AppendSet.
+func (w *world) initialIsApplied() {
+	untouched := proto.PropertyState{Name: name}
+	for _, x := range w.history {
+		v := w.suite.Value(w.rng)
+		op := w.suite.Kind.Set(name, untouched, v)
+		if data := w.suite.Kind.AppendSet([]byte{7}, v); string(data) != "\a"+string(op.Data) {
+			w.t.Errorf("AppendSet of %v appends %x, and Set has %x", v, data[1:], op.Data)
+		}
+		w.same("initial", w.suite.Kind.Initial(op, v, x.Event), w.apply(untouched, write{x.Event, op}))
+	}
 }
 
 func (w *world) merge(a, b proto.PropertyState) proto.PropertyState {
