@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/plan"
@@ -275,7 +274,7 @@ func (w *Writes) addEntry(ix *index, row Pair) error {
 		return err
 	}
 	if !view.state.Deleted() {
-		w.Checks = append(w.Checks, Check{row.Key, row.Value})
+		w.Checks = append(w.Checks, Check(row))
 		w.Puts = append(w.Puts, Pair{Key: ix.entryKey(&view, entity)})
 	}
 	return view.err()
@@ -348,15 +347,13 @@ func (p *progress) appendTo(dst []byte) []byte {
 
 // suggest has an index made for a selection that examined many more rows than it
 // returned, if there is one that would help.
-func (e *Engine) suggest(c *catalogue, s *ankql.Selection, examined, returned int) {
+func (e *Engine) suggest(c *catalogue, sc *scan, returned int) {
 	o := &e.options
-	if o.AutoIndexes <= 0 || o.NoIndexes || examined < o.AutoIndexRows || examined < wasteful*(returned+1) {
+	if o.AutoIndexes <= 0 || o.Planner == Never || sc.examined < o.AutoIndexRows || sc.examined < wasteful*(returned+1) {
 		return
 	}
-	if _, ok := e.store.(Viewer); !ok {
-		return
-	}
-	if ix := plan.Suggest(s); ix != nil && c.find(ix.Name) == nil {
+	ix := plan.Suggest(sc.selection, plan.Found{Rows: sc.examined, Matching: sc.matching, Want: sc.limit})
+	if ix != nil && c.find(ix.Name) == nil {
 		e.indexer.want(c.collection, ix)
 	}
 }

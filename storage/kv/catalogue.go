@@ -177,11 +177,6 @@ func (c *catalogue) automatic() (n int) {
 	return n
 }
 
-// unfinished reports whether an index waits to be built or removed.
-func (c *catalogue) unfinished() bool {
-	return slices.ContainsFunc(c.indexes, func(ix *index) bool { return ix.state != ready })
-}
-
 // catalogues remembers the catalogues read. A memory that is out of date is found out by
 // whoever relies on it (K5).
 type catalogues struct {

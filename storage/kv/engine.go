@@ -40,13 +40,23 @@ type Options struct {
 	IdleIndexes time.Duration
 	// BuildRows is how many rows one step of building an index takes in; default 256.
 	BuildRows int
-	// NoIndexes has selections read without indexes; they are kept up all the same. It is
-	// there to compare the answers.
-	NoIndexes bool
+	// Planner says when selections are read by indexes; they are kept up in any case. The
+	// default is by what that costs; the others are there to compare the answers.
+	Planner Planner
 	// Heads is how many bytes of records written last are remembered, so that an edit
 	// on top of an edit takes one step instead of two; default 1 MiB, none if negative.
 	Heads int
 }
+
+// Planner is how an engine decides between its indexes and the collection itself.
+type Planner uint8
+
+// The planners.
+const (
+	ByCost Planner = iota
+	Always         // by an index wherever there is one
+	Never
+)
 
 func (o *Options) ensureDefaults() {
 	if o.ScanRows <= 0 {

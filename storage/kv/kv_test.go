@@ -19,6 +19,8 @@ var variants = map[string]struct {
 	"plain":    {plain: true},
 	"tight":    {options: kv.Options{ScanRows: 3, Homes: -1, Heads: -1}},
 	"tightest": {options: kv.Options{ScanRows: 1, Homes: 4, Heads: 500}, plain: true},
+	"indexing": {options: kv.Options{Planner: kv.Always, AutoIndexRows: 1, BuildRows: 3, ScanRows: 50}},
+	"walking":  {options: kv.Options{Planner: kv.Always, BuildRows: 1, ScanRows: 1}},
 }
 
 func openEngine(t testing.TB, disk *kvtest.Disk, options kv.Options, plain bool) storage.Engine {

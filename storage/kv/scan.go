@@ -51,7 +51,7 @@ func (e *Engine) scan(ctx context.Context, collection string, s *ankql.Selection
 		return nil, err
 	}
 	if known != nil {
-		e.suggest(known, s, sc.examined, len(page.Records))
+		e.suggest(known, &sc, len(page.Records))
 	}
 	return page, nil
 }
@@ -78,11 +78,13 @@ func (e *Engine) access(r Reader, sc *scan) (*access, *catalogue, error) {
 		return nil, nil, err
 	}
 	indexes := c.usable
-	if e.options.NoIndexes {
+	if e.options.Planner == Never {
 		indexes = nil
 	}
 	count := counter{reader: r, catalogue: c}
-	a.plan = plan.Choose(sc.selection, indexes, plan.Statistics{Rows: e.usage.rows(sc.collection), Want: sc.limit, Count: count.count})
+	a.plan = plan.Choose(sc.selection, indexes, plan.Statistics{
+		Rows: e.usage.rows(sc.collection), Want: sc.limit, Count: count.count, Walk: e.options.Planner == Always,
+	})
 	if count.err != nil {
 		return nil, nil, count.err
 	}
@@ -138,6 +140,7 @@ type scan struct {
 	row      rowView // the row that is looked at
 	key      []byte  // its sort key
 	examined int
+	matching int // of these
 	err      error
 }
 
@@ -157,7 +160,11 @@ func (sc *scan) look(entity id.EntityID, row []byte) bool {
 
 // matches holds the row against the selection, whatever way led to it.
 func (sc *scan) matches() bool {
-	return !sc.row.state.Deleted() && sc.selection.Matches(&sc.row)
+	if sc.row.state.Deleted() || !sc.selection.Matches(&sc.row) {
+		return false
+	}
+	sc.matching++
+	return true
 }
 
 // behind reports whether the row, whose key is in sc.key, follows the page's beginning.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -256,6 +257,29 @@ func (e *engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 		page.Next = nil
 	}
 	return page, nil
+}
+
+// Explain implements storage.Explainer.
+func (e *engine) Explain(ctx context.Context, collection string, s *ankql.Selection, limit int) (*storage.Explanation, error) {
+	begun := time.Now()
+	page, err := e.Scan(ctx, collection, s, nil, limit)
+	if err != nil {
+		return nil, err
+	}
+	e.disk.mu.RLock()
+	rows := len(e.disk.mu.records[collection])
+	e.disk.mu.RUnlock()
+	x := &storage.Explanation{
+		Plan: "read the collection", Method: storage.MethodScan, Ranges: 1, Sorted: true,
+		Rows: rows, Returned: len(page.Records), More: page.More,
+	}
+	if s.Where != nil && s.Where != ankql.True {
+		x.Residual = s.Where.String()
+		x.Plan += ", keep where " + x.Residual
+	}
+	x.Plan += ", sort"
+	x.Took = time.Since(begun)
+	return x, nil
 }
 
 // Feed implements storage.Engine.

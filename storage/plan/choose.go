@@ -12,6 +12,10 @@ type Statistics struct {
 	Rows int // about how many entities the collection has; 0 if nobody knows
 	Want int // how many entities are read at once, at most; 0 for any number
 
+	// Walk has an index walked wherever there is one, whatever it costs, to compare the
+	// answers.
+	Walk bool
+
 	// Count, if not nil, returns how many entries of an index lie in the ranges. It may stop
 	// at a bound of its own; then all is false and there are at least so many. Choose
 	// calls it for few indexes, and only where the answer can change the plan.
@@ -45,6 +49,7 @@ type chooser struct {
 
 	rows, want float64
 	matching   float64 // the part of the collection that is expected to match
+	walkAny    bool
 	count      func(ix *Index, ranges []Range) (n int, all bool)
 }
 
@@ -57,7 +62,7 @@ type candidate struct {
 }
 
 func (c *chooser) estimate(known Statistics) {
-	c.rows, c.want, c.count = float64(known.Rows), float64(known.Want), known.Count
+	c.rows, c.want, c.count, c.walkAny = float64(known.Rows), float64(known.Want), known.Count, known.Walk
 	if c.rows <= 0 {
 		c.rows = someRows
 	}
@@ -102,7 +107,7 @@ func (c *chooser) best(indexes []*Index) *Plan {
 		}
 		slices.SortStableFunc(walks, byCost)
 	}
-	if len(walks) > 0 && walks[0].cost < primary.cost {
+	if len(walks) > 0 && (walks[0].cost < primary.cost || c.walkAny) {
 		return walks[0].plan
 	}
 	return primary.plan

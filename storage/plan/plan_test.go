@@ -257,7 +257,7 @@ func TestPlansKeepTheLaws(t *testing.T) {
 		for range 20 {
 			s := w.selection()
 			indexes := []*plan.Index{w.index(), w.index(), w.index()}
-			if ix := plan.Suggest(s); ix != nil {
+			if ix := plan.Suggest(s, plan.Found{}); ix != nil {
 				indexes = append(indexes, ix)
 			}
 			p := plan.Choose(s, indexes, plan.Statistics{})
@@ -429,11 +429,27 @@ func TestSuggest(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if ix := plan.Suggest(s); ix != nil {
+		if ix := plan.Suggest(s, plan.Found{}); ix != nil {
 			got = ix.Name
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Where few match, finding them is worth more than their order.
+func TestSuggestByWhatWasFound(t *testing.T) {
+	s, err := ankql.Parse("a > 5 ORDER BY b")
+	if err == nil {
+		s, err = s.Check(model)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for matching, want := range map[int]string{10: "a", 2000: "a", 3000: "b", 90_000: "b"} {
+		if got := plan.Suggest(s, plan.Found{Rows: 100_000, Matching: matching, Want: 50}).Name; got != want {
+			t.Errorf("%d of 100,000 match: %q, want %q", matching, got, want)
 		}
 	}
 }

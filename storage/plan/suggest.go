@@ -8,11 +8,22 @@ import (
 	"github.com/ankurah-go/ankurah/core/schema"
 )
 
+// Found is what reading a selection without an index has shown. The zero value is nothing.
+type Found struct {
+	Rows     int // read
+	Matching int // of these
+	Want     int // as many as are read at once
+}
+
+// few reports whether collecting and sorting all that match is less than to go through the
+// rows in order until enough of them match.
+func (f Found) few() bool { return f.Matching*f.Matching < f.Want*f.Rows }
+
 // Suggest returns the index that would serve the selection best: the paths that it fixes,
-// then its order, or, where it has none, one path that it bounds. It returns nil where
-// ids alone serve, or no index can. The selection has been checked against its model.
-// Equal suggestions have equal names.
-func Suggest(s *ankql.Selection) *Index {
+// then its order or one path that it bounds. It returns nil where ids alone serve, or no
+// index can. The selection has been checked against its model. Equal suggestions have
+// equal names.
+func Suggest(s *ankql.Selection, found Found) *Index {
 	if ids, _ := s.Entities(); ids != nil {
 		return nil
 	}
@@ -34,15 +45,14 @@ func Suggest(s *ankql.Selection) *Index {
 		columns = append(columns, Column{Path: paths[path]})
 	}
 	ordered, ok := orderColumns(significant(s.Order, fixed))
+	bounded := boundedPath(boxes, fixed)
 	switch {
+	case bounded != "" && (len(ordered) == 0 || found.few()):
+		columns = append(columns, Column{Path: paths[bounded]})
 	case !ok:
 		return nil
-	case len(ordered) > 0:
-		columns = append(columns, ordered...)
 	default:
-		if bounded := boundedPath(boxes, fixed); bounded != "" {
-			columns = append(columns, Column{Path: paths[bounded]})
-		}
+		columns = append(columns, ordered...)
 	}
 	if len(columns) == 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -32,6 +33,15 @@ func NewDisk() *Disk {
 
 // Open returns a store over the disk. It is a kv.Viewer as well.
 func (d *Disk) Open() kv.Store { return &memory{disk: d} }
+
+// Copy returns a disk with what is on this one at the moment.
+func (d *Disk) Copy() *Disk {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c := NewDisk()
+	c.mu.keys, c.mu.values = slices.Clone(d.mu.keys), maps.Clone(d.mu.values)
+	return c
+}
 
 // Plain returns a store that has no powers but those of kv.Store.
 func Plain(s kv.Store) kv.Store { return struct{ kv.Store }{s} }
