@@ -169,9 +169,14 @@ func selected(recs []*proto.Record, s *ankql.Selection, after []byte) []*proto.R
 // what Page says of itself.
 func scanAll(t testing.TB, e storage.Engine, s *ankql.Selection, after []byte, limit int) []*proto.Record {
 	t.Helper()
+	return scanCollection(t, e, Albums, s, after, limit)
+}
+
+func scanCollection(t testing.TB, e storage.Engine, collection string, s *ankql.Selection, after []byte, limit int) []*proto.Record {
+	t.Helper()
 	var all []*proto.Record
 	for {
-		page, err := e.Scan(t.Context(), Albums, s, after, limit)
+		page, err := e.Scan(t.Context(), collection, s, after, limit)
 		if err != nil {
 			t.Fatalf("scan %s: %v", s, err)
 		}

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"CommitsOnDifferentEntitiesAllSucceed", allSucceed},
 		{"AReadIsOfOneMoment", readIsOfOneMoment},
 		{"AgreesWithTheOracle", agreesWithTheOracle},
+		{"Scenarios", scenarios},
 		{"ALargeBatchIsOneCommit", largeBatch},
 		{"AClosedEngineSaysSo", closedEngine},
 		{"ACancelledContextIsReported", cancelledContext},
