@@ -2,6 +2,7 @@ import type { ReadonlySignal } from '@preact/signals-core';
 
 import type { ClientError, ErrorCode } from './errors.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
+import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
 import type { Selection } from './query.ts';
 
@@ -159,6 +160,24 @@ export interface Client {
     params?: Params,
     options?: QueryOptions,
   ): LiveResult<Infer<M>>;
+  /**
+   * Opens a part of a long list, around an anchor that stays where it is while rows come, go and
+   * move. The selection has no limit of its own.
+   *
+   * ```ts
+   * import { createClient, defineModel, f } from '@ankurah-go/client'
+   *
+   * const Message = defineModel('message', { text: f.text(), sent: f.time() })
+   * const client = createClient({ name: 'my-app', models: [Message] })
+   *
+   * const recent = client.window(Message.orderBy('sent'), { anchor: 'end', before: 30, after: 0 })
+   * recent.subscribe(() => console.log(recent.data.length, recent.getSnapshot().window?.hasBefore))
+   * recent.move({ anchor: 'end', before: 60, after: 0 })
+   * ```
+   *
+   * Call {@link LiveWindow.dispose} when done.
+   */
+  window<M extends AnyModel>(selection: Selection<M>, range: WindowRange, options?: QueryOptions): LiveWindow<Infer<M>>;
   /** Opens a live entity. Call {@link LiveEntity.dispose} when done. */
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>>;
   /** Reads the rows of a selection once. */

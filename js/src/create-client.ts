@@ -15,9 +15,10 @@ import { ClientError } from './errors.ts';
 import type { StartHost } from './host.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
+import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
-import { selectionOf, type SelectionArguments } from './query.ts';
+import { selectionOf, type Selection, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
 import { Session, withResolvers, type SessionEvents } from './session.ts';
 import { PageTransaction, rowsOf } from './transaction.ts';
@@ -115,6 +116,10 @@ export class NodeClient implements Client {
     return this.#live(model, text, params, options) as unknown as LiveResult<Infer<M>>;
   }
 
+  window<M extends AnyModel>({ model, text, params }: Selection<M>, range: WindowRange, options?: QueryOptions): LiveWindow<Infer<M>> {
+    return this.#live(model, text, params, options, range) as unknown as LiveWindow<Infer<M>>;
+  }
+
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>> {
     const live = new MappedLive(this.#live(model, 'id = ?', [id], options), rowOf);
     return live as unknown as LiveEntity<Infer<M>>;
@@ -153,8 +158,14 @@ export class NodeClient implements Client {
     await end;
   }
 
-  #live(model: AnyModel, text: string, params: Params | undefined, options: QueryOptions | undefined): SharedLiveResult {
-    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false);
+  #live(
+    model: AnyModel,
+    text: string,
+    params: Params | undefined,
+    options: QueryOptions | undefined,
+    range?: WindowRange,
+  ): SharedLiveResult {
+    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false, range);
   }
 
   #receipt(id: string): Receipt {

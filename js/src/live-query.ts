@@ -4,10 +4,10 @@ import type { LiveSnapshot, LiveStatus, Params } from './live.ts';
 import type { AnyModel } from './model.ts';
 import { RowList } from './row-list.ts';
 import { sameRow, type Row, type RowReader } from './row.ts';
-import type { Change, Delta, DeltaTarget } from './wire.ts';
+import type { Change, Delta, DeltaTarget, Window, WindowState } from './wire.ts';
 
 /** What every live result of the package shows, before the public signatures give it its type. */
-export type Snapshot = LiveSnapshot<readonly Row[]>;
+export type Snapshot = LiveSnapshot<readonly Row[]> & { readonly window?: WindowState | undefined; readonly pin?: number };
 
 const noRows: readonly Row[] = Object.freeze([]);
 
@@ -30,6 +30,10 @@ export class LiveQuery implements DeltaTarget {
   holders = 0;
   /** Ends the wait after which a query that nobody holds is closed. */
   release: ReturnType<typeof setTimeout> | undefined;
+  /** The part of the rows that was asked for last, of a query that shows only a part. */
+  window: Window | undefined;
+  /** A place among the rows that is kept: whatever comes and goes before it, it is of the same row. */
+  pin = 0;
 
   readonly #rows = new RowList<Row>();
   /** Rows of another result whose identity is kept where they are the same. */
@@ -38,6 +42,8 @@ export class LiveQuery implements DeltaTarget {
   #snapshot: Snapshot = snapshotOf(noRows, 'loading', undefined);
   #stale = false;
   #status: LiveStatus = 'loading';
+  /** What part the rows are, of a query with a window. */
+  #state: WindowState | undefined;
   #error: ClientError | undefined;
   readonly #listeners = new Set<() => void>();
 
@@ -53,7 +59,7 @@ export class LiveQuery implements DeltaTarget {
   get snapshot(): Snapshot {
     if (this.#stale) {
       this.#stale = false;
-      this.#snapshot = snapshotOf(this.#data(), this.#status, this.#error);
+      this.#snapshot = this.#show();
     }
     return this.#snapshot;
   }
@@ -80,7 +86,9 @@ export class LiveQuery implements DeltaTarget {
     const changes = this.#parts.length > 0 ? this.#parts : delta.changes;
     this.#parts = [];
     const moved = delta.reset ? this.#reset(changes) : this.#move(changes);
-    const told = delta.status !== this.#status || delta.error !== undefined || this.#error !== undefined;
+    const told =
+      delta.status !== this.#status || delta.error !== undefined || this.#error !== undefined || delta.window !== undefined;
+    if (delta.window !== undefined) this.#state = delta.window;
     this.#status = delta.status;
     this.#error = delta.error;
     if (moved) this.#rowsChanged = true;
@@ -104,6 +112,11 @@ export class LiveQuery implements DeltaTarget {
 
   #rowsChanged = false;
 
+  #show(): Snapshot {
+    const snapshot = snapshotOf(this.#data(), this.#status, this.#error);
+    return this.window === undefined ? snapshot : Object.freeze({ ...snapshot, window: this.#state, pin: this.pin });
+  }
+
   #changed(): void {
     this.#stale = true;
     this.onChange?.();
@@ -125,8 +138,9 @@ export class LiveQuery implements DeltaTarget {
     for (const { to, row } of changes) {
       if (row !== undefined) this.#rows.insert(to, kept(known.get(row.id), row));
     }
-    if (was !== this.#rows.length) return true;
     const after = this.#rows.toArray();
+    if (this.window !== undefined) this.pin = placeOf(before.slice(this.pin), after) ?? Math.min(this.pin, after.length);
+    if (was !== after.length) return true;
     return after.some((row, i) => row !== before[i]);
   }
 
@@ -140,12 +154,26 @@ export class LiveQuery implements DeltaTarget {
         this.#rows.replace(from, after);
       } else {
         const before = from >= 0 ? this.#rows.remove(from) : undefined;
-        if (to >= 0 && row !== undefined) this.#rows.insert(to, kept(before, row));
+        if (from >= 0 && from < this.pin) this.pin--;
+        if (to >= 0 && row !== undefined) {
+          this.#rows.insert(to, kept(before, row));
+          if (to <= this.pin) this.pin++;
+        }
       }
       changed = true;
     }
     return changed;
   }
+}
+
+/** Returns where the first of the rows that is still there stands now. */
+function placeOf(rows: readonly Row[], now: readonly Row[]): number | undefined {
+  const places = new Map(now.map((row, i) => [row.id, i]));
+  for (const { id } of rows) {
+    const place = places.get(id);
+    if (place !== undefined) return place;
+  }
+  return undefined;
 }
 
 /** Returns the row that was there before if it reads the same, so that its identity stays. */

@@ -6,6 +6,7 @@ import type { LiveStore } from './live-store.ts';
 import type { AnyModel } from './model.ts';
 import type { Selection } from './query.ts';
 import type { Row } from './row.ts';
+import type { Window } from './wire.ts';
 
 /** How long a lazy result that nobody subscribes to keeps its query open. */
 const lazyDelay = 1000;
@@ -24,13 +25,13 @@ export class SharedLiveResult implements LiveResult<Row> {
   /** What is shown while another selection has no answer yet. */
   #carried: Snapshot | undefined;
 
-  constructor(store: LiveStore, model: AnyModel, text: string, params: Params | undefined, lazy: boolean) {
+  constructor(store: LiveStore, model: AnyModel, text: string, params: Params | undefined, lazy: boolean, window?: Window) {
     this.#store = store;
     this.#model = model;
     this.#text = text;
     this.#params = params;
     this.#lazy = lazy;
-    this.#query = store.hold(model, text, params);
+    this.#query = window === undefined ? store.hold(model, text, params) : store.holdWindow(model, text, params, window);
     if (lazy) store.release(this.#query, lazyDelay);
   }
 
@@ -45,6 +46,12 @@ export class SharedLiveResult implements LiveResult<Row> {
   get error(): ClientError | undefined {
     return this.getSnapshot().error;
   }
+
+  readonly move = (window: Window): void => this.#store.move(this.#query, window);
+
+  readonly pin = (place: number): void => {
+    this.#query.pin = place;
+  };
 
   readonly getSnapshot = (): Snapshot => {
     const present = this.#query.snapshot;
@@ -96,8 +103,12 @@ export class SharedLiveResult implements LiveResult<Row> {
   #attach(): void {
     if (!this.#store.isOpen(this.#query)) {
       const shown = this.getSnapshot();
-      this.#query = this.#store.hold(this.#model, this.#text, this.#params, shown.data);
-      if (shown.data.length > 0) this.#carried = snapshotOf(shown.data, 'loading', undefined);
+      const { window } = this.#query;
+      this.#query =
+        window === undefined
+          ? this.#store.hold(this.#model, this.#text, this.#params, shown.data)
+          : this.#store.holdWindow(this.#model, this.#text, this.#params, window, this.#query);
+      if (shown.data.length > 0) this.#carried = Object.freeze({ ...shown, status: 'loading', error: undefined });
     } else if (this.#lazy) {
       this.#store.retain(this.#query);
     }

@@ -5,7 +5,7 @@ import type { AnyModel } from './model.ts';
 import type { Row } from './row.ts';
 import { queryKey } from './selection-key.ts';
 import type { Session } from './session.ts';
-import { writeSubscribe, writeUnsubscribe } from './wire.ts';
+import { writeMove, writeSubscribe, writeUnsubscribe, type Window } from './wire.ts';
 
 /** How long a query stays open that nobody holds any more: a component that remounts finds it. */
 export const releaseDelay = 10;
@@ -19,6 +19,7 @@ export class LiveStore {
   readonly #changed = new Set<LiveQuery>();
   readonly #models = new Map<AnyModel, number>();
   #lastWireId = 0;
+  #lastWindow = 0;
   #ended: ClientError | undefined;
 
   /** Returns the query for a selection, held once; it is opened unless an equal one is open. */
@@ -32,6 +33,23 @@ export class LiveStore {
     }
     this.retain(query);
     return query;
+  }
+
+  /** Opens a query that shows a part of its rows, and is held once. It is nobody else's. */
+  holdWindow(model: AnyModel, text: string, params: Params | undefined, window: Window, before?: LiveQuery): LiveQuery {
+    const query = new LiveQuery(`#${++this.#lastWindow}`, model, text, params, before?.snapshot.data ?? []);
+    query.window = window;
+    query.pin = before?.pin ?? 0;
+    this.#byKey.set(query.key, query);
+    this.#open(query);
+    this.retain(query);
+    return query;
+  }
+
+  /** Moves the part of its rows that a query shows. */
+  move(query: LiveQuery, window: Window): void {
+    query.window = window;
+    if (this.#byWireId.has(query.wireId)) this.session?.send(w => writeMove(w, query.wireId, window));
   }
 
   /** Names a query; models that only share their collection do not share queries. */
@@ -115,7 +133,7 @@ export class LiveStore {
     query.wireId = ++this.#lastWireId;
     query.reader = undefined;
     this.#byWireId.set(query.wireId, query);
-    this.session?.send(w => writeSubscribe(w, query.wireId, query.model.collection, query.text, query.params));
+    this.session?.send(w => writeSubscribe(w, query.wireId, query.model.collection, query.text, query.params, query.window));
   }
 
   #close(query: LiveQuery): void {

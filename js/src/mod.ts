@@ -31,6 +31,7 @@ export type {
   ReferenceField,
   TextField,
 } from './field.ts';
+export type { LiveWindow, WindowAnchor, WindowRange, WindowSnapshot, WindowState } from './live-window.ts';
 export { Query, type OrderKey, type Ordering, type Selection, type SelectionArguments } from './query.ts';
 export { queryKey } from './selection-key.ts';
 export {
