@@ -2,13 +2,22 @@ package differential
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/ankql/ankqltest"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/pgtest"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/postgres"
+	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -136,4 +145,114 @@ func agreeOnTruth(t *testing.T, p *plain, collection string, predicates []ankql.
 			}
 		}
 	}
+}
+
+// engines opens every storage engine that runs here.
+func engines(t *testing.T) map[string]storage.Engine {
+	t.Helper()
+	sled, err := sledcompat.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg, err := postgres.Open(t.Context(), pgtest.Database(t), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]storage.Engine{"memory": memory.New(), "sled-compat": sled, "postgres": pg}
+	t.Cleanup(func() {
+		for name, e := range all {
+			if err := e.Close(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	return all
+}
+
+// stored makes a subject of an engine, which reads pages of a size, one after the other.
+func stored(t testing.TB, name string, e storage.Engine, page int) subject {
+	return subject{fmt.Sprintf("%s by %d", name, page), func(collection string, s *ankql.Selection) ([]string, error) {
+		out := []string{}
+		var after []byte
+		for {
+			limit := page
+			if s.Limit != ankql.NoLimit {
+				limit = min(page, s.Limit-len(out))
+			}
+			if limit == 0 {
+				return out, nil
+			}
+			p, err := e.Scan(t.Context(), collection, s, after, limit)
+			if err != nil {
+				return nil, err
+			}
+			for _, rec := range p.Records {
+				out = append(out, rec.Entity.String())
+			}
+			if !p.More {
+				return out, nil
+			}
+			after = p.Next
+		}
+	}}
+}
+
+// put makes what an engine holds of a world's rows, and returns how to take it away again.
+func put(t *testing.T, e storage.Engine, w *ankqltest.World) (remove func()) {
+	t.Helper()
+	var b, undo storage.Batch
+	for _, r := range w.Rows {
+		b.Records = append(b.Records, storage.RecordWrite{Record: recordOf(r)})
+		undo.Evict = append(undo.Evict, r.ID)
+	}
+	if err := e.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := e.Commit(context.Background(), &undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func recordOf(r *ankqltest.Row) *proto.Record {
+	state := &proto.State{Head: proto.NewClock(id.EventID(r.ID))}
+	if r.Deleted {
+		state.Properties = append(state.Properties, proto.PropertyState{Name: proto.Deleted, Kind: 1, Value: value.Bool(true), Data: r.ID.Bytes()})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
+		state.Properties = append(state.Properties, proto.PropertyState{Name: name, Kind: 1, Value: r.Values[name], Data: r.ID.Bytes()})
+	}
+	return &proto.Record{Collection: r.Collection, Entity: r.ID, Rev: 1, State: state}
+}
+
+// Every engine answers like the language: whole selections, and each predicate that they are
+// made of, and its negation, in pages of every size.
+func TestEnginesAgreeWithTheLanguage(t *testing.T) {
+	all := engines(t)
+	ankqltest.Each(t, 40, func(t *testing.T, g *ankqltest.Gen) {
+		collections := append(g.World.Models.Collections(), "thing")
+		g.Model("thing")
+		for _, c := range collections {
+			g.Fill(c, 8+g.IntN(24))
+		}
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			defer put(t, all[name], g.World)()
+		}
+		for range 12 {
+			c := ankqltest.Pick(g, collections...)
+			s := g.Selection(c)
+			selections := []*ankql.Selection{s}
+			for _, e := range tests(s.Where) {
+				for _, where := range []ankql.Expr{e, ankql.Not(e)} {
+					selections = append(selections, &ankql.Selection{Where: where, Limit: ankql.NoLimit})
+				}
+			}
+			for _, s := range selections {
+				for _, name := range slices.Sorted(maps.Keys(all)) {
+					agree(t, g.World, c, s, []subject{stored(t, name, all[name], ankqltest.Pick(g, 1, 3, 7, 1000))})
+				}
+			}
+		}
+	})
 }

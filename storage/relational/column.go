@@ -5,7 +5,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
 )
 
 // Type is the type of a column.
@@ -57,7 +59,63 @@ type Column struct {
 type Table struct {
 	Collection string
 	Name       string
-	Columns    map[string]Column // by property
+	Columns    []Column
+
+	places map[string]int // of Columns, by property
+}
+
+// NewTable returns a table, which keeps columns.
+func NewTable(collection, name string, columns []Column) *Table {
+	t := &Table{Collection: collection, Name: name, Columns: columns, places: make(map[string]int, len(columns))}
+	for i := range columns {
+		t.places[columns[i].Property] = i
+	}
+	return t
+}
+
+// Column returns the column of a property.
+func (t *Table) Column(property string) (Column, bool) {
+	if i, ok := t.places[property]; ok {
+		return t.Columns[i], true
+	}
+	return Column{}, false
+}
+
+// Row returns what the columns of a table hold for a record, in their order, and whether the
+// row is odd (T2).
+func (d Dialect) Row(t *Table, rec *proto.Record) (args []any, odd bool) {
+	args = make([]any, len(t.Columns))
+	for i := range rec.State.Properties {
+		p := &rec.State.Properties[i]
+		place, ok := t.places[p.Name]
+		if !ok {
+			odd = odd || !p.Value.IsNull() && hasColumn(p.Name)
+			continue
+		}
+		arg, ok := d.Hold(t.Columns[place].Type, p.Value)
+		if !ok {
+			arg, odd = nil, true
+		}
+		args[place] = arg
+	}
+	return args, odd
+}
+
+// hasColumn says of a property whether it may have a column: marks of the system have none,
+// and no selection names them.
+func hasColumn(property string) bool { return schema.ValidateName("property", property) == nil }
+
+// Missing returns the columns that a table lacks for a record, which has yet to name them.
+func (t *Table) Missing(rec *proto.Record) []Column {
+	var missing []Column
+	for i := range rec.State.Properties {
+		p := &rec.State.Properties[i]
+		typ, ok := TypeOf(p.Value)
+		if _, known := t.places[p.Name]; ok && !known && hasColumn(p.Name) {
+			missing = append(missing, Column{Property: p.Name, Type: typ})
+		}
+	}
+	return missing
 }
 
 // Hold returns what a column of type t holds for v, as an argument of a statement: nil, a

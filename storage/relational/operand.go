@@ -32,10 +32,10 @@ func (s *statement) operand(path ankql.Path) operand {
 		}
 		return operand{kind: column, typ: ID, sql: `t."id"`}
 	}
-	if schema.ValidateName("property", name) != nil {
+	if !hasColumn(name) {
 		return operand{kind: beyond} // a mark of the system's has no column
 	}
-	c, ok := s.table.Columns[name]
+	c, ok := s.table.Column(name)
 	switch {
 	case !ok || len(path) > 1 && c.Type != JSON:
 		return operand{kind: absent}

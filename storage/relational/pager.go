@@ -2,6 +2,7 @@ package relational
 
 import (
 	"bytes"
+	"fmt"
 	"sort"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -98,4 +99,9 @@ func (p *Pager) Page() *storage.Page {
 		page.Next = horizon
 	}
 	return page
+}
+
+// Corrupt says of something stored that it cannot be read.
+func Corrupt(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", storage.ErrCorrupt, what, err)
 }
