@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
@@ -492,6 +495,37 @@ func TestHostileSubscriptions(t *testing.T) {
 
 // TestLargeAnswersComeInParts: no frame exceeds what a connection carries, however much
 // is asked for at once.
+// What is wrong with a durable node's disk is for its operator, not for whoever asks.
+func TestPeersReadNothingOfTheInsides(t *testing.T) {
+	var broken atomic.Bool
+	inside := errors.New("/var/lib/secret: input/output error")
+	engine := faulty.Wrap(memory.New(), func(c faulty.Call) faulty.Fault {
+		if broken.Load() && c.Op != faulty.Meta {
+			return faulty.Fault{Before: fmt.Errorf("%w: %w", storage.ErrUnavailable, inside)}
+		}
+		return faulty.Fault{}
+	})
+	server := durable(t, core.Options{Engine: engine})
+	e := create(t, server, "there", 1)
+	w, _ := greeted(t, server)
+	broken.Store(true)
+	w.send(&proto.Subscribe{Sub: 1, Collection: "album"})
+	w.send(&proto.Get{Request: 2, Collection: "album", Entities: []id.EntityID{e}})
+	w.send(&proto.History{Request: 3, Collection: "album", Entity: e})
+	w.send(w.commit(w.creation("album", fields("x", 1))))
+	var said []string
+	for range 3 {
+		said = append(said, until[*proto.Reply](w).Message)
+	}
+	w.send(w.commit(w.creation("album", fields("y", 1))))
+	said = append(said, w.nack().Message)
+	for _, message := range said {
+		if message == "" || strings.Contains(message, "secret") {
+			t.Errorf("the peer is told %q", message)
+		}
+	}
+}
+
 func TestLargeAnswersComeInParts(t *testing.T) {
 	server := durable(t, core.Options{})
 	var all []id.EntityID

@@ -83,6 +83,37 @@ func TestPathsInDocumentsExist(t *testing.T) {
 	}
 }
 
+// named is a test that a page names as the proof of something.
+var named = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)`")
+
+func TestTestsInDocumentsExist(t *testing.T) {
+	tests := make(map[string]bool)
+	declared := regexp.MustCompile(`(?m)^func (Test[A-Z][A-Za-z0-9]*)\(`)
+	err := filepath.WalkDir("../..", func(path string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, "_test.go"):
+			for _, match := range declared.FindAllStringSubmatch(read(t, path), -1) {
+				tests[match[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range documents(t) {
+		for _, match := range named.FindAllStringSubmatch(read(t, page), -1) {
+			if !tests[match[1]] {
+				t.Errorf("%s names %s, which is not there", page, match[1])
+			}
+		}
+	}
+}
+
 func TestMakeTargetsInDocumentsExist(t *testing.T) {
 	makefile := read(t, "../../Makefile")
 	target := regexp.MustCompile("make ([a-z][a-z0-9-]*)")
