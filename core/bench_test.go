@@ -5,6 +5,7 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -235,17 +236,21 @@ func offlineNode(b *testing.B) *core.Node {
 // what storage takes. The browser's budget, 80 ms with storage and all messages, asks for
 // some 2 µs a row natively.
 func BenchmarkCreateOffline(b *testing.B) {
-	const rows = 10_000
-	list := make([][]proto.Field, rows)
+	const rows, message = 10_000, 1000
+	var names []string
+	list := make([][]value.Value, rows)
 	for i := range list {
-		list[i] = longPlayingFields(i)
+		names = names[:0]
+		for _, f := range longPlayingFields(i) {
+			names, list[i] = append(names, f.Name), append(list[i], f.Value)
+		}
 	}
 	n := offlineNode(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		tx := anonymous(n).Begin()
-		for _, fields := range list {
-			if _, err := tx.Create(b.Context(), "lp", fields); err != nil {
+		for part := range slices.Chunk(list, message) {
+			if _, err := tx.CreateAll(b.Context(), "lp", names, part); err != nil {
 				b.Fatal(err)
 			}
 		}

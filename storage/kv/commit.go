@@ -43,6 +43,14 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 // times more than can happen by chance.
 const maxAttempts = 1000
 
+// newWrites makes room for what a batch comes to, but for entries of indexes.
+func newWrites(b *storage.Batch) *Writes {
+	return &Writes{
+		Puts:   make([]Pair, 0, 2*len(b.Records)+2*len(b.Events)+len(b.Outbox)+len(b.Meta)+len(b.Feed)),
+		Checks: make([]Check, 0, len(b.Records)+len(b.Feed)+1),
+	}
+}
+
 func (w *Writes) empty() bool { return len(w.Puts) == 0 && len(w.Deletes) == 0 }
 
 // commitPlan turns a batch into writes. What the batch says is absent is not read, nor
@@ -57,6 +65,9 @@ type commitPlan struct {
 	catalogues map[string]*catalogue // of the collections written to
 	w          *Writes
 	rows       [][]byte             // of the batch's records, as written
+	room       arena                // where their keys and rows are
+	row        []byte               // the one that is being written
+	collection []byte               // the row of the last home
 	created    map[id.EntityID]bool // entities whose creation events are in the batch
 }
 
@@ -65,7 +76,7 @@ func (p *commitPlan) prepare(ctx context.Context) (*Writes, error) {
 	if err := p.read(ctx); err != nil {
 		return nil, err
 	}
-	p.w, p.rows = &Writes{}, p.rows[:0]
+	p.w, p.rows = newWrites(p.batch), p.rows[:0]
 	for collection, c := range p.catalogues {
 		p.check(catalogueKey(collection), c.raw)
 	}
@@ -174,13 +185,21 @@ func (p *commitPlan) remember() {
 	for _, c := range p.catalogues {
 		p.engine.catalogues.confirm(c)
 	}
-	for i := range p.batch.Records {
-		p.heads.remember(p.batch.Records[i].Record.Entity, p.rows[i])
+	if len(p.batch.Records) > maxRemembered {
+		p.forget()
+	} else {
+		for i := range p.batch.Records {
+			p.heads.remember(p.batch.Records[i].Record.Entity, p.rows[i])
+		}
 	}
 	for _, entity := range p.batch.Evict {
 		p.heads.forget(entity)
 	}
 }
+
+// maxRemembered is the number of records of the largest batch whose rows are remembered:
+// what is imported by the thousand is seldom changed next, and would drive out the rest.
+const maxRemembered = 256
 
 // forget drops what is remembered of the batch's records, whose rows are not known now.
 func (p *commitPlan) forget() {
@@ -206,7 +225,7 @@ func (p *commitPlan) set(key, value []byte) {
 func (p *commitPlan) addEvent(ev *proto.Event) {
 	p.put(eventKey(ev.ID), proto.AppendEvent(make([]byte, 0, ev.EncodedSize()), ev))
 	if ev.IsCreation() {
-		p.put(homeKey(ev.Entity), []byte(ev.Collection)) // K1
+		p.put(homeKey(ev.Entity), p.home(ev.Collection)) // K1
 		if p.created == nil {
 			p.created = map[id.EntityID]bool{}
 		}
@@ -221,16 +240,21 @@ func (p *commitPlan) putRecord(w *storage.RecordWrite) error {
 	if n := len(rec.Collection); n == 0 || n > proto.MaxNameBytes {
 		return fmt.Errorf("kv: collection name of %d bytes", n)
 	}
-	key := recordKey(rec.Collection, rec.Entity)
+	key := appendRecordKey(p.room.next(2+len(rec.Collection)+id.Size), rec.Collection, rec.Entity)
+	p.room.taken(key)
 	stored := p.stored[string(key)]
 	if err := expectHead(w, stored); err != nil {
 		return err
 	}
 	if stored == nil && !p.created[rec.Entity] {
-		p.put(homeKey(rec.Entity), []byte(rec.Collection)) // K1
+		home := appendHistoryKey(p.room.next(1+2*id.Size), rec.Entity, id.EventID(rec.Entity))
+		p.room.taken(home)
+		p.put(home, p.home(rec.Collection)) // K1
 	}
 	p.check(key, stored)
-	row := appendRow(nil, rec)
+	p.row = appendRow(p.row[:0], rec)
+	row := append(p.room.next(len(p.row)), p.row...)
+	p.room.taken(row)
 	p.put(key, row)
 	p.rows = append(p.rows, row)
 	var after ankql.Fields
@@ -238,6 +262,14 @@ func (p *commitPlan) putRecord(w *storage.RecordWrite) error {
 		after = rec
 	}
 	return p.maintain(p.catalogues[rec.Collection], rec.Entity, stored, after)
+}
+
+// home returns the row that says that an entity is in a collection.
+func (p *commitPlan) home(collection string) []byte {
+	if string(p.collection) != collection {
+		p.collection = []byte(collection)
+	}
+	return p.collection
 }
 
 // expectHead compares the head of a stored row with the one that w expects.

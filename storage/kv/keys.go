@@ -26,7 +26,11 @@ func eventKey(e id.EventID) []byte {
 }
 
 func historyKey(entity id.EntityID, e id.EventID) []byte {
-	return e.AppendTo(historyPrefix(entity))
+	return appendHistoryKey(make([]byte, 0, 1+2*id.Size), entity, e)
+}
+
+func appendHistoryKey(dst []byte, entity id.EntityID, e id.EventID) []byte {
+	return e.AppendTo(entity.AppendTo(append(dst, spaceHistory)))
 }
 
 func historyPrefix(entity id.EntityID) []byte {
@@ -37,7 +41,12 @@ func historyPrefix(entity id.EntityID) []byte {
 func homeKey(entity id.EntityID) []byte { return historyKey(entity, id.EventID(entity)) }
 
 func recordKey(collection string, entity id.EntityID) []byte {
-	return entity.AppendTo(recordPrefix(collection))
+	return appendRecordKey(make([]byte, 0, 2+len(collection)+id.Size), collection, entity)
+}
+
+func appendRecordKey(dst []byte, collection string, entity id.EntityID) []byte {
+	dst = append(dst, spaceRecord, byte(len(collection)))
+	return entity.AppendTo(append(dst, collection...))
 }
 
 // recordPrefix begins the keys of a collection. Its length comes first, so that no
