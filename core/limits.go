@@ -30,6 +30,10 @@ type Limits struct {
 	SendBytes int
 	// Subscriptions bounds those of one connection. Default 4096.
 	Subscriptions int
+	// Groups bounds the groups of one aggregate, and DistinctValues the different values
+	// that COUNT DISTINCT keeps, over its groups. Defaults 10,000 and 200,000; beyond them an
+	// aggregate fails with KindLimit.
+	Groups, DistinctValues int
 	// Known bounds the rows that an ephemeral node says it holds when it subscribes.
 	// Default 20,000.
 	Known int
@@ -70,6 +74,8 @@ func (l *Limits) ensureDefaults() {
 	set(&l.SendQueue, 1024)
 	set(&l.SendBytes, 2*proto.MaxFrame)
 	set(&l.Subscriptions, 4096)
+	set(&l.Groups, 10_000)
+	set(&l.DistinctValues, 200_000)
 	set(&l.Known, 20_000)
 	set(&l.ResumeEntries, 50_000)
 	set(&l.Pending, 100_000)

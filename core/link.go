@@ -215,6 +215,8 @@ func (r *replica) connected(p *peer) {
 	for _, up := range r.upstreams.byKey {
 		r.subscribe(up)
 	}
+	// After the transactions: the answers then say which of them they include.
+	r.node.aggregates.each((*distant).ask)
 }
 
 // disconnected, on the loop, ends that.
@@ -224,6 +226,7 @@ func (r *replica) disconnected(p *peer) {
 	}
 	r.peer = nil
 	r.upstreams.disconnected()
+	r.node.aggregates.each((*distant).disconnected)
 }
 
 // register makes models known here and, when there is a connection, on the durable node.

@@ -73,9 +73,11 @@ type Node struct {
 	shown   *moment   // what the loop has published; belongs to the loop
 	status  statusBoard
 	peers   sessionSet
-	loop    loop
-	durable durability // of a durable node
-	replica *replica   // of an ephemeral node
+
+	aggregates tabulations
+	loop       loop
+	durable    durability // of a durable node
+	replica    *replica   // of an ephemeral node
 
 	published atomic.Uint64 // durable: feed position of the last published transaction
 	closeOnce sync.Once
@@ -344,6 +346,7 @@ func (n *Node) publish(t *reactor.Transaction) {
 			n.opts.Listener.failed("publish", recovered("a watcher", cause))
 		}
 	}()
+	n.aggregates.published(t)
 	n.reactor.Publish(t)
 }
 

@@ -20,11 +20,17 @@ type outlet struct {
 	ended  chan struct{} // closed when write has returned
 	mu     struct {
 		sync.Mutex
-		frames   [][]byte
+		frames   []outgoing
 		bytes    int
 		finished bool // write returns when all is sent
 		closed   bool
 	}
+}
+
+// outgoing is a frame, or what makes frames when its turn has come.
+type outgoing struct {
+	frame []byte
+	later func() [][]byte
 }
 
 // errFinished is what write returns after finish.
@@ -37,6 +43,17 @@ func newOutlet(conn connectors.Conn, limits *Limits) *outlet {
 func (o *outlet) must(f proto.Frame) { o.add(proto.AppendFrame(nil, f), true) }
 
 func (o *outlet) push(f proto.Frame) bool { return o.add(proto.AppendFrame(nil, f), false) }
+
+// later queues frames that are made when their turn has come, on the goroutine that sends.
+// It is for what is bounded in number and not worth keeping in many versions.
+func (o *outlet) later(frames func() [][]byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.mu.closed {
+		o.mu.frames = append(o.mu.frames, outgoing{later: frames})
+		signal(o.wake)
+	}
+}
 
 // finish queues a last frame; write returns once it is sent.
 func (o *outlet) finish(f proto.Frame) {
@@ -95,7 +112,7 @@ func (o *outlet) add(frame []byte, always bool) bool {
 	if !always && o.fullLocked(len(frame)) {
 		return false
 	}
-	o.mu.frames = append(o.mu.frames, frame)
+	o.mu.frames = append(o.mu.frames, outgoing{frame: frame})
 	o.mu.bytes += len(frame)
 	signal(o.wake)
 	return true
@@ -113,11 +130,11 @@ func (o *outlet) drained() bool {
 func (o *outlet) write(ctx context.Context, sent func()) error {
 	defer o.close()
 	for {
-		frame, last := o.next()
+		next, last := o.next()
 		if last {
 			return errFinished
 		}
-		if frame == nil {
+		if next.frame == nil && next.later == nil {
 			select {
 			case <-o.wake:
 				continue
@@ -125,7 +142,7 @@ func (o *outlet) write(ctx context.Context, sent func()) error {
 				return ctx.Err()
 			}
 		}
-		if err := o.conn.Send(ctx, frame); err != nil {
+		if err := o.send(ctx, next); err != nil {
 			return err
 		}
 		signal(o.room)
@@ -134,18 +151,30 @@ func (o *outlet) write(ctx context.Context, sent func()) error {
 }
 
 // next takes the first frame; last says that there is none and will be none.
-func (o *outlet) next() (frame []byte, last bool) {
+func (o *outlet) next() (next outgoing, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.mu.frames) == 0 {
 		o.mu.frames = nil
-		return nil, o.mu.finished
+		return outgoing{}, o.mu.finished
 	}
-	frame = o.mu.frames[0]
-	o.mu.frames[0] = nil
+	next = o.mu.frames[0]
+	o.mu.frames[0] = outgoing{}
 	o.mu.frames = o.mu.frames[1:]
-	o.mu.bytes -= len(frame)
-	return frame, false
+	o.mu.bytes -= len(next.frame)
+	return next, false
+}
+
+func (o *outlet) send(ctx context.Context, next outgoing) error {
+	if next.later == nil {
+		return o.conn.Send(ctx, next.frame)
+	}
+	for _, frame := range next.later() {
+		if err := o.conn.Send(ctx, frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *outlet) close() {

@@ -20,12 +20,13 @@ type peer struct {
 	out  *outlet
 	run  *runner
 
-	last     uint64 // the last number given out
-	gaps     int    // requests for rows that an update did not fit
-	asking   bool   // a ping asks for the feed's position
-	lost     bool   // something it sent could not be stored: nothing after that is taken
-	subs     map[uint64]*upstream
-	requests map[uint64]*request
+	last       uint64 // the last number given out
+	gaps       int    // requests for rows that an update did not fit
+	asking     bool   // a ping asks for the feed's position
+	lost       bool   // something it sent could not be stored: nothing after that is taken
+	subs       map[uint64]*upstream
+	aggregates map[uint64]*distant
+	requests   map[uint64]*request
 }
 
 // request waits for a Reply, for complete Rows, or for a frame of its own.
@@ -60,7 +61,7 @@ func (p *peer) answered(number uint64) (*request, bool) {
 
 func newPeer(ctx context.Context, n *Node, conn connectors.Conn) *peer {
 	p := &peer{node: n, conn: conn, out: newOutlet(conn, &n.limits), run: newRunner(ctx),
-		subs: make(map[uint64]*upstream), requests: make(map[uint64]*request)}
+		subs: make(map[uint64]*upstream), aggregates: make(map[uint64]*distant), requests: make(map[uint64]*request)}
 	p.run.start(func(ctx context.Context) {
 		if err := p.out.write(ctx, func() {}); err != nil {
 			p.run.end(err)
@@ -99,6 +100,7 @@ func (p *peer) stop() {
 func (p *peer) ended() {
 	p.lost = true
 	p.node.replica.disconnected(p)
+	clear(p.aggregates)
 	clear(p.subs) // answers that are still in the queue belong to nobody now
 	for _, r := range p.requests {
 		r.deadline.Stop()
@@ -226,6 +228,8 @@ func (p *peer) handle(f proto.Frame) error {
 		s.done = p.orFail(func() { p.askFor(missing) })
 	case *proto.Rows:
 		return p.handleRows(m)
+	case *proto.Groups:
+		return p.handleGroups(m)
 	case *proto.Ack:
 		var missing map[string][]id.EntityID
 		s.stage = func(ctx context.Context, d *draft) (err error) {
@@ -394,6 +398,9 @@ func (p *peer) reply(m *proto.Reply) {
 	}
 	if up, ok := p.subs[m.Request]; ok && err != nil {
 		p.node.replica.refused(up, err)
+	}
+	if d, ok := p.aggregates[m.Request]; ok && err != nil {
+		d.refused(err)
 	}
 }
 

@@ -50,6 +50,9 @@ type step struct {
 	// stage works out the change on the draft. An error refuses this step alone, and
 	// must come before anything was changed.
 	stage func(ctx context.Context, d *draft) error
+	// show is called when the change is published, in its turn among those of the batch. It
+	// runs on the loop and may be nil.
+	show func()
 	// done is called when the change is stored and published, or why it was not. It runs
 	// on the loop, may be nil, and must not block.
 	done func(err error)
@@ -180,7 +183,7 @@ func (r *replica) hand(ctx context.Context, s *step) error {
 // await hands a step over and waits until it is done.
 func (r *replica) await(ctx context.Context, s *step) error {
 	outcome := make(chan error, 1)
-	waiting := &step{stage: s.stage, done: func(err error) {
+	waiting := &step{stage: s.stage, show: s.show, done: func(err error) {
 		s.finish(err)
 		outcome <- err
 	}}
@@ -227,9 +230,12 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 		}
 	}
 	d.show()
-	for _, tx := range transactions {
+	for i, tx := range transactions {
 		if len(tx.Changes) > 0 {
 			r.node.publish(tx)
+		}
+		if show := accepted[i].show; show != nil {
+			show()
 		}
 	}
 	err := r.store(ctx, d)

@@ -26,8 +26,10 @@ type session struct {
 	commits   chan struct{} // a slot for each transaction under way
 	scans     chan struct{} // a slot for each answer being read
 
-	subsMu sync.Mutex
-	subs   map[uint64]*subscription
+	subsMu     sync.Mutex
+	subs       map[uint64]*subscription
+	aggregates map[uint64]*aggregateSub
+	own        ownCommits
 
 	behind        atomic.Bool // updates were dropped; a resume follows when the queue drains
 	catalogBehind atomic.Bool // models were not sent; all of them follow then
@@ -145,9 +147,13 @@ func (s *session) end() {
 	s.conn.Close("done")
 	s.run.stop(errStopped)
 	s.subsMu.Lock()
-	subs := values(s.subs)
+	subs, aggregates := values(s.subs), values(s.aggregates)
 	clear(s.subs)
+	clear(s.aggregates)
 	s.subsMu.Unlock()
+	for _, a := range aggregates {
+		a.leave()
+	}
 	for _, sub := range subs {
 		sub.watch.Stop()
 	}
@@ -248,8 +254,11 @@ func (s *session) handle(f proto.Frame) error {
 		return s.commit(m)
 	case *proto.Subscribe:
 		return s.subscribe(m)
+	case *proto.Aggregate:
+		return s.aggregate(m)
 	case *proto.Unsubscribe:
 		s.unsubscribe(m.Sub)
+		s.dropAggregate(m.Sub)
 	case *proto.Get:
 		return s.scanning(func(ctx context.Context) { s.get(ctx, m) })
 	case *proto.History:
@@ -317,12 +326,18 @@ func (s *session) commit(m *proto.Commit) error {
 	case <-s.run.ctx.Done():
 		return context.Cause(s.run.ctx)
 	}
+	own := s.own.begin(m.Transaction)
 	return s.node.durable.submit(s.run.ctx, &submission{
 		tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer,
 		done: func(rows []proto.AckRow, err error) {
 			<-s.commits
+			s.own.decide(m.Transaction, own, err == nil)
 			if err == nil {
-				s.out.must(&proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
+				ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
+				s.out.later(func() [][]byte {
+					s.own.answered(m.Transaction, own)
+					return [][]byte{ack}
+				})
 				return
 			}
 			nack := &proto.Nack{Transaction: m.Transaction, Attempt: m.Attempt, Kind: uint64(KindOf(err)), Message: publicMessage(err)}

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -119,8 +118,8 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if _, taken := s.subs[m.Sub]; taken {
 		return nil, errDuplicate
 	}
-	if len(s.subs) >= s.node.limits.Subscriptions {
-		return nil, fmt.Errorf("%w: more than %d subscriptions on one connection", ErrLimit, s.node.limits.Subscriptions)
+	if err := s.roomLocked(); err != nil {
+		return nil, err
 	}
 	sub.watch = sub.reading.watch(watcher{sub})
 	s.subs[m.Sub] = sub

@@ -39,7 +39,9 @@ func (a place) compare(b place) int {
 	return a.entity.Compare(b.entity.ULID)
 }
 
+// add takes in a row that came, or one that a look ahead had found before it came.
 func (x *extreme) add(c candidate) {
+	x.remove(c.entity)
 	if x.cut && c.compare(x.edge) > 0 {
 		return
 	}

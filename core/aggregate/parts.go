@@ -114,3 +114,16 @@ func combined(a *ankql.Aggregate, base *Group, c *cell, i int) value.Value {
 	n, _ := was.AsInt()
 	return value.Int(max(0, n+c.count))
 }
+
+// KeyOf returns the key of the group with an id, as far as an id says: a number is one of
+// the same value.
+func KeyOf(name string) (key []value.Value) {
+	for b := []byte(name); len(b) > 0; {
+		v, n, ok := value.ReadKey(b, value.Ascending)
+		if !ok {
+			return key
+		}
+		key, b = append(key, v), b[n:]
+	}
+	return key
+}

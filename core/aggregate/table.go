@@ -35,6 +35,15 @@ type Group struct {
 	Parts []value.Value
 }
 
+// Same reports whether two groups are the same in everything that there is to know; nil is no
+// group.
+func (g *Group) Same(h *Group) bool {
+	if g == nil || h == nil {
+		return g == h
+	}
+	return g.ID == h.ID && g.Rows == h.Rows && slices.Equal(g.Values, h.Values) && slices.Equal(g.Parts, h.Parts)
+}
+
 // Table keeps groups in step with rows.
 type Table struct {
 	of     *ankql.Aggregation

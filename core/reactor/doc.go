@@ -10,7 +10,8 @@
 //
 // Changes are told in the order in which the transaction has them; each to its watches in
 // the order of their registration. The end is told to the watchers that heard of a
-// change, in the order of their first such watch, after the last change.
+// change, in the order of their first such watch, after the last change; to those that settle
+// first ([First]) before all others.
 //
 // # Cost
 //

@@ -49,6 +49,19 @@ type Watcher interface {
 	Settle(t *Transaction)
 }
 
+// First is a watcher that is told of the end of a transaction before those that are not.
+type First interface {
+	Watcher
+	SettlesFirst()
+}
+
+func settlesFirst(w Watcher) int {
+	if _, first := w.(First); first {
+		return 0
+	}
+	return 1
+}
+
 // Watch is one registered predicate.
 type Watch struct {
 	collection string
@@ -172,7 +185,12 @@ func (d *delivery) touchRest() {
 	for w := range d.first {
 		d.settling = append(d.settling, w)
 	}
-	slices.SortFunc(d.settling, func(a, b Watcher) int { return cmp.Compare(d.first[a], d.first[b]) })
+	slices.SortFunc(d.settling, func(a, b Watcher) int {
+		if x, y := settlesFirst(a), settlesFirst(b); x != y {
+			return x - y
+		}
+		return cmp.Compare(d.first[a], d.first[b])
+	})
 	d.settle()
 }
 

@@ -1,0 +1,641 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/aggregate"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/reactor"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+)
+
+// tabulations is the aggregates that a node keeps true. Equal ones are one.
+type tabulations struct {
+	mu struct {
+		sync.Mutex
+		open map[string]*tabulation
+	}
+	distant map[string][]*distant // an ephemeral node's, by collection; belongs to the loop
+}
+
+// tabulation is one aggregation, kept true for whoever observes it.
+type tabulation struct {
+	node       *Node
+	collection string
+	of         *ankql.Aggregation // checked and narrowed
+	rows       *reading
+	key        string // in tabulations; "" if it is not to be shared
+
+	mu struct {
+		sync.Mutex
+		shown     map[string]*aggregate.Group
+		sorted    []*aggregate.Group // shown, in order; nil if that is to be made
+		version   tabulated
+		seq       uint64 // of the last transaction that shown includes, on a durable node
+		observers []observer
+		followers []*aggregateSub
+		ended     bool
+	}
+
+	// The rest belongs to the loop.
+	watch      *reactor.Watch
+	generation int // of the first reading
+	table      *aggregate.Table
+	filling    bool
+	touched    []touchedRow // by the transaction under way
+	meanwhile  map[id.EntityID]*passage
+	edge       []byte // a durable node's table holds the rows up to here
+	backoff    backoff
+
+	held   map[id.EntityID]*proto.Record // an ephemeral node's: the rows in the table
+	buffer []reactor.Change              // published while they are read
+	afar   *distant                      // what the durable node says; nil on that itself
+}
+
+// tabulated is which version of the groups is shown.
+type tabulated struct {
+	number uint64
+	status QueryStatus
+	err    error
+}
+
+// observer hears of changes, on the loop.
+type observer interface{ changed(*AggregateChange) }
+
+// touchedRow is a row that the reactor told of.
+type touchedRow struct {
+	change        *reactor.Change
+	before, after bool
+}
+
+// passage is what became of a row while the page was read that it may be on: as it was, and
+// as it is; nil where it does not count.
+type passage struct{ before, after *proto.Record }
+
+// acquire returns the tabulation for an aggregation, opened if there is none, and has it
+// observed until release.
+func (s *tabulations) acquire(n *Node, p policy.Principal, collection string, of *ankql.Aggregation, o observer) (*tabulation, error) {
+	t, fresh := s.find(n, p, collection, of, func(t *tabulation) { t.mu.observers = append(t.mu.observers, o) })
+	if fresh && !n.loop.post(t.start) {
+		t.release(o)
+		return nil, ErrClosed
+	}
+	return t, nil
+}
+
+// find returns the tabulation for an aggregation with something done to it, under its lock,
+// that keeps it open.
+func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *ankql.Aggregation, join func(*tabulation)) (t *tabulation, fresh bool) {
+	key := ""
+	if view, ok := n.viewOf(p); ok {
+		key = collection + "\n" + view + "\n" + of.Key()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.mu.open[key]; t != nil && key != "" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		join(t)
+		return t, false
+	}
+	t = &tabulation{node: n, collection: collection, of: of, key: key, backoff: backoff{limits: &n.limits}}
+	t.rows = n.reading(p, collection, of.Selection())
+	t.mu.shown = make(map[string]*aggregate.Group)
+	if !n.opts.Durable {
+		t.afar = newDistant(t)
+	}
+	join(t)
+	if key != "" {
+		if s.mu.open == nil {
+			s.mu.open = make(map[string]*tabulation)
+		}
+		s.mu.open[key] = t
+	}
+	return t, true
+}
+
+// viewOf names what a principal sees beyond what selections are narrowed by; ok is false
+// if nobody else's view is known to be the same.
+func (n *Node) viewOf(p policy.Principal) (view string, ok bool) {
+	switch {
+	case !n.opts.Durable || policy.IsPermissive(n.policy):
+		return "", true
+	case p.Claims == nil:
+		return "as " + p.Name, true
+	}
+	return "", false
+}
+
+// count returns how many tabulations are open that may be shared.
+func (s *tabulations) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.open)
+}
+
+// release ends an observation. The last to leave closes the tabulation.
+func (t *tabulation) release(o observer) {
+	t.leave(func() { t.mu.observers = slices.DeleteFunc(t.mu.observers, func(x observer) bool { return x == o }) })
+}
+
+func (t *tabulation) leave(drop func()) {
+	s := &t.node.aggregates
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	drop()
+	if len(t.mu.observers)+len(t.mu.followers) > 0 || t.mu.ended {
+		return
+	}
+	t.mu.ended = true
+	s.forgetLocked(t)
+	t.node.loop.release(t.stop)
+}
+
+// forget has the next who asks for a tabulation that failed get a new one.
+func (s *tabulations) forget(t *tabulation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetLocked(t)
+}
+
+// forgetLocked has the next who asks get a new tabulation.
+func (s *tabulations) forgetLocked(t *tabulation) {
+	if t.key != "" && s.mu.open[t.key] == t {
+		delete(s.mu.open, t.key)
+	}
+}
+
+// groups returns the groups in order.
+func (t *tabulation) groups() ([]*aggregate.Group, tabulated) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.sorted == nil {
+		t.mu.sorted = slices.SortedFunc(maps.Values(t.mu.shown), byGroup)
+	}
+	return t.mu.sorted, t.mu.version
+}
+
+func (t *tabulation) endedNow() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.ended
+}
+
+// What follows runs on the loop, except where it says otherwise.
+
+func (t *tabulation) stop() {
+	t.unwatch()
+	t.generation++
+	if t.afar != nil {
+		t.afar.close()
+	}
+}
+
+func (t *tabulation) unwatch() {
+	if t.watch != nil {
+		t.watch.Stop()
+		t.watch = nil
+	}
+	t.table, t.held, t.buffer, t.meanwhile, t.touched = nil, nil, nil, nil, nil
+}
+
+// start watches, then reads the rows (law L9).
+func (t *tabulation) start() {
+	if t.endedNow() {
+		return
+	}
+	t.unwatch()
+	t.table = aggregate.New(t.of, aggregate.Limits{Groups: t.node.limits.Groups, Values: t.node.limits.DistinctValues})
+	t.filling, t.edge = true, nil
+	t.watch = t.rows.watch(t)
+	t.generation++
+	generation := t.generation
+	read := t.readPages
+	if t.afar != nil {
+		t.afar.open()
+		t.held = make(map[id.EntityID]*proto.Record)
+		read = t.readHere
+	}
+	t.node.run.start(func(ctx context.Context) {
+		if err := surviving(func() error { return read(ctx, generation) }); err != nil {
+			t.node.loop.post(func() { t.fail(generation, err) })
+		}
+	})
+}
+
+// surviving keeps a defect of the policy agent, which judges rows, to the reading.
+func surviving(read func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = recovered("judging a row", cause)
+		}
+	}()
+	return read()
+}
+
+// present reports whether a reading is the present one.
+func (t *tabulation) present(generation int) bool { return generation == t.generation && !t.endedNow() }
+
+// readPages reads the rows of a durable node, page by page, in a goroutine of its own. Each
+// page is read as of a moment that the loop began, and entered by the loop together with
+// what was published since. Rows behind it are of no concern until their page is read.
+func (t *tabulation) readPages(ctx context.Context, generation int) error {
+	var snap *snapshot
+	begin := func() {
+		t.meanwhile = make(map[id.EntityID]*passage)
+		snap = t.node.open.begin(t.node.limits.SnapshotRecords)
+	}
+	err := t.node.loop.call(ctx, func() {
+		if t.present(generation) {
+			begin()
+		}
+	})
+	for err == nil && snap != nil {
+		page, failed := t.page(snap.at(ctx, t.node))
+		t.node.open.end(snap)
+		snap = nil
+		if failed != nil {
+			return failed
+		}
+		err = t.node.loop.call(ctx, func() {
+			if !t.present(generation) {
+				return
+			}
+			if failed = t.enter(page); failed != nil {
+				return
+			}
+			if t.edge = page.edge; t.edge != nil {
+				begin()
+				return
+			}
+			t.filling, t.meanwhile = false, nil
+			t.filled()
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	if snap != nil {
+		t.node.open.end(snap)
+	}
+	return err
+}
+
+// tablePage is a part of the rows, in the order of their ids.
+type tablePage struct {
+	rows  []*proto.Record
+	count int64  // of rows that nobody looked at
+	edge  []byte // the id of the last; nil if there are no more
+}
+
+// page reads rows behind the edge, in a goroutine of its own.
+func (t *tabulation) page(at *moment) (*tablePage, error) {
+	rows, more, err := t.rows.scan(at, t.edge, storage.MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	page := &tablePage{rows: rows}
+	if more && len(rows) > 0 {
+		page.edge = rows[len(rows)-1].Entity.AppendTo(nil)
+	}
+	return page, nil
+}
+
+// enter takes in a page as of the moment it was read at, and what happened to its rows
+// since.
+func (t *tabulation) enter(p *tablePage) error {
+	if p.count > 0 {
+		t.table.AddCount(p.count)
+	}
+	for _, row := range p.rows {
+		if err := t.table.Add(row, row.Entity); err != nil {
+			return err
+		}
+	}
+	for e, pass := range t.meanwhile {
+		if !behind(e, p.edge) {
+			if err := t.pass(e, pass); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// behind reports whether an entity comes behind an edge; nothing comes behind none.
+func behind(e id.EntityID, edge []byte) bool {
+	return edge != nil && string(e.AppendTo(nil)) > string(edge)
+}
+
+func (t *tabulation) pass(e id.EntityID, p *passage) error {
+	if p.before != nil {
+		if err := t.table.Remove(p.before, e); err != nil {
+			return err
+		}
+	}
+	if p.after != nil {
+		return t.table.Add(p.after, e)
+	}
+	return nil
+}
+
+// SettlesFirst has the reactor tell of the end of a transaction before it tells those who
+// show rows: a peer that is told of a row has been told what the row counts for.
+func (t *tabulation) SettlesFirst() {}
+
+// Touch implements reactor.Watcher.
+func (t *tabulation) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) {
+	t.touched = append(t.touched, touchedRow{c, before, after})
+}
+
+// Settle implements reactor.Watcher.
+func (t *tabulation) Settle(tx *reactor.Transaction) {
+	touched := t.touched
+	t.touched = nil
+	if t.table == nil {
+		return
+	}
+	defer t.survive()
+	for i := range touched {
+		if err := t.take(&touched[i]); err != nil {
+			t.fail(t.generation, err)
+			return
+		}
+	}
+	if !t.filling {
+		t.publish(tx)
+	}
+}
+
+// Lost implements reactor.Follower.
+func (t *tabulation) Lost(_ *reactor.Watch, err error) { t.fail(t.generation, err) }
+
+// take takes in one row's change.
+func (t *tabulation) take(x *touchedRow) error {
+	if t.held != nil {
+		return t.takeHere(x.change)
+	}
+	p := passage{}
+	if x.before && t.rows.permits(x.change.Before) {
+		p.before = x.change.Before
+	}
+	if x.after && t.rows.permits(x.change.After) {
+		p.after = x.change.After
+	}
+	e := x.change.Entity
+	if !t.filling {
+		return t.pass(e, &p)
+	}
+	if t.edge != nil && !behind(e, t.edge) {
+		return t.pass(e, &p) // its page has been read
+	}
+	if t.meanwhile != nil {
+		if earlier := t.meanwhile[e]; earlier != nil {
+			earlier.after = p.after
+		} else {
+			t.meanwhile[e] = &p
+		}
+	}
+	return nil
+}
+
+// survive keeps a defect of the policy agent, which judges rows, to this tabulation.
+func (t *tabulation) survive() {
+	if cause := recover(); cause != nil {
+		t.fail(t.generation, recovered("judging a row", cause))
+	}
+}
+
+// readHere reads the rows that an ephemeral node knows, in a goroutine of its own. There are
+// no more of them than there is room for, so which of them are counted is kept: what storage
+// holds may be ahead of what has been published.
+func (t *tabulation) readHere(ctx context.Context, generation int) error {
+	return t.rows.first(ctx, func(at *moment) error {
+		rows, _, err := t.rows.scan(at, nil, -1)
+		if err != nil {
+			return err
+		}
+		return t.node.loop.call(ctx, func() {
+			if !t.present(generation) || t.table == nil {
+				return
+			}
+			if err := t.enterHere(rows); err != nil {
+				t.fail(generation, err)
+				return
+			}
+			t.filled()
+		})
+	})
+}
+
+func (t *tabulation) enterHere(rows []*proto.Record) error {
+	for _, row := range rows {
+		if err := t.put(row); err != nil {
+			return err
+		}
+	}
+	t.filling = false
+	for _, c := range t.rows.caughtUp(t.buffer) {
+		if err := t.takeHere(&c); err != nil {
+			return err
+		}
+	}
+	t.buffer = nil
+	return nil
+}
+
+func (t *tabulation) put(row *proto.Record) error {
+	t.held[row.Entity] = row
+	return t.table.Add(row, row.Entity)
+}
+
+// takeHere makes a row count as it is now.
+func (t *tabulation) takeHere(c *reactor.Change) error {
+	if t.filling {
+		t.buffer = buffered(t.buffer, c)
+		return nil
+	}
+	if old := t.held[c.Entity]; old != nil {
+		if old.Rev > c.Rev {
+			return nil
+		}
+		delete(t.held, c.Entity)
+		if err := t.table.Remove(old, c.Entity); err != nil {
+			return err
+		}
+	}
+	if c.After != nil && t.rows.matches(c.After, t.rows.now()) {
+		return t.put(c.After)
+	}
+	return nil
+}
+
+// filled shows the first reading's outcome.
+func (t *tabulation) filled() {
+	t.backoff.reset()
+	if t.afar != nil && t.afar.known() {
+		return // the durable node has answered meanwhile
+	}
+	groups, err := t.current()
+	if err != nil {
+		t.fail(t.generation, err)
+		return
+	}
+	t.replace(groups)
+	v := tabulated{status: QueryLive}
+	if t.afar != nil {
+		v = t.afar.local()
+	}
+	t.show(groups, v, nil)
+}
+
+// replace adds to groups the ones shown so far that are no more.
+func (t *tabulation) replace(groups map[string]*aggregate.Group) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name := range t.mu.shown {
+		if _, ok := groups[name]; !ok {
+			groups[name] = nil
+		}
+	}
+}
+
+// publish shows what a transaction changed.
+func (t *tabulation) publish(tx *reactor.Transaction) {
+	groups, err := t.current()
+	if err != nil {
+		t.fail(t.generation, err)
+		return
+	}
+	t.show(groups, t.versionNow(), tx)
+}
+
+func (t *tabulation) versionNow() tabulated {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.version
+}
+
+// current returns the groups that the table has changed, nil for those that are no more, and
+// looks up the extremes that it is short of.
+func (t *tabulation) current() (map[string]*aggregate.Group, error) {
+	for short := t.table.Short(); len(short) > 0; short = t.table.Short() {
+		for i := range short {
+			if err := t.refill(&short[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	groups := make(map[string]*aggregate.Group)
+	for _, name := range t.table.Changed() {
+		groups[name] = t.table.Group(name, t.afar == nil)
+	}
+	return groups, nil
+}
+
+// refill reads the rows from which a group's extreme is known again.
+func (t *tabulation) refill(s *aggregate.Short) error {
+	within := *t.rows
+	within.sel = t.of.Within(s.Key, s.Column)
+	rows, more, err := within.scan(t.node.shown, nil, s.Want)
+	if err != nil {
+		return err
+	}
+	list := make([]aggregate.Row, len(rows))
+	for i, r := range rows {
+		list[i] = aggregate.Row{Entity: r.Entity, Fields: r}
+	}
+	t.table.Fill(*s, list, more)
+	return nil
+}
+
+// show makes groups what is shown, and tells who observes. A group that is nil is taken
+// away.
+func (t *tabulation) show(groups map[string]*aggregate.Group, v tabulated, tx *reactor.Transaction) {
+	t.mu.Lock()
+	c := &AggregateChange{Status: v.status, Err: v.err}
+	var moved []string
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		before, after := t.mu.shown[name], groups[name]
+		if before == nil && after == nil || before.Same(after) {
+			continue
+		}
+		moved = append(moved, name)
+		switch {
+		case after == nil:
+			delete(t.mu.shown, name)
+			c.Removed = append(c.Removed, before)
+			continue
+		case before == nil || !slices.Equal(before.Values, after.Values):
+			c.Changed = append(c.Changed, after)
+		}
+		t.mu.shown[name] = after
+	}
+	if tx != nil {
+		t.mu.seq = tx.Seq
+	}
+	if len(moved) > 0 {
+		t.mu.sorted = nil
+	}
+	was := t.mu.version
+	for _, f := range t.mu.followers {
+		if len(moved) > 0 || was.status != v.status {
+			f.mark(moved, tx)
+		}
+	}
+	if len(c.Changed)+len(c.Removed) == 0 && was.status == v.status && was.err == v.err {
+		t.mu.Unlock()
+		return
+	}
+	v.number = was.number + 1
+	t.mu.version, c.Version = v, v.number
+	observers := slices.Clone(t.mu.observers)
+	t.mu.Unlock()
+	for _, o := range observers {
+		o.changed(c)
+	}
+}
+
+// fail shows an error; the groups stay. What the error may have been a passing trouble of is
+// read anew after a pause.
+func (t *tabulation) fail(generation int, err error) {
+	if !t.present(generation) {
+		return
+	}
+	lasting := errors.Is(err, aggregate.ErrGroups) || errors.Is(err, aggregate.ErrValues)
+	if lasting {
+		err = fmt.Errorf("%w: %w", ErrLimit, err)
+		t.node.aggregates.forget(t)
+	} else {
+		t.node.opts.Listener.failed("live aggregate", err)
+	}
+	t.unwatch()
+	t.generation++
+	t.mu.Lock()
+	followers := t.mu.followers
+	t.mu.followers = nil
+	t.mu.Unlock()
+	for _, f := range followers {
+		f.refuse(err)
+	}
+	t.show(nil, tabulated{status: QueryError, err: err}, nil)
+	if lasting {
+		return
+	}
+	generation = t.generation
+	t.node.later(t.backoff.next(), func() {
+		if t.present(generation) {
+			t.start()
+		}
+	})
+}
