@@ -155,6 +155,13 @@ func (q *LiveAggregate) Err() error {
 	return q.from.mu.version.err
 }
 
+// Now returns the groups with the version that they are of and its status, as the first
+// change that a subscriber is given.
+func (q *LiveAggregate) Now() *AggregateChange {
+	groups, v := q.from.groups()
+	return &AggregateChange{Version: v.number, Status: v.status, Err: v.err, Reset: true, Changed: groups}
+}
+
 // Subscribe calls f, before it returns, with the groups so far as a reset, and then with
 // every change, in order, until stop; a call in progress is not waited for. f runs on the
 // node's loop: it must return soon, and must not call what waits for the node (Commit). It
@@ -169,8 +176,7 @@ func (q *LiveAggregate) Subscribe(f func(*AggregateChange)) (stop func()) {
 	if !q.mu.closed {
 		q.mu.subs[key] = s
 	}
-	groups, version := q.from.groups()
-	first := &AggregateChange{Version: version.number, Status: version.status, Err: version.err, Reset: true, Changed: groups}
+	first := q.Now()
 	q.mu.Unlock()
 	s.told = first.Version
 	f(first)

@@ -20,6 +20,7 @@
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
 //	16 network     whether the page has one; also before hello
+//	17 aggregate   open a live aggregate 42 groups      a live aggregate changed, in parts
 //	18 move        a live query's window 43 located     answers locate: a cursor
 //	19 locate      the row of an index
 //	21 select      other rows, in place

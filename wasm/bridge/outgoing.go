@@ -8,12 +8,13 @@ import (
 	"github.com/ankurah-go/ankurah/wasm/frame"
 )
 
-// item is something to be sent: exactly one of message, answer and query is set.
+// item is something to be sent: exactly one of message, answer, query and aggregate is set.
 type item struct {
-	message frame.Answer
-	answer  *rowsAnswer
-	query   *query
-	set     *core.ChangeSet // of query; nil stands for its present rows
+	message   frame.Answer
+	answer    *rowsAnswer
+	query     *query
+	set       *core.ChangeSet // of query; nil stands for its present rows
+	aggregate *aggregate
 }
 
 // rowsAnswer answers fetch and get.

@@ -94,11 +94,8 @@ func (s *Session) openQuery(m *frame.Subscribe) error {
 	if err != nil {
 		return err
 	}
-	if s.queries[m.Query] != nil {
-		return refusal(core.KindInvalid, "the query number %d is taken", m.Query)
-	}
-	if len(s.queries) >= s.limits().Queries {
-		return refusal(core.KindLimit, "more than %d live queries on one page", s.limits().Queries)
+	if err := s.room(m.Query); err != nil {
+		return err
 	}
 	selection, err := parse(m.Text, m.Params)
 	if err != nil {

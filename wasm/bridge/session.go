@@ -27,6 +27,7 @@ type Session struct {
 	columns      map[string][]string // by collection
 	offline      bool                // the page has no network
 	queries      map[uint64]*query
+	aggregates   map[uint64]*aggregate
 	transactions map[uint64]*transaction
 
 	mu struct {
@@ -39,7 +40,7 @@ type Session struct {
 func newSession(b *Bridge, send func([]byte)) *Session {
 	s := &Session{
 		bridge: b, send: send, in: newInbox(b.limits.Inbox), out: newOutgoing(&b.limits),
-		columns: make(map[string][]string), queries: make(map[uint64]*query), transactions: make(map[uint64]*transaction),
+		columns: make(map[string][]string), queries: make(map[uint64]*query), aggregates: make(map[uint64]*aggregate), transactions: make(map[uint64]*transaction),
 	}
 	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	s.mu.requests = make(map[uint64]context.CancelFunc)
@@ -87,6 +88,9 @@ func (s *Session) release() {
 	s.out.discard()
 	for number := range s.queries {
 		s.unsubscribe(number)
+	}
+	for number := range s.aggregates {
+		s.closeAggregate(number)
 	}
 	for number := range s.transactions {
 		s.rollback(number)
@@ -188,8 +192,11 @@ func (s *Session) serve(m frame.Message) {
 	switch m := m.(type) {
 	case *frame.Subscribe:
 		s.subscribe(m)
+	case *frame.Aggregate:
+		s.aggregate(m)
 	case *frame.Unsubscribe:
 		s.unsubscribe(m.Query)
+		s.closeAggregate(m.Query)
 	case *frame.Fetch:
 		s.fetch(m)
 	case *frame.Get:

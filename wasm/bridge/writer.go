@@ -65,6 +65,8 @@ func (w *writer) item(i *item) bool {
 		return w.message(i.message)
 	case i.answer != nil:
 		return w.answer(i.answer)
+	case i.aggregate != nil:
+		return w.groups(i.aggregate)
 	case i.set != nil:
 		return w.delta(i.query, i.set, false)
 	}

@@ -20,6 +20,7 @@
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
 //	16 network     whether the page has one; also before hello
+//	17 aggregate   open a live aggregate 42 groups      a live aggregate changed, in parts
 //	18 move       a live query's window 43 located     answers locate: a cursor
 //	19 locate     the row of an index
 //	21 select     other rows, in place
@@ -88,6 +89,7 @@ const (
 	kindAwait
 	kindReceived
 	kindNetwork
+	kindAggregate
 )
 
 const (
@@ -108,6 +110,7 @@ const (
 	kindStatus
 	kindSettled
 	kindRejections
+	kindGroups
 )
 
 // Message is one message of either direction: exactly the types of this package that have
@@ -267,6 +270,8 @@ func newRequest(kind uint64) incoming {
 		return new(Received)
 	case kindNetwork:
 		return new(Network)
+	case kindAggregate:
+		return new(Aggregate)
 	case kindMove:
 		return new(Move)
 	case kindLocate:

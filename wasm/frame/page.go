@@ -53,6 +53,8 @@ func newAnswer(kind uint64) interface {
 		return new(Settled)
 	case kindRejections:
 		return new(Rejections)
+	case kindGroups:
+		return new(Groups)
 	case kindLocated:
 		return new(Located)
 	}
