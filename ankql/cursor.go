@@ -286,3 +286,36 @@ var (
 	leastID           = value.ID(id.EntityID{})
 	leastContainer, _ = value.JSON(map[string]any{})
 )
+
+// ReverseKey appends the sort key that a row has under Reversed, given its sort key under s.
+func (s *Selection) ReverseKey(dst, key []byte) []byte {
+	byID := false
+	for _, o := range s.Order {
+		n, ok := value.KeyLen(key, o.KeyOrder())
+		if !ok {
+			return dst // no key of this selection
+		}
+		dst = appendReversed(dst, key[:n], o.KeyOrder())
+		key = key[n:]
+		byID = byID || o.isID()
+	}
+	if !byID {
+		if e, err := id.FromBytes(key); err == nil {
+			dst = value.AppendKey(dst, value.ID(id.EntityID{ULID: e}), value.KeyOrder{Desc: true})
+		}
+	}
+	return append(dst, key...)
+}
+
+// appendReversed appends the key of one value in the opposite direction, with NULL at the
+// other end.
+func appendReversed(dst, key []byte, o value.KeyOrder) []byte {
+	null := value.AppendKey(nil, value.Null, o)
+	if string(key) == string(null) {
+		return value.AppendKey(dst, value.Null, value.KeyOrder{Desc: !o.Desc, NullsFirst: !o.NullsFirst})
+	}
+	for _, b := range key {
+		dst = append(dst, ^b)
+	}
+	return dst
+}

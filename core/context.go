@@ -98,12 +98,17 @@ func (n *Node) scope(p policy.Principal, collection string) (*ankql.Selection, e
 // connected, as the durable node has them; on one that is not, as they are known here.
 func (c *Context) Fetch(ctx context.Context, collection string, s *ankql.Selection) (_ []*View, err error) {
 	defer wrap(&err, "fetch")
-	if c.node.replica != nil {
-		return c.node.replica.fetch(ctx, c, collection, s)
-	}
 	checked, err := c.node.prepare(c.principal, collection, s)
 	if err != nil {
 		return nil, err
+	}
+	return c.fetch(ctx, collection, checked)
+}
+
+// fetch is Fetch for a selection that has been prepared.
+func (c *Context) fetch(ctx context.Context, collection string, checked *ankql.Selection) ([]*View, error) {
+	if c.node.replica != nil {
+		return c.node.replica.fetch(ctx, c, collection, checked)
 	}
 	// A snapshot, so that no transaction is seen half between two pages.
 	snap := c.node.open.begin(c.node.limits.SnapshotRecords)

@@ -2,17 +2,13 @@ package core
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
-	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/core/resultset"
-	"github.com/ankurah-go/ankurah/proto"
 )
 
 // QueryStatus is how far a live query's rows can be trusted.
@@ -36,7 +32,7 @@ type ChangeKind uint8
 
 // The kinds of changes.
 const (
-	ChangeInitial ChangeKind = iota // there when the query, or its new selection, was first answered
+	ChangeInitial ChangeKind = iota // there when the query, or its new selection or window, was first answered
 	ChangeAdded
 	ChangeUpdated
 	ChangeRemoved
@@ -57,16 +53,18 @@ type Change struct {
 	Same     bool // updated, and every property reads as before: it was acknowledged, say
 }
 
-// ChangeSet is what one transaction, or a change of the selection or the status, did to
-// a live query.
+// ChangeSet is what one transaction, or a change of the selection, the window or the
+// status, did to a live query. Its receivers share it, and do not change it.
 type ChangeSet struct {
 	Version uint64 // counts the query's change sets
 	Status  QueryStatus
 	Err     error
 	Changes []Change
+	Window  *WindowState // as it is now; nil of a query without a window
 }
 
-// LiveQuery is a selection that stays true: its rows change as entities do.
+// LiveQuery is a selection that stays true: its rows change as entities do. Live queries of
+// one node that ask for the same share the work.
 type LiveQuery struct {
 	node       *Node
 	principal  policy.Principal
@@ -74,74 +72,71 @@ type LiveQuery struct {
 
 	mu struct {
 		sync.Mutex
-		sel     *reading
-		set     *resultset.Set // changed on the loop only
-		shown   []*proto.Record
-		fresh   bool // shown is what set has
+		sel     *ankql.Selection // asked for last
+		window  *Window          // likewise; nil for none
+		shown   *shown
 		status  QueryStatus
 		err     error
 		version uint64
-		next    int
-		subs    map[int]*subscriber
+		subs    []*subscriber // replaced, not changed
 		closed  bool
 	}
 
 	// The rest belongs to the loop.
-	watch      *reactor.Watch
-	generation int // of the selection
-	filling    bool
-	buffer     []reactor.Change // published while the first scan is under way
-	upstream   *upstream
-	began      bool // the set is inside a transaction
-	waiters    []chan error
-	backoff    backoff // of reading again after storage failed
+	result  *result
+	turn    int                // counts selections and windows
+	resolve context.CancelFunc // ends looking up an anchor
+	waiters []chan error       // for rows of what was asked for last
 }
 
 // subscriber is a callback. Its mutex lets the first call, with the rows so far, end
 // before the next begins.
 type subscriber struct {
-	mu   sync.Mutex
-	call func(*ChangeSet)
+	mu      sync.Mutex
+	call    func(*ChangeSet)
+	stopped bool // guarded by the query's mu
 }
 
 // Query opens a live query. It returns at once; the rows follow. An invalid selection is
 // an error here, of KindSelection with the position.
-func (c *Context) Query(collection string, s *ankql.Selection) (_ *LiveQuery, err error) {
+func (c *Context) Query(collection string, s *ankql.Selection) (*LiveQuery, error) {
+	return c.open(collection, s, nil)
+}
+
+// QueryWindow is Query for a window of the selection's rows, which has no LIMIT of its own.
+// An anchor that is looked up (AtEntity, AtIndex) is so once; if that fails, the query's
+// status says so.
+func (c *Context) QueryWindow(collection string, s *ankql.Selection, w Window) (*LiveQuery, error) {
+	return c.open(collection, s, &w)
+}
+
+func (c *Context) open(collection string, s *ankql.Selection, w *Window) (_ *LiveQuery, err error) {
 	defer wrap(&err, "query")
-	checked, err := c.node.prepare(c.principal, collection, s)
-	if err != nil {
+	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection}
+	q.mu.shown = &shown{}
+	if _, err := q.turnTo(s, w); err != nil {
 		return nil, err
-	}
-	q := &LiveQuery{node: c.node, principal: c.principal, collection: collection, backoff: backoff{limits: &c.node.limits}}
-	q.mu.sel = c.node.reading(c.principal, collection, checked)
-	q.mu.set = resultset.New(checked)
-	q.mu.subs = make(map[int]*subscriber)
-	if !c.node.loop.post(q.start) {
-		return nil, ErrClosed
 	}
 	return q, nil
 }
 
-// Rows returns the rows in order.
-func (q *LiveQuery) Rows() []*View {
+// Rows returns the rows in order, in a fresh slice.
+func (q *LiveQuery) Rows() []*View { return slices.Clone(q.present().views()) }
+
+// Len returns how many rows there are.
+func (q *LiveQuery) Len() int { return q.present().rows.Len() }
+
+func (q *LiveQuery) present() *shown {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return views(q.rowsLocked())
-}
-
-func (q *LiveQuery) rowsLocked() []*proto.Record {
-	if !q.mu.fresh {
-		q.mu.shown, q.mu.fresh = q.mu.set.Rows(), true
-	}
 	return q.mu.shown
 }
 
-// Selection returns the selection in force, checked and narrowed.
-func (q *LiveQuery) Selection() *ankql.Selection {
-	return q.reading().sel
-}
+// State returns where the rows stand in their order; nil without a window.
+func (q *LiveQuery) State() *WindowState { return q.present().window }
 
-func (q *LiveQuery) reading() *reading {
+// Selection returns the selection that was asked for last, checked and narrowed.
+func (q *LiveQuery) Selection() *ankql.Selection {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.mu.sel
@@ -164,42 +159,65 @@ func (q *LiveQuery) Err() error {
 // Subscribe calls f, before it returns, with the rows so far as initial changes, and then
 // with every change set, in order, until stop; a call in progress is not waited for. f
 // runs on the node's loop: it must return soon, and must not call what waits for the node
-// (Commit, SetSelection). It may call stop and Close.
+// (Commit, SetSelection, Move). It may call stop and Close.
 func (q *LiveQuery) Subscribe(f func(*ChangeSet)) (stop func()) {
 	s := &subscriber{call: f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q.mu.Lock()
-	key := q.mu.next
-	q.mu.next++
-	q.mu.subs[key] = s
-	first := &ChangeSet{Version: q.mu.version, Status: q.mu.status, Err: q.mu.err}
-	for i, r := range q.rowsLocked() {
-		first.Changes = append(first.Changes, Change{ChangeInitial, r.Entity, newView(r), -1, i, false})
-	}
+	q.mu.subs = append(slices.Clip(q.mu.subs), s)
+	now := q.mu.shown
+	first := &ChangeSet{Version: q.mu.version, Status: q.mu.status, Err: q.mu.err, Window: now.window}
 	q.mu.Unlock()
+	first.Changes = make([]Change, 0, now.rows.Len())
+	for i, v := range now.views() {
+		first.Changes = append(first.Changes, Change{ChangeInitial, v.ID(), v, -1, i, false})
+	}
 	f(first)
 	return func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		delete(q.mu.subs, key)
+		s.stopped = true
+		q.mu.subs = slices.DeleteFunc(slices.Clone(q.mu.subs), func(x *subscriber) bool { return x == s })
 	}
 }
 
-// SetSelection changes the selection in place, and returns when the rows are those of the
-// new one (or of one set later still). What left is removed, what came is initial, what
-// stays is not named. An invalid selection is an error and leaves the old one in force.
+// SetSelection changes the selection in place, without a window, and returns when the rows
+// are those of the new one (or of what was asked for later still). What left is removed,
+// what came is initial, what stays is not named. An invalid selection is an error and
+// leaves the old one in force.
 func (q *LiveQuery) SetSelection(ctx context.Context, s *ankql.Selection) (err error) {
 	defer wrap(&err, "set selection")
-	checked, err := q.node.prepare(q.principal, q.collection, s)
+	done, err := q.turnTo(s, nil)
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	sel := q.node.reading(q.principal, q.collection, checked)
-	if !q.node.loop.post(func() { q.reselect(sel, done) }) {
-		return ErrClosed
+	return q.wait(ctx, done)
+}
+
+// Move moves and resizes the window in place, or gives the query one, and returns when the
+// rows are those of the new one (or of what was asked for later still). Rows that are shown
+// before and after stay, and are not read again where nobody else asks for the same window:
+// following what is in view costs what comes into view.
+func (q *LiveQuery) Move(ctx context.Context, w Window) (err error) {
+	defer wrap(&err, "move")
+	done, err := q.turnTo(nil, &w)
+	if err != nil {
+		return err
 	}
+	return q.wait(ctx, done)
+}
+
+// Turn changes the selection and the window in place, as SetSelection and Move do, and does
+// not wait: done tells when the rows are there, and why they are not. A nil selection keeps
+// the one that there is; without a window all of its rows are shown. What was asked for
+// last counts. Turn must not be called on the node's loop.
+func (q *LiveQuery) Turn(s *ankql.Selection, w *Window) (done <-chan error, err error) {
+	defer wrap(&err, "turn")
+	return q.turnTo(s, w)
+}
+
+func (q *LiveQuery) wait(ctx context.Context, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
@@ -210,12 +228,38 @@ func (q *LiveQuery) SetSelection(ctx context.Context, s *ankql.Selection) (err e
 	}
 }
 
+// turnTo checks what is asked for, and has the loop see to it.
+func (q *LiveQuery) turnTo(s *ankql.Selection, w *Window) (<-chan error, error) {
+	checked := q.Selection()
+	if s != nil {
+		var err error
+		if checked, err = q.node.prepare(q.principal, q.collection, s); err != nil {
+			return nil, err
+		}
+	}
+	x, err := q.node.extent(q.principal, q.collection, checked, w)
+	if err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	q.mu.sel, q.mu.window = checked, w
+	q.mu.Unlock()
+	done := make(chan error, 1)
+	if !q.node.loop.post(func() { q.turnOn(x, done) }) {
+		return nil, ErrClosed
+	}
+	return done, nil
+}
+
 // Close ends the query and releases what it holds here and on the durable node. It does
 // not wait for a callback in progress; no other is called any more.
 func (q *LiveQuery) Close() {
 	q.mu.Lock()
 	q.mu.closed = true
-	clear(q.mu.subs)
+	for _, s := range q.mu.subs {
+		s.stopped = true
+	}
+	q.mu.subs = nil
 	q.mu.Unlock()
 	q.node.loop.release(q.release)
 }
@@ -229,236 +273,90 @@ func (q *LiveQuery) closedNow() bool {
 // What follows runs on the loop.
 
 func (q *LiveQuery) release() {
-	if q.watch != nil {
-		q.watch.Stop()
-		q.watch = nil
+	q.turn++
+	if q.resolve != nil {
+		q.resolve()
 	}
-	q.detach()
-	q.generation++
-	q.buffer = nil
-	q.answerWaiters(ErrClosed)
+	if q.result != nil {
+		q.result.leave(q)
+	}
+	q.answer(ErrClosed)
 }
 
-func (q *LiveQuery) detach() {
-	if q.upstream != nil {
-		q.node.replica.detach(q)
-	}
-}
-
-func (q *LiveQuery) answerWaiters(err error) {
+// answer tells those who wait for the rows.
+func (q *LiveQuery) answer(err error) {
 	for _, w := range q.waiters {
 		w <- err
 	}
 	q.waiters = nil
 }
 
-// start watches, then scans (law L9): what is published meanwhile is buffered.
-func (q *LiveQuery) start() {
-	if q.closedNow() {
-		return
-	}
-	sel := q.reading()
-	q.watch = sel.watch(q)
-	q.filling = true
-	q.buffer = nil
-	generation := q.generation
-	q.node.run.start(func(ctx context.Context) {
-		set := resultset.New(sel.sel)
-		err := sel.first(ctx, func(at *moment) error { return q.fill(at, set) })
-		q.node.loop.post(func() { q.filled(generation, set, err) })
-	})
-}
-
-// fill scans what the set needs. Only the loop changes a set that is shown; mu keeps its
-// readers off meanwhile.
-func (q *LiveQuery) fill(at *moment, set *resultset.Set) error {
-	q.mu.Lock()
-	after, want := set.Need()
-	sel := q.mu.sel
-	q.mu.Unlock()
-	if want == 0 {
-		return nil
-	}
-	rows, more, err := sel.scan(at, after, want)
-	if err != nil {
-		return err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	set.Follow(sel.resolver(at))
-	set.Fill(rows, more)
-	return at.err
-}
-
-// filled takes the first scan's result.
-func (q *LiveQuery) filled(generation int, set *resultset.Set, err error) {
-	if generation != q.generation || q.closedNow() {
-		return
-	}
-	if err == nil {
-		for _, c := range q.reading().caughtUp(q.buffer) {
-			q.apply(set, &c)
-		}
-		q.buffer = nil
-		err = q.refill(set)
-	}
-	if err != nil {
-		q.answerWaiters(err)
-		q.setStatus(QueryError, err)
-		q.again(err)
-		return
-	}
-	q.filling = false
-	q.backoff.reset()
-	q.mu.Lock()
-	before := q.rowsLocked()
-	q.mu.set = set
-	changes := resultset.Diff(before, set.Rows())
-	q.mu.Unlock()
-	status := QueryLive
-	if !q.node.opts.Durable {
-		status = QueryLocal
-	}
-	q.emit(status, nil, changes, ChangeInitial)
-	q.answerWaiters(nil)
-	if q.node.replica != nil {
-		q.node.replica.attach(q)
-	}
-}
-
-// again reads everything anew after a pause, since reading failed. Until then what is
-// published is not looked at.
-func (q *LiveQuery) again(cause error) {
-	q.node.opts.Listener.failed("live query", cause)
-	if q.watch != nil {
-		q.watch.Stop()
-	}
-	q.filling, q.began, q.buffer = true, false, nil
-	q.generation++
-	generation := q.generation
-	q.node.later(q.backoff.next(), func() {
-		if generation == q.generation {
-			q.start()
-		}
-	})
-}
-
-func (q *LiveQuery) reselect(sel *reading, done chan error) {
+// turnOn goes over to other rows. Until they are there the present ones are shown, as
+// they are now.
+func (q *LiveQuery) turnOn(x *extent, done chan error) {
 	if q.closedNow() {
 		done <- ErrClosed
 		return
 	}
 	q.waiters = append(q.waiters, done)
-	q.generation++
-	if q.watch != nil {
-		q.watch.Stop()
+	q.turn++
+	if q.resolve != nil {
+		q.resolve()
+		q.resolve = nil
 	}
-	q.detach()
-	q.mu.Lock()
-	q.rowsLocked() // keep what is shown until the new rows are there
-	q.mu.sel = sel
-	q.mu.Unlock()
-	q.start()
-}
-
-// Touch implements reactor.Watcher.
-func (q *LiveQuery) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
-	defer q.survive()
-	if q.filling {
-		q.buffer = buffered(q.buffer, c)
+	if x.resolved() {
+		q.enter(x)
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.began {
-		q.rowsLocked() // what readers see until the transaction is over
-		q.mu.set.Begin()
-		q.began = true
-	}
-	q.applyLocked(q.mu.set, c)
+	turn := q.turn
+	ctx, cancel := context.WithCancel(q.node.run.ctx)
+	q.resolve = cancel
+	q.node.run.start(func(context.Context) {
+		defer cancel()
+		err := x.resolve(ctx)
+		q.node.loop.post(func() {
+			switch {
+			case turn != q.turn || q.closedNow():
+			case err != nil:
+				q.refused(err)
+			default:
+				q.enter(x)
+			}
+		})
+	})
 }
 
-func (q *LiveQuery) apply(set *resultset.Set, c *reactor.Change) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.applyLocked(set, c)
-}
-
-func (q *LiveQuery) applyLocked(set *resultset.Set, c *reactor.Change) {
-	from := q.mu.sel.now()
-	if c.After != nil && q.mu.sel.matches(c.After, from) {
-		set.Follow(from)
-		set.Put(c.After)
-	} else {
-		set.Remove(c.Entity, c.Rev)
-	}
-}
-
-// survive keeps a defect of the policy agent, which judges rows, to this query.
-func (q *LiveQuery) survive() {
-	if cause := recover(); cause != nil {
-		err := recovered("judging a row", cause)
-		q.setStatus(QueryError, err)
-		q.again(err)
+// refused says that an anchor was not found. A query that shows something goes on with it.
+func (q *LiveQuery) refused(err error) {
+	q.answer(err)
+	if q.result == nil {
+		q.emit(QueryError, err, nil, nil)
 	}
 }
 
-// refill brings a window back to its size.
-func (q *LiveQuery) refill(set *resultset.Set) error {
-	for {
-		q.mu.Lock()
-		_, want := set.Need()
-		q.mu.Unlock()
-		if want == 0 {
-			return nil
+// enter goes over to a result.
+func (q *LiveQuery) enter(x *extent) {
+	old := q.result
+	switch {
+	case old != nil && x.key != "" && old.extent.key == x.key:
+		if old.answered {
+			q.answer(nil)
 		}
-		if err := q.fill(q.node.shown, set); err != nil {
-			return err
+	case old != nil && old.movesTo(x):
+		old.move(x)
+	default:
+		q.result = nil
+		if old != nil {
+			old.leave(q)
 		}
+		q.node.results.join(q, x)
 	}
 }
 
-// Settle implements reactor.Watcher.
-func (q *LiveQuery) Settle(t *reactor.Transaction) {
-	if q.filling || !q.began {
-		return
-	}
-	defer q.survive()
-	q.began = false
-	failed := q.refill(q.mu.set)
-	q.mu.Lock()
-	changes := q.mu.set.End()
-	status, err := q.mu.status, q.mu.err
-	q.mu.Unlock()
-	if failed != nil {
-		q.emit(QueryError, failed, changes, ChangeAdded)
-		q.again(failed)
-		return
-	}
-	if len(changes) > 0 {
-		q.emit(status, err, changes, ChangeAdded)
-		q.verify(t, changes)
-	}
-}
-
-// verify asks the durable node for rows that came into a live window from storage and not
-// with the transaction: the durable node tells of the rows of its own window only, and
-// what left that may have changed since.
-func (q *LiveQuery) verify(t *reactor.Transaction, changes []resultset.Change) {
-	up := q.upstream
-	if up == nil || !up.answered || up.sel.Limit < 0 {
-		return
-	}
-	var list []id.EntityID
-	for _, c := range changes {
-		told := slices.ContainsFunc(t.Changes, func(x reactor.Change) bool { return x.Entity == c.Entity })
-		if c.Kind == resultset.Added && !told && c.Row.BaseRev > 0 {
-			list = append(list, c.Entity)
-		}
-	}
-	if len(list) > 0 {
-		q.node.replica.peer.askFor(map[string][]id.EntityID{q.collection: list})
-	}
+// adopt shows what another result has, and tells what leads there from what was shown.
+func (q *LiveQuery) adopt(r *result, changes []Change) {
+	q.emit(r.status, r.err, r.shown, changes)
+	q.answer(nil)
 }
 
 // setStatus tells of a status that comes without changes.
@@ -467,46 +365,35 @@ func (q *LiveQuery) setStatus(status QueryStatus, err error) {
 	same := q.mu.status == status && q.mu.err == err
 	q.mu.Unlock()
 	if !same {
-		q.emit(status, err, nil, ChangeAdded)
+		q.emit(status, err, nil, nil)
 	}
 }
 
-// emit tells the subscribers; added is how rows that came are called.
-func (q *LiveQuery) emit(status QueryStatus, err error, changes []resultset.Change, added ChangeKind) {
+// emit tells the subscribers; rows that do not change are nil.
+func (q *LiveQuery) emit(status QueryStatus, err error, rows *shown, changes []Change) {
 	q.mu.Lock()
 	q.mu.status, q.mu.err = status, err
 	q.mu.version++
-	if len(changes) > 0 {
+	if rows != nil {
 		// Together with the list of subscribers: whoever subscribes gets either the rows
 		// before and these changes, or the rows after.
-		q.mu.fresh = false
+		q.mu.shown = rows
 	}
-	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: make([]Change, len(changes))}
-	subs := slices.Collect(maps.Keys(q.mu.subs))
+	subs := q.mu.subs
+	set := &ChangeSet{Version: q.mu.version, Status: status, Err: err, Changes: changes, Window: q.mu.shown.window}
 	q.mu.Unlock()
-	sort.Ints(subs)
-	for i, c := range changes {
-		kind := ChangeUpdated
-		switch c.Kind {
-		case resultset.Added:
-			kind = added
-		case resultset.Removed:
-			kind = ChangeRemoved
-		}
-		set.Changes[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To, c.Same}
-	}
-	for _, key := range subs {
-		q.tell(key, set)
+	for _, s := range subs {
+		q.tell(s, set)
 	}
 }
 
 // tell calls one subscriber, unless it has been stopped; one that panics does not keep the
 // others from hearing.
-func (q *LiveQuery) tell(key int, set *ChangeSet) {
+func (q *LiveQuery) tell(s *subscriber, set *ChangeSet) {
 	q.mu.Lock()
-	s, ok := q.mu.subs[key]
+	stopped := s.stopped
 	q.mu.Unlock()
-	if !ok {
+	if stopped {
 		return
 	}
 	defer func() {
@@ -517,4 +404,26 @@ func (q *LiveQuery) tell(key int, set *ChangeSet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.call(set)
+}
+
+// shown is the rows that a result shows at one time, for all that look at them.
+type shown struct {
+	rows   resultset.Rows
+	window *WindowState // nil without a window
+
+	once sync.Once
+	list []*View
+}
+
+// views returns the rows as views, which are made once.
+func (s *shown) views() []*View {
+	s.once.Do(func() {
+		all := make([]View, s.rows.Len())
+		s.list = make([]*View, len(all))
+		for i, r := range s.rows.All() {
+			all[i] = View{r}
+			s.list[i] = &all[i]
+		}
+	})
+	return s.list
 }

@@ -76,7 +76,7 @@ func TestLiveQueryByExample(t *testing.T) {
 			several(t, n, func(tx *core.Tx) error {
 				return errors.Join(tx.Set(t.Context(), "pet", snuffy, with("age", 5)), tx.Set(t.Context(), "pet", jasper, with("age", 6)))
 			})
-			r.want("removed Snuffy, removed Jasper")
+			r.want("removed Jasper, removed Snuffy")
 			put(t, n, "pet", rex, "name", "Rover")
 			r.want("removed Rex")
 		})

@@ -78,6 +78,7 @@ type Node struct {
 	loop       loop
 	durable    durability // of a durable node
 	replica    *replica   // of an ephemeral node
+	results    results    // of live queries
 
 	published atomic.Uint64 // durable: feed position of the last published transaction
 	closeOnce sync.Once
@@ -140,6 +141,7 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.shown = n.present(n.run.ctx)
 	n.system.init()
+	n.results.init(n)
 	n.status.init(opts.Durable, &n.opts.Listener)
 	if err := n.load(ctx); err != nil {
 		return nil, err

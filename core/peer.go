@@ -35,6 +35,7 @@ type request struct {
 	entities   map[id.EntityID]struct{} // asked for and not answered yet
 	take       func(proto.Frame) error  // reads the answer, if that is a frame of its own
 	done       func(error)
+	located    func(*proto.Located) // of a Locate
 	deadline   *time.Timer
 }
 
@@ -155,6 +156,15 @@ func (p *peer) askFor(missing map[string][]id.EntityID) {
 	}
 }
 
+// locate asks for the position of a row; done is called on the loop.
+func (p *peer) locate(m *proto.Locate, done func(*proto.Located, error)) {
+	m.Request = p.expect(&request{
+		done:    func(err error) { done(nil, err) },
+		located: func(m *proto.Located) { done(m, nil) },
+	})
+	p.out.must(m)
+}
+
 // confirm asks for the feed's position, so that it is known and stored soon.
 func (p *peer) confirm() {
 	if !p.asking {
@@ -260,6 +270,12 @@ func (p *peer) handle(f proto.Frame) error {
 		s.done = p.orFail(func() { p.asking = false })
 	case *proto.Catalog:
 		return p.handleCatalog(m)
+	case *proto.Located:
+		return p.onLoop(func() {
+			if r, ok := p.answered(m.Request); ok && r.located != nil {
+				r.located(m)
+			}
+		})
 	case *proto.Reply:
 		return p.onLoop(func() { p.reply(m) })
 	case *proto.Revisions:

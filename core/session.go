@@ -265,6 +265,12 @@ func (s *session) handle(f proto.Frame) error {
 		return s.scanning(func(ctx context.Context) { s.history(ctx, m) })
 	case *proto.AsOf:
 		return s.scanning(func(ctx context.Context) { s.asOf(ctx, m) })
+	case *proto.Locate:
+		return s.scanning(func(ctx context.Context) {
+			if err := s.locate(ctx, m); err != nil && ctx.Err() == nil {
+				s.reply(m.Request, err)
+			}
+		})
 	case *proto.Register:
 		// Here and not beside: what follows may be about these models.
 		s.reply(m.Request, s.node.register(s.run.ctx, m.Models))

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -92,16 +93,32 @@ func (sub *subscription) answered(ctx context.Context) error {
 
 var errDuplicate = errors.New("the subscription exists")
 
-func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
-	params := make([]any, len(m.Params))
-	for i, v := range m.Params {
+// rowsIn yields the rows without their positions.
+func rowsIn(rows resultset.Rows) iter.Seq[*proto.Record] {
+	return func(yield func(*proto.Record) bool) {
+		for _, r := range rows.All() {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// selection reads a selection that the peer sent, and prepares it.
+func (s *session) selection(collection, text string, values []value.Value) (*ankql.Selection, error) {
+	params := make([]any, len(values))
+	for i, v := range values {
 		params[i] = v
 	}
-	parsed, err := ankql.Parse(m.Text, params...)
+	parsed, err := ankql.Parse(text, params...)
 	if err != nil {
 		return nil, err
 	}
-	checked, err := s.node.prepare(s.principal, m.Collection, parsed)
+	return s.node.prepare(s.principal, collection, parsed)
+}
+
+func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
+	checked, err := s.selection(m.Collection, m.Text, m.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +201,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, s
 		}
 		sub.buffer = nil
 		sub.refill(window)
-		rows = window.Rows()
+		rows = slices.Collect(rowsIn(window.Rows()))
 		sub.window, sub.filling = window, false
 	})
 	if err != nil {
@@ -206,29 +223,21 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, s
 }
 
 func (sub *subscription) fill(at *moment, window *resultset.Set) error {
-	after, want := window.Need()
-	if want == 0 {
-		return nil
+	for n, ok := window.Need(); ok; n, ok = window.Need() {
+		rows, more, err := sub.reading.scan(at, n.From, n.N)
+		if err != nil {
+			return err
+		}
+		window.Follow(sub.reading.resolver(at))
+		window.Fill(n, rows, more)
 	}
-	rows, more, err := sub.reading.scan(at, after, want)
-	if err != nil {
-		return err
-	}
-	window.Follow(sub.reading.resolver(at))
-	window.Fill(rows, more)
 	return at.err
 }
 
 func (sub *subscription) refill(window *resultset.Set) {
-	for {
-		if _, want := window.Need(); want == 0 {
-			return
-		}
-		if err := sub.fill(sub.session.node.shown, window); err != nil {
-			sub.session.node.opts.Listener.failed("refill", err)
-			sub.session.conn.Close("internal error")
-			return
-		}
+	if err := sub.fill(sub.session.node.shown, window); err != nil {
+		sub.session.node.opts.Listener.failed("refill", err)
+		sub.session.conn.Close("internal error")
 	}
 }
 
@@ -603,7 +612,7 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	var rows []*proto.Record
 	err := sub.session.node.loop.call(ctx, func() {
 		if sub.window != nil {
-			rows = sub.window.Rows()
+			rows = slices.Collect(rowsIn(sub.window.Rows()))
 		}
 	})
 	if err != nil || rows == nil {

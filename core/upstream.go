@@ -28,7 +28,7 @@ type upstream struct {
 	key        string
 	collection string
 	sel        *ankql.Selection
-	queries    map[*LiveQuery]struct{}
+	users      map[*result]resultset.Side
 
 	number   uint64                   // on the present connection; 0 while not subscribed
 	answered bool                     // the answer is complete on the present connection
@@ -68,47 +68,25 @@ func (u *upstreams) freeze(position uint64) {
 // forget drops all cursors.
 func (u *upstreams) forget() { u.cursors, u.dirty = nil, true }
 
-// upstreamSelection returns what to subscribe to for a query: without a limit the order
-// does not matter; with one, some rows more than are shown, so that a row which a pending
-// change takes away is replaced at once.
-func upstreamSelection(s *ankql.Selection) *ankql.Selection {
-	wide := *s
-	if s.Limit < 0 {
-		wide.Order = nil
-	} else {
-		wide.Limit += resultset.Slack(s.Limit)
-	}
-	return &wide
-}
-
-// attach makes a query's rows follow the durable node; the query has been answered
-// locally.
-func (r *replica) attach(q *LiveQuery) {
-	sel := upstreamSelection(q.Selection())
-	key := q.collection + "\n" + sel.Key()
+// attach makes one side of a result follow the durable node; it has been answered locally.
+func (r *replica) attach(res *result, of side) *upstream {
+	key := res.extent.reading.collection + "\n" + of.sel.Key()
 	up := r.upstreams.byKey[key]
 	if up == nil {
-		up = &upstream{key: key, collection: q.collection, sel: sel, queries: make(map[*LiveQuery]struct{}), backoff: backoff{limits: &r.node.limits}}
+		up = &upstream{key: key, collection: res.extent.reading.collection, sel: of.sel, users: make(map[*result]resultset.Side), backoff: backoff{limits: &r.node.limits}}
 		r.upstreams.byKey[key] = up
 	}
-	up.queries[q] = struct{}{}
-	q.upstream = up
-	switch {
-	case up.err != nil:
-		q.setStatus(QueryError, up.err)
-	case up.answered:
-		q.setStatus(QueryLive, nil)
-	case up.number == 0 && r.peer != nil:
+	up.users[res] = of.side
+	if up.err == nil && !up.answered && up.number == 0 && r.peer != nil {
 		r.subscribe(up)
 	}
+	return up
 }
 
-// detach ends it; the last query to leave ends the subscription.
-func (r *replica) detach(q *LiveQuery) {
-	up := q.upstream
-	q.upstream = nil
-	delete(up.queries, q)
-	if len(up.queries) > 0 {
+// detach ends it; the last result to leave ends the subscription.
+func (r *replica) detach(res *result, up *upstream) {
+	delete(up.users, res)
+	if len(up.users) > 0 {
 		return
 	}
 	delete(r.upstreams.byKey, up.key)
@@ -172,9 +150,9 @@ func (u *upstreams) disconnected() {
 	for _, up := range u.byKey {
 		u.replica.release(up)
 		up.number, up.answered, up.err = 0, false, nil
-		for q := range up.queries {
-			q.setStatus(QueryLocal, nil)
-		}
+	}
+	for _, up := range values(u.byKey) {
+		up.tell()
 	}
 }
 
@@ -261,17 +239,22 @@ func (r *replica) subscribe(up *upstream) {
 
 // known returns the rows of a selection that its queries hold.
 func (r *replica) known(up *upstream) (known []proto.KnownRow) {
-	for q := range up.queries {
-		q.mu.Lock()
-		for _, row := range q.mu.set.Held() {
+	for res, side := range up.users {
+		for _, row := range res.set.Held(side) {
 			if row.BaseRev > 0 && len(known) < r.node.limits.Known {
 				known = append(known, proto.KnownRow{Entity: row.Entity, Rev: row.BaseRev})
 			}
 		}
-		q.mu.Unlock()
-		return known // all queries of one upstream hold much the same
+		return known // all results of one upstream hold much the same
 	}
 	return nil
+}
+
+// tell has the results look at how the upstream is doing.
+func (up *upstream) tell() {
+	for res := range up.users {
+		res.followed()
+	}
 }
 
 // rows takes part of an answer. What it brings is stored at once, and published when the
@@ -388,26 +371,26 @@ func (r *replica) live(up *upstream) {
 		r.upstreams.open(up)
 		r.peer.confirm()
 	}
-	for q := range up.queries {
-		q.setStatus(QueryLive, nil)
-	}
+	up.tell()
 }
 
-// stale returns the rows that the queries show although a complete answer does not name
-// them. Of a window only rows before the answer's last say anything.
+// stale returns the rows that the results hold although a complete answer does not name
+// them. Of a window only rows before the answer's last say anything, and nothing where it
+// has moved on since.
 func (r *replica) stale(up *upstream) (list []id.EntityID) {
 	if !up.complete {
 		return nil
 	}
 	seen := make(map[id.EntityID]bool)
-	for q := range up.queries {
-		q.mu.Lock()
-		rows := q.mu.set.Held()
-		q.mu.Unlock()
-		for i, row := range rows {
-			if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit && !anyListed(rows[i:], up.listed) {
-				break
-			}
+	for res, side := range up.users {
+		if res.strayed {
+			continue
+		}
+		rows := res.set.Held(side)
+		if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit {
+			rows = rows[:throughListed(rows, up.listed)]
+		}
+		for _, row := range rows {
 			if _, ok := up.listed[row.Entity]; !ok && row.BaseRev > 0 && !seen[row.Entity] {
 				seen[row.Entity] = true
 				list = append(list, row.Entity)
@@ -417,8 +400,14 @@ func (r *replica) stale(up *upstream) (list []id.EntityID) {
 	return list
 }
 
-func anyListed(rows []*proto.Record, listed map[id.EntityID]struct{}) bool {
-	return slices.ContainsFunc(rows, func(r *proto.Record) bool { _, ok := listed[r.Entity]; return ok })
+// throughListed returns how many rows there are up to the last one that is listed.
+func throughListed(rows []*proto.Record, listed map[id.EntityID]struct{}) int {
+	for i, r := range slices.Backward(rows) {
+		if _, ok := listed[r.Entity]; ok {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // refused takes the durable node's word that it does not serve a subscription. Where that
@@ -426,9 +415,7 @@ func anyListed(rows []*proto.Record, listed map[id.EntityID]struct{}) bool {
 func (r *replica) refused(up *upstream, err error) {
 	up.err, up.answered = err, false
 	r.upstreams.drop(up)
-	for q := range up.queries {
-		q.setStatus(QueryError, err)
-	}
+	up.tell()
 	if !temporary(KindOf(err)) {
 		return
 	}

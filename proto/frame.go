@@ -16,7 +16,7 @@ const Version = 1
 
 // formsOfVersion is the hash of the golden samples of everything that this package encodes
 // as of Version; the golden test compares it, so that neither changes without the other.
-const formsOfVersion = "762ff80b72493fb259fd39bf65801f8e48821f60b77ad79c934c7f933780ff72"
+const formsOfVersion = "a83eb54b5ef0dfcec0543c2133fde0b32f08db3379c8342199ef74bedf045bf2"
 
 // What can be wrong with a frame.
 var (
@@ -44,6 +44,8 @@ const (
 	typePong
 	typeAggregate
 	typeGroups
+	typeLocate
+	typeLocated
 )
 
 // Frame types of histories.
@@ -132,6 +134,10 @@ func newFrame(typ uint64) Frame {
 		return new(Ping)
 	case typePong:
 		return new(Pong)
+	case typeLocate:
+		return new(Locate)
+	case typeLocated:
+		return new(Located)
 	case typeAggregate:
 		return new(Aggregate)
 	case typeGroups:

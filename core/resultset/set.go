@@ -2,7 +2,6 @@ package resultset
 
 import (
 	"bytes"
-	"slices"
 	"sort"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -10,33 +9,94 @@ import (
 	"github.com/ankurah-go/ankurah/proto"
 )
 
-// Slack is how many rows behind its end a window of the given limit holds. Limit and slack
+// NoLimit is the size of a window's side that has none.
+const NoLimit = ankql.NoLimit
+
+// Slack is how many rows beyond its end a side of the given size holds. Size and slack
 // together are a limit too.
 func Slack(limit int) int { return min(max(16, limit/4), ankql.MaxLimit-limit) }
 
-// Set is the ordered rows of a selection.
+// Place is a place in an order. The zero Place is the start, before all rows.
+type Place struct {
+	key []byte
+	end bool
+}
+
+// Start and End are the places before and behind all rows.
+var (
+	Start = Place{}
+	End   = Place{end: true}
+)
+
+// At returns the place of a sort key: before the row that has it, if there is one.
+func At(key []byte) Place { return Place{key: key} }
+
+// isStart reports whether no row comes before the place.
+func (p Place) isStart() bool { return p.key == nil && !p.end }
+
+// before reports whether the place comes before the row of a key, or at it.
+func (p Place) before(key []byte) bool { return !p.end && bytes.Compare(p.key, key) <= 0 }
+
+// Window is a part of the rows: up to Before of them before the anchor, and up to After from
+// it on; NoLimit takes all.
+type Window struct {
+	Anchor        Place
+	Before, After int
+}
+
+// Whole is the window of a selection that has no other: the first rows up to its limit.
+func Whole(sel *ankql.Selection) Window { return Window{After: sel.Limit} }
+
+// Set is the ordered rows of a selection, or a window of them.
 type Set struct {
 	sel    *ankql.Selection
+	window Window
 	follow ankql.Resolver
-	rows   []entry
-	held   map[id.EntityID]entry
-	beyond bool // rows may exist in storage behind the last one held
+	rows   sequence
+	held   map[id.EntityID]*entry
+	edges  [2]edge // by Side
 
-	before  []*proto.Record // a window's visible rows at Begin
-	changed map[id.EntityID]bool
-	moved   map[id.EntityID]bool // of those that changed, the ones whose place alone did
-	log     []Change             // of a set without a limit
+	now     *Rows // the visible rows; nil when something has changed since
+	began   bool
+	before  Rows                   // the visible rows at Begin
+	touched map[id.EntityID]*entry // since Begin: what was held then, or nil
 }
 
-type entry struct {
-	key []byte
-	row *proto.Record
+// edge is how far the rows held reach on one side: all rows up to the key are held, or up
+// to the anchor if there is no key, and all there are if it is not beyond.
+type edge struct {
+	beyond bool
+	key    []byte
 }
 
-// New returns the set of a selection's rows, empty, with rows to come: fill it before
-// use.
-func New(sel *ankql.Selection) *Set {
-	return &Set{sel: sel, held: make(map[id.EntityID]entry), changed: make(map[id.EntityID]bool), beyond: true}
+// Side is one of the two sides of a window.
+type Side uint8
+
+// The sides.
+const (
+	After  Side = iota // from the anchor on
+	Before             // before it, last row first
+)
+
+// New returns the set of a selection's rows, up to its limit. It is empty, with rows to
+// come: fill it before use.
+func New(sel *ankql.Selection) *Set { return NewWindow(sel, Whole(sel)) }
+
+// NewWindow is New for a window, in place of the selection's limit.
+func NewWindow(sel *ankql.Selection, w Window) *Set {
+	s := &Set{sel: sel, window: w}
+	s.forget()
+	return s
+}
+
+// forget begins anew at the anchor.
+func (s *Set) forget() {
+	for _, e := range s.held {
+		s.touch(e.row.Entity, e)
+	}
+	s.held = make(map[id.EntityID]*entry)
+	s.rows.reset(nil)
+	s.edges = [2]edge{After: {beyond: !s.window.Anchor.end}, Before: {beyond: !s.window.Anchor.isStart()}}
 }
 
 // Follow gives the set what finds the entities that its order refers to, for the rows that
@@ -44,295 +104,280 @@ func New(sel *ankql.Selection) *Set {
 // reference sorts as NULL.
 func (s *Set) Follow(r ankql.Resolver) { s.follow = r }
 
-// Kind says what happened to a row's membership.
-type Kind uint8
+// Window returns the window.
+func (s *Set) Window() Window { return s.window }
 
-// What can happen.
-const (
-	Added Kind = iota
-	Updated
-	Removed
-)
-
-// Change is one step from the visible rows before to those after: take the row at From
-// away, unless From is negative; then put Row at To, unless To is negative.
-type Change struct {
-	Kind     Kind
-	Entity   id.EntityID
-	Row      *proto.Record // nil when Removed
-	From, To int
-	Same     bool // Updated, and every property reads as before: only head or standing changed
-}
-
-func (s *Set) limited() bool { return s.sel.Limit >= 0 }
-
-func (s *Set) capacity() int { return s.sel.Limit + Slack(s.sel.Limit) }
-
-// visible returns how many of the rows held are shown.
-func (s *Set) visible() int {
-	if s.limited() {
-		return min(s.sel.Limit, len(s.rows))
+// Rows returns the visible rows.
+func (s *Set) Rows() Rows {
+	if s.now == nil {
+		shot := s.rows.snapshot()
+		r := Rows{shot: shot}
+		anchor := s.anchor(shot.rank)
+		r.low, r.high = 0, shot.size
+		if s.window.Before >= 0 {
+			r.low = max(0, anchor-s.window.Before)
+		}
+		if s.window.After >= 0 && s.window.After < shot.size-anchor {
+			r.high = anchor + s.window.After
+		}
+		r.State = State{anchor - r.low, r.low > 0 || s.edges[Before].beyond, r.high < shot.size || s.edges[After].beyond}
+		s.now = &r
 	}
-	return len(s.rows)
+	return *s.now
 }
 
-// Rows returns the visible rows in order, in a fresh slice.
-func (s *Set) Rows() []*proto.Record {
-	rows := make([]*proto.Record, s.visible())
-	for i := range rows {
-		rows[i] = s.rows[i].row
+// anchor returns how many of the rows held come before the anchor.
+func (s *Set) anchor(rank func([]byte) int) int {
+	switch {
+	case s.window.Anchor.end:
+		return s.rows.size
+	case s.window.Anchor.isStart():
+		return 0
 	}
-	return rows
+	return rank(s.window.Anchor.key)
 }
-
-// Len returns how many rows are visible.
-func (s *Set) Len() int { return s.visible() }
 
 // Get returns the held row of an entity, visible or not.
 func (s *Set) Get(e id.EntityID) (*proto.Record, bool) {
 	held, ok := s.held[e]
-	return held.row, ok
+	if !ok {
+		return nil, false
+	}
+	return held.row, true
+}
+
+// Held returns the rows held on one side, those behind the window's end included, from the
+// anchor outwards, in a fresh slice.
+func (s *Set) Held(side Side) []*proto.Record {
+	anchor := s.anchor(s.rows.rank)
+	var rows []*proto.Record
+	for _, c := range s.rows.chunks {
+		for _, e := range c.entries {
+			rows = append(rows, e.row)
+		}
+	}
+	if side == After {
+		return rows[anchor:]
+	}
+	rows = rows[:anchor]
+	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
+		rows[i], rows[j] = rows[j], rows[i]
+	}
+	return rows
 }
 
 // Begin starts a run of changes that End reports.
 func (s *Set) Begin() {
-	clear(s.changed)
-	clear(s.moved)
-	s.log = nil
-	s.before = nil
-	if s.limited() {
-		s.before = s.Rows()
+	s.before = s.Rows()
+	s.touched = make(map[id.EntityID]*entry)
+	s.began = true
+}
+
+// touch notes what was held of an entity when the run began.
+func (s *Set) touch(e id.EntityID, held *entry) {
+	s.now = nil
+	if !s.began {
+		return
+	}
+	if _, again := s.touched[e]; !again {
+		s.touched[e] = held
 	}
 }
 
 // Put says that a row matches the selection, as it now is. A row that is held changes its
 // place where its order follows references and these lead elsewhere now.
 func (s *Set) Put(row *proto.Record) {
-	old, ok := s.held[row.Entity]
-	if ok && old.row.Rev > row.Rev {
+	old := s.held[row.Entity]
+	if old != nil && old.row.Rev > row.Rev {
 		return
 	}
-	key := s.sel.AppendSortKeyWith(nil, row, row.Entity, s.follow)
-	if ok && old.row.Rev == row.Rev && bytes.Equal(old.key, key) {
-		return
-	}
-	from := -1
-	if ok {
-		from = s.take(old)
-		if old.row.Rev == row.Rev {
-			s.move(row.Entity)
+	e := &entry{s.key(row), row}
+	if old != nil {
+		if old.row.Rev == row.Rev && bytes.Equal(old.key, e.key) {
+			return
 		}
+		s.take(old)
 	}
-	to := s.search(key)
-	if s.limited() && s.beyond && to == len(s.rows) {
-		// Behind the last row held there may be others before this one; if the window
-		// needs it, a fill will bring it.
-		s.note(Change{Removed, row.Entity, nil, from, -1, false})
-		return
+	if !s.reaches(e.key) {
+		return // there may be others between; if the window needs it, a fill will bring it
 	}
-	s.rows = slices.Insert(s.rows, to, entry{key, row})
-	s.held[row.Entity] = entry{key, row}
-	if ok {
-		s.note(Change{Updated, row.Entity, row, from, to, reads(old.row, row)})
-	} else {
-		s.note(Change{Added, row.Entity, row, -1, to, false})
+	s.touch(row.Entity, nil)
+	s.rows.insert(e)
+	s.held[row.Entity] = e
+}
+
+func (s *Set) key(row *proto.Record) []byte {
+	return s.sel.AppendSortKeyWith(nil, row, row.Entity, s.follow)
+}
+
+// reaches reports whether the rows held are all that there are up to a key.
+func (s *Set) reaches(key []byte) bool {
+	after, before := s.edges[After], s.edges[Before]
+	switch {
+	case after.beyond && after.key == nil && s.window.Anchor.before(key):
+		return false
+	case before.beyond && before.key == nil && !s.window.Anchor.before(key):
+		return false
+	case after.beyond && after.key != nil && bytes.Compare(key, after.key) > 0:
+		return false
+	case before.beyond && before.key != nil && bytes.Compare(key, before.key) < 0:
+		return false
 	}
-	s.trim()
+	return true
 }
 
 // Remove says that an entity, as of revision rev, does not match.
 func (s *Set) Remove(e id.EntityID, rev uint64) {
-	old, ok := s.held[e]
-	if !ok || old.row.Rev > rev {
-		return
+	if old := s.held[e]; old != nil && old.row.Rev <= rev {
+		s.take(old)
 	}
-	s.note(Change{Removed, e, nil, s.take(old), -1, false})
 }
 
-// move notes, for a window, that a row stands elsewhere although it did not change.
-func (s *Set) move(e id.EntityID) {
-	if s.moved == nil {
-		s.moved = make(map[id.EntityID]bool)
-	}
-	s.moved[e] = true
-}
-
-// take removes a held row and returns where it was.
-func (s *Set) take(held entry) int {
-	i := s.search(held.key)
-	s.rows = slices.Delete(s.rows, i, i+1)
+// take removes a held row.
+func (s *Set) take(held *entry) {
+	s.touch(held.row.Entity, held)
+	s.rows.remove(held.key)
 	delete(s.held, held.row.Entity)
-	return i
 }
 
-// search returns where key is or would be.
-func (s *Set) search(key []byte) int {
-	return sort.Search(len(s.rows), func(i int) bool { return bytes.Compare(s.rows[i].key, key) >= 0 })
+// Move moves and resizes the window. Rows that are held stay held if the anchor is among
+// them; else the set begins anew.
+func (s *Set) Move(w Window) {
+	s.now = nil
+	stays := s.spans(w.Anchor)
+	s.window = w
+	if !stays {
+		s.forget()
+	}
 }
 
-// trim drops what a window need not hold.
+// spans reports whether all rows around a place are held, as far as they are held at all.
+func (s *Set) spans(p Place) bool {
+	after, before := s.edges[After], s.edges[Before]
+	if after.beyond && (after.key == nil || p.end || bytes.Compare(p.key, after.key) > 0) {
+		return false
+	}
+	return !before.beyond || before.key != nil && !p.isStart() && (p.end || bytes.Compare(p.key, before.key) >= 0)
+}
+
+// trim drops what the window need not hold.
 func (s *Set) trim() {
-	if !s.limited() || len(s.rows) <= s.capacity() {
-		return
+	anchor := s.anchor(s.rows.rank)
+	if n := s.window.After; n >= 0 {
+		if keep := n + Slack(n); s.rows.size-anchor > keep {
+			s.cut(After, s.rows.size-anchor-keep)
+		}
 	}
-	for _, e := range s.rows[s.capacity():] {
-		delete(s.held, e.row.Entity)
-	}
-	clear(s.rows[s.capacity():])
-	s.rows = s.rows[:s.capacity()]
-	s.beyond = true
-}
-
-func (s *Set) note(c Change) {
-	if s.limited() {
-		s.changed[c.Entity] = true
-		return
-	}
-	if c.From >= 0 || c.To >= 0 {
-		s.log = append(s.log, c)
+	if n := s.window.Before; n >= 0 {
+		if keep := n + Slack(n); anchor > keep {
+			s.cut(Before, anchor-keep)
+		}
 	}
 }
 
-// reads reports whether two records of an entity have the same properties with the same
-// values.
-func reads(a, b *proto.Record) bool {
-	return slices.EqualFunc(a.State.Properties, b.State.Properties, func(p, q proto.PropertyState) bool {
-		return p.Name == q.Name && p.Value == q.Value
-	})
+// cut drops the n outermost rows of a side.
+func (s *Set) cut(side Side, n int) {
+	for range n {
+		e := s.rows.last
+		if side == Before {
+			e = s.rows.first
+		}
+		s.take(e())
+	}
+	s.edges[side] = edge{beyond: true, key: s.outermost(side)}
 }
 
-// Need returns how many rows, of those that match and sort after the given key (nil is
-// the beginning), the set wants; zero if it is whole.
-func (s *Set) Need() (after []byte, n int) {
-	if !s.beyond || s.limited() && len(s.rows) >= s.sel.Limit {
-		return nil, 0
+// outermost returns the key of the outermost row held on a side.
+func (s *Set) outermost(side Side) []byte {
+	switch {
+	case s.rows.size == 0:
+		return nil
+	case side == After:
+		return s.rows.last().key
 	}
-	if len(s.rows) > 0 {
-		after = s.rows[len(s.rows)-1].key
-	}
-	if !s.limited() {
-		return after, -1
-	}
-	return after, s.capacity() - len(s.rows)
+	return s.rows.first().key
 }
 
-// Fill takes rows that Need asked for; more says whether storage has further rows
-// behind them.
-func (s *Set) Fill(rows []*proto.Record, more bool) {
-	s.beyond = false
+// Need is rows that a set wants: those next to the given key on its side.
+type Need struct {
+	Side Side
+	// From is the sort key to go on after, nil for the anchor; on the side Before it is one
+	// of the reversed selection (ankql.Selection.Reversed). From the anchor on, the side
+	// After wants the row at it too.
+	From []byte
+	N    int // how many; NoLimit for all
+}
+
+// Need returns what a set wants; ok is false if it is whole.
+func (s *Set) Need() (n Need, ok bool) {
+	if s.window.Before == 0 && s.window.After == 0 {
+		return n, false // nothing is shown, and nobody asks for what is beside it
+	}
+	anchor := s.anchor(s.rows.rank)
+	for side, held := range [2]int{After: s.rows.size - anchor, Before: anchor} {
+		size := s.window.After
+		if Side(side) == Before {
+			size = s.window.Before
+		}
+		edge := s.edges[side]
+		// One row more than is shown, to know whether there is one.
+		if !edge.beyond || size >= 0 && held > size {
+			continue
+		}
+		n = Need{Side: Side(side), From: edge.key, N: NoLimit}
+		if size >= 0 {
+			n.N = size + Slack(size) - held
+		}
+		if n.Side == Before && n.From != nil {
+			n.From = s.sel.ReverseKey(nil, n.From)
+		}
+		return n, true
+	}
+	return n, false
+}
+
+// Fill takes the rows that were asked for, in the order of their side; where all were, in any
+// order. more says whether there are further rows behind them.
+func (s *Set) Fill(n Need, rows []*proto.Record, more bool) {
+	s.now = nil
+	reached := edge{beyond: more && len(rows) > 0}
+	if reached.beyond {
+		reached.key = s.key(rows[len(rows)-1])
+	}
+	s.edges[n.Side] = reached
+	if len(s.held) == 0 && !s.began {
+		s.fill(rows)
+	} else {
+		for _, row := range rows {
+			s.Put(row)
+		}
+	}
+	if !s.began {
+		s.trim()
+	}
+}
+
+// fill is Fill of an empty set.
+func (s *Set) fill(rows []*proto.Record) {
+	list := make([]*entry, 0, len(rows))
+	s.held = make(map[id.EntityID]*entry, len(rows))
+	sorted := true
 	for _, row := range rows {
-		s.Put(row)
+		e := &entry{s.key(row), row}
+		sorted = sorted && (len(list) == 0 || bytes.Compare(list[len(list)-1].key, e.key) < 0)
+		list = append(list, e)
+		s.held[row.Entity] = e
 	}
-	s.beyond = s.beyond || more
+	if !sorted {
+		sort.Slice(list, func(i, j int) bool { return bytes.Compare(list[i].key, list[j].key) < 0 })
+	}
+	s.rows.reset(list)
 }
 
 // End returns what changed in the visible rows since Begin.
 func (s *Set) End() []Change {
-	if !s.limited() {
-		return s.log
-	}
-	return s.diff(s.before)
-}
-
-// diff compares the visible rows before with those now. Rows that neither changed nor moved
-// keep their relative order, so only rows that came, left or changed are named.
-func (s *Set) diff(before []*proto.Record) []Change {
-	now := s.rows[:s.visible()]
-	if len(s.changed) == 0 && len(before) == len(now) {
-		return nil
-	}
-	shown := make(map[id.EntityID]bool, len(now))
-	for i := range now {
-		shown[now[i].row.Entity] = true
-	}
-	var changes []Change
-	current := make([]id.EntityID, len(before))
-	old := make(map[id.EntityID]*proto.Record, len(before))
-	for i, row := range before {
-		current[i] = row.Entity
-		old[row.Entity] = row
-	}
-	for i := len(current) - 1; i >= 0; i-- {
-		if !shown[current[i]] {
-			changes = append(changes, Change{Removed, current[i], nil, i, -1, false})
-			current = slices.Delete(current, i, i+1)
-		}
-	}
-	last := -1 // where the row placed last stands in current
-	for i := range now {
-		row := now[i].row
-		switch was, known := old[row.Entity]; {
-		case !known:
-			last++
-			current = slices.Insert(current, last, row.Entity)
-			changes = append(changes, Change{Added, row.Entity, row, -1, last, false})
-		case was != row || s.moved[row.Entity]:
-			from := slices.Index(current, row.Entity)
-			current = slices.Delete(current, from, from+1)
-			if from <= last {
-				last--
-			}
-			last++
-			current = slices.Insert(current, last, row.Entity)
-			changes = append(changes, Change{Updated, row.Entity, row, from, last, reads(was, row)})
-		default:
-			last++
-			for current[last] != row.Entity {
-				last++
-			}
-		}
-	}
+	s.trim()
+	changes := s.changes(s.before, s.Rows())
+	s.began, s.touched, s.before = false, nil, Rows{}
 	return changes
-}
-
-// Diff returns changes that lead from one list of rows to another, for lists that do not
-// come from one set: rows of one entity are the same row, and a row that keeps its place
-// among the others is not named.
-func Diff(before, after []*proto.Record) []Change {
-	wanted := make(map[id.EntityID]bool, len(after))
-	for _, row := range after {
-		wanted[row.Entity] = true
-	}
-	var changes []Change
-	old := make(map[id.EntityID]*proto.Record, len(before))
-	current := make([]id.EntityID, 0, len(before))
-	for i := len(before) - 1; i >= 0; i-- {
-		old[before[i].Entity] = before[i]
-		if !wanted[before[i].Entity] {
-			changes = append(changes, Change{Removed, before[i].Entity, nil, i, -1, false})
-		}
-	}
-	for _, row := range before {
-		if wanted[row.Entity] {
-			current = append(current, row.Entity)
-		}
-	}
-	for to, row := range after {
-		was, known := old[row.Entity]
-		switch {
-		case !known:
-			current = slices.Insert(current, to, row.Entity)
-			changes = append(changes, Change{Added, row.Entity, row, -1, to, false})
-		case current[to] == row.Entity:
-			if was.Rev != row.Rev {
-				changes = append(changes, Change{Updated, row.Entity, row, to, to, reads(was, row)})
-			}
-		default:
-			from := to + slices.Index(current[to:], row.Entity)
-			current = slices.Delete(current, from, from+1)
-			current = slices.Insert(current, to, row.Entity)
-			changes = append(changes, Change{Updated, row.Entity, row, from, to, reads(was, row)})
-		}
-	}
-	return changes
-}
-
-// Held returns the rows held in order, those behind a window's end included, in a fresh
-// slice.
-func (s *Set) Held() []*proto.Record {
-	rows := make([]*proto.Record, len(s.rows))
-	for i := range s.rows {
-		rows[i] = s.rows[i].row
-	}
-	return rows
 }
