@@ -2,6 +2,7 @@ package ankql
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -192,16 +193,42 @@ func (c *checker) literal(property *schema.Property, v value.Value, at position)
 		return v, nil
 	}
 	if property.Type == schema.TypeJSON {
-		return v.Scalar(), nil
+		return inJSON(v), nil
 	}
 	out, err := property.Coerce(v)
 	if err == nil {
 		return out, nil
 	}
-	if isNumber(v) && family(property.Type) == schema.TypeInt {
-		return v, nil
+	if n, ok := asNumber(v); ok && family(property.Type) == schema.TypeInt && (isNumber(v) || property.Type == schema.TypeInt) {
+		return n, nil
 	}
 	return value.Null, at.err(wanted(property), describeValue(v), "")
+}
+
+// inJSON returns v as a document holds it, where there are no ids but their texts.
+func inJSON(v value.Value) value.Value {
+	if e, ok := v.AsID(); ok {
+		return value.String(e.String())
+	}
+	return v.Scalar()
+}
+
+// asNumber returns a number, or what a text says that is one: '1.5' meets an int as 1.5 does.
+func asNumber(v value.Value) (value.Value, bool) {
+	if isNumber(v) {
+		return v, true
+	}
+	if s, ok := v.AsString(); !ok || !strings.ContainsAny(s, ".eE") {
+		return value.Null, false // a whole one that is too large would be rounded
+	}
+	n, err := (&schema.Property{Type: schema.TypeFloat}).Coerce(v)
+	if f, ok := n.AsFloat(); err != nil || !ok || math.IsNaN(f) || math.IsInf(f, 0) {
+		return value.Null, false
+	}
+	if whole, err := (&schema.Property{Type: schema.TypeInt}).Coerce(n); err == nil {
+		return whole, true
+	}
+	return n, true
 }
 
 func isNumber(v value.Value) bool {
@@ -217,7 +244,7 @@ func wanted(p *schema.Property) string {
 	case schema.TypeInt, schema.TypeFloat:
 		what = "a number"
 	case schema.TypeTime:
-		what = "a time like '2006-01-02T15:04:05Z', or microseconds since 1970"
+		what = "a time like '2006-01-02T15:04:05.123456Z', or microseconds since 1970,"
 	case schema.TypeRef:
 		what = "the 26 characters of an id"
 	case schema.TypeBytes:

@@ -53,7 +53,7 @@
 //
 // In a path, what follows a JSON property names object keys, and what follows a reference
 // names properties of the entity referred to. JSON has no declared types inside: 9 and '9'
-// differ there.
+// differ there, and an id is its 26 characters.
 //
 // # NULL
 //
