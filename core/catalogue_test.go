@@ -342,3 +342,29 @@ func TestScenario_205(t *testing.T) {
 		}
 	})
 }
+
+// TestScenario_227: a live query keeps neither its node open nor what reads it from an answer:
+// once the node is closed it shows its last rows and says that it is closed.
+func TestScenario_227(t *testing.T) {
+	n := open(t, core.Options{})
+	if err := n.Register(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	add(t, n, "item", "name", "a")
+	q := watch(t, n, "item", "")
+	r := record(t, q)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowNames(q, "name"); got != "a" {
+		t.Errorf("shows %q", got)
+	}
+	if err := q.SetSelection(t.Context(), selection(t, "n = 1")); core.KindOf(err) != core.KindClosed {
+		t.Errorf("a selection after the node was closed: %v", err)
+	}
+	if _, err := anonymous(n).Query("item", selection(t, "")); core.KindOf(err) != core.KindClosed {
+		t.Errorf("a query after the node was closed: %v", err)
+	}
+	q.Close()
+	r.want()
+}

@@ -277,6 +277,7 @@ describe('the frame protocol is that of wasm/frame', () => {
 });
 
 describe('values', () => {
+  // 170, 171
   test('JSON with a __proto__ key stays an object without another prototype', () => {
     const [row] = (decode('rows')[0] as [string, number, { meta: object }[]])[2];
     expect(Object.getPrototypeOf(row?.meta)).toBe(Object.prototype);
