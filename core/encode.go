@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
@@ -41,42 +40,6 @@ func decodePending(entry storage.OutboxEntry) (*pendingTx, error) {
 		return nil, fmt.Errorf("%w: outbox entry %d holds a %T", storage.ErrCorrupt, entry.Seq, f)
 	}
 	return &pendingTx{seq: entry.Seq, tx: commit.Transaction, attempt: commit.Attempt, events: commit.Events}, nil
-}
-
-func encodeRejections(list []Rejection) []byte {
-	b := msgpack.AppendArrayLen(nil, len(list))
-	for _, r := range list {
-		b = msgpack.AppendArrayLen(b, 4)
-		b = msgpack.AppendBytes(b, r.Transaction.Bytes())
-		b = msgpack.AppendUint(b, uint64(r.Kind))
-		b = msgpack.AppendString(b, r.Message)
-		b = msgpack.AppendInt(b, r.Time.UnixMicro())
-	}
-	return b
-}
-
-func decodeRejections(b []byte, max int) (list []Rejection, err error) {
-	if b == nil {
-		return nil, nil
-	}
-	r := msgpack.NewReader(b)
-	for n := r.ArrayLen(max); n > 0 && r.Err() == nil; n-- {
-		r.Array(4)
-		var x Rejection
-		u, err := id.FromBytes(r.Bytes())
-		if err != nil {
-			r.Fail(err)
-		}
-		x.Transaction = id.TransactionID{ULID: u}
-		x.Kind = kindFromWire(r.Uint())
-		x.Message = r.String()
-		x.Time = unixMicro(r.Int())
-		list = append(list, x)
-	}
-	if err := r.Done(); err != nil {
-		return nil, fmt.Errorf("%w: rejections: %w", storage.ErrCorrupt, err)
-	}
-	return list, nil
 }
 
 // cursor is a position in the durable node's feed as of which all rows of a selection

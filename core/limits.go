@@ -46,6 +46,9 @@ type Limits struct {
 	// Rejections bounds the refused transactions that are kept for the app. Default 256,
 	// the oldest are dropped.
 	Rejections int
+	// RejectionBytes bounds the events that are kept with them; of older ones only the
+	// reason stays. Default 1 MiB.
+	RejectionBytes int
 	// Cursors bounds the selections whose feed position an ephemeral node remembers.
 	// Default 512.
 	Cursors int
@@ -80,6 +83,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.ResumeEntries, 50_000)
 	set(&l.Pending, 100_000)
 	set(&l.Rejections, 256)
+	set(&l.RejectionBytes, 1<<20)
 	set(&l.Cursors, 512)
 	set(&l.HistoryEvents, 100_000)
 	set(&l.Handshake, 10*time.Second)

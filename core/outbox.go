@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -38,14 +37,6 @@ type pendingTx struct {
 
 	acked  bool                   // a durable node has it
 	awaits map[id.EntityID]uint64 // acked, but not part of the base before it has this revision
-}
-
-// Rejection is an own transaction that a durable node refused.
-type Rejection struct {
-	Transaction id.TransactionID
-	Kind        Kind
-	Message     string
-	Time        time.Time
 }
 
 func (o *outbox) init() {
@@ -340,14 +331,6 @@ func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
 	return refused
 }
 
-func (o *outbox) reject(p *pendingTx, cause error, n *Node) {
-	o.remove(p)
-	o.rejections = append(o.rejections, Rejection{Transaction: p.tx, Kind: KindOf(cause), Message: cause.Error(), Time: n.clock.Now()})
-	if extra := len(o.rejections) - n.limits.Rejections; extra > 0 {
-		o.rejections = slices.Delete(o.rejections, 0, extra)
-	}
-}
-
 // remake mints again the events that were made on top of lost ones, and in turn those on
 // top of these, keeping what they do.
 func (d *draft) remake(ctx context.Context, lost map[id.EventID]bool) error {
@@ -442,32 +425,4 @@ func (r *replica) settled(s Settled) {
 		receipt.settle(s.Err)
 	}
 	r.node.status.settle(s)
-}
-
-// Rejections returns the refused transactions that have not been dismissed, oldest first,
-// also those of earlier runs.
-func (n *Node) Rejections(ctx context.Context) (list []Rejection, err error) {
-	defer wrap(&err, "rejections")
-	if n.replica == nil {
-		return nil, nil
-	}
-	var kept []Rejection // read only where the loop is done with it
-	if err := n.loop.call(ctx, func() { kept = slices.Clone(n.replica.outbox.rejections) }); err != nil {
-		return nil, err
-	}
-	return kept, nil
-}
-
-// DismissRejection forgets a refused transaction.
-func (n *Node) DismissRejection(ctx context.Context, tx id.TransactionID) (err error) {
-	defer wrap(&err, "dismiss rejection")
-	if n.replica == nil {
-		return nil
-	}
-	return n.replica.await(ctx, &step{stage: func(_ context.Context, d *draft) error {
-		list := slices.DeleteFunc(slices.Clone(d.outbox.rejections), func(r Rejection) bool { return r.Transaction == tx })
-		d.outbox.rejections = list
-		d.meta(metaRejections, encodeRejections(list))
-		return nil
-	}})
 }
