@@ -54,15 +54,21 @@ func (s *State) Deleted() bool {
 	return deleted
 }
 
-// AppendState appends s as [version, head, [[name, kind, value, data]…]].
+// AppendState appends s as [version, head, [[name, kind, value, data or nil]…]]. Nil
+// stands for the id of the head's only event: of most entities most properties were
+// written by it.
 func AppendState(dst []byte, s *State) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3)
 	dst = msgpack.AppendUint(dst, stateVersion)
 	dst = AppendClock(dst, s.Head)
-	return appendProperties(dst, s.Properties)
+	return appendProperties(dst, s.Head, s.Properties)
 }
 
-func appendProperties(dst []byte, list []PropertyState) []byte {
+func appendProperties(dst []byte, head Clock, list []PropertyState) []byte {
+	var only [id.Size]byte
+	if len(head) == 1 {
+		only = head[0].Array()
+	}
 	dst = msgpack.AppendArrayLen(dst, len(list))
 	for i := range list {
 		p := &list[i]
@@ -70,7 +76,11 @@ func appendProperties(dst []byte, list []PropertyState) []byte {
 		dst = msgpack.AppendString(dst, p.Name)
 		dst = msgpack.AppendUint(dst, uint64(p.Kind))
 		dst = value.Append(dst, p.Value)
-		dst = msgpack.AppendBytes(dst, p.Data)
+		if len(head) == 1 && string(p.Data) == string(only[:]) {
+			dst = msgpack.AppendNil(dst)
+		} else {
+			dst = msgpack.AppendBytes(dst, p.Data)
+		}
 	}
 	return dst
 }
@@ -82,7 +92,8 @@ func ReadState(r *msgpack.Reader) *State {
 		r.Fail(fmt.Errorf("proto: state of version %d, newer than this program's %d", v, stateVersion))
 		return nil
 	}
-	s := &State{Head: ReadClock(r), Properties: readProperties(r)}
+	s := &State{Head: ReadClock(r)}
+	s.Properties = readProperties(r, s.Head)
 	if r.Err() != nil {
 		return nil
 	}
@@ -91,9 +102,9 @@ func ReadState(r *msgpack.Reader) *State {
 
 // minPropertySize is the length of the shortest encoded property: a property in memory
 // takes many times that, so no more are made room for than the input can hold.
-const minPropertySize = 6
+const minPropertySize = 5
 
-func readProperties(r *msgpack.Reader) []PropertyState {
+func readProperties(r *msgpack.Reader, head Clock) []PropertyState {
 	n := r.ArrayLen(MaxFrameItems)
 	if n*minPropertySize > r.Remaining() {
 		r.Fail(msgpack.ErrTruncated)
@@ -101,6 +112,7 @@ func readProperties(r *msgpack.Reader) []PropertyState {
 	if n == 0 || r.Err() != nil {
 		return nil
 	}
+	var only []byte // the id that nil stands for, which those properties share
 	list := make([]PropertyState, n)
 	for i := range list {
 		p := &list[i]
@@ -108,7 +120,16 @@ func readProperties(r *msgpack.Reader) []PropertyState {
 		p.Name = readName(r)
 		p.Kind = readKind(r)
 		p.Value = value.Read(r)
-		p.Data = append([]byte(nil), r.Bytes()...)
+		if !r.TryNil() {
+			p.Data = append([]byte(nil), r.Bytes()...)
+		} else if len(head) != 1 {
+			r.Fail(ErrNotCanonical)
+		} else {
+			if only == nil {
+				only = head[0].Bytes()
+			}
+			p.Data = only
+		}
 		if i > 0 && list[i-1].Name >= p.Name {
 			r.Fail(ErrNotCanonical)
 		}

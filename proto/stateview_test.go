@@ -2,6 +2,7 @@ package proto
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -105,4 +106,36 @@ func FuzzStateView(f *testing.F) {
 			t.Fatalf("field %q is %v (%v, %v), want %v", name, got, err, view.Err(), state.Field(name))
 		}
 	})
+}
+
+// A property that the head's only event wrote takes a byte for that; any other keeps the
+// whole of its kind's data.
+func TestStatesSayOnceWhoWroteThem(t *testing.T) {
+	one, two := id.EventID{ULID: id.Make(1, [8]byte{1})}, id.EventID{ULID: id.Make(2, [8]byte{2})}
+	for _, head := range []Clock{nil, {one}, {two}, {one, two}} {
+		s := &State{Head: head, Properties: []PropertyState{
+			{Name: "a", Kind: 1, Value: value.Int(1), Data: one.Bytes()},
+			{Name: "b", Kind: 1, Value: value.Int(2), Data: two.Bytes()},
+			{Name: "c", Kind: 1, Value: value.Int(3)},
+		}}
+		b := AppendState(nil, s)
+		if len(head) == 1 && bytes.Count(b, head[0].Bytes()) != 1 {
+			t.Errorf("%x names its only event %d times", b, bytes.Count(b, head[0].Bytes()))
+		}
+		r := msgpack.NewReader(b)
+		read := ReadState(&r)
+		if err := r.Done(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.Properties {
+			if got, want := read.Properties[i].Data, s.Properties[i].Data; !bytes.Equal(got, want) {
+				t.Errorf("head %v: property %d has data %x, want %x", head, i, got, want)
+			}
+		}
+	}
+	stray := AppendState(nil, &State{Head: Clock{one}, Properties: []PropertyState{{Name: "a", Kind: 1, Data: one.Bytes()}}})
+	r := msgpack.NewReader(bytes.Replace(stray, AppendClock(nil, Clock{one}), AppendClock(nil, nil), 1))
+	if ReadState(&r); !errors.Is(r.Err(), ErrNotCanonical) {
+		t.Errorf("nil for the event of an empty head: %v", r.Err())
+	}
 }

@@ -196,7 +196,7 @@ func (m *Update) appendBody(dst []byte) []byte {
 		dst = msgpack.AppendUint(dst, c.Rev)
 		dst = msgpack.AppendUint(dst, uint64(c.Kind))
 		dst = AppendClock(dst, c.Head)
-		dst = appendProperties(dst, c.Properties)
+		dst = appendProperties(dst, c.Head, c.Properties)
 	}
 	return dst
 }
@@ -212,7 +212,7 @@ func (m *Update) readBody(r *msgpack.Reader) {
 			r.Fail(ErrStructure)
 		}
 		c.Head = ReadClock(r)
-		c.Properties = readProperties(r)
+		c.Properties = readProperties(r, c.Head)
 		m.Changes = append(m.Changes, c)
 	}
 }
