@@ -67,6 +67,7 @@ type Node struct {
 	run     *runner
 	reactor reactor.Reactor
 	catalog catalog
+	indexes declarations
 	system  membership
 	open    snapshots // of open transactions
 	overlay overlay   // shown and not stored yet
@@ -141,6 +142,8 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.shown = n.present(n.run.ctx)
 	n.system.init()
+	n.indexes.init(n.engine, &n.opts.Listener)
+	n.catalog.known = n.indexes.tell
 	n.results.init(n)
 	n.status.init(opts.Durable, &n.opts.Listener)
 	if err := n.load(ctx); err != nil {
@@ -151,12 +154,14 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 			return nil, err
 		}
 		n.durable.start()
+		n.run.start(n.indexes.work)
 		return n, nil
 	}
 	if n.replica, err = openReplica(ctx, n); err != nil {
 		return nil, err
 	}
 	n.run.start(n.replica.work)
+	n.run.start(n.indexes.work)
 	return n, nil
 }
 

@@ -34,6 +34,7 @@ type catalog struct {
 		entities map[string]id.EntityID   // durable: of models and of "model.property"
 		seen     map[string]*schema.Model // registered by this program last
 	}
+	known func(m *schema.Model) // told of every model that is put; nil for nobody
 }
 
 func (c *catalog) get(collection string) (*schema.Model, bool) {
@@ -52,6 +53,9 @@ func (c *catalog) put(m *schema.Model) {
 		c.mu.seen = make(map[string]*schema.Model)
 	}
 	c.mu.models[m.Collection] = m
+	if c.known != nil {
+		c.known(m)
+	}
 }
 
 func (c *catalog) entity(name string) (id.EntityID, bool) {
@@ -262,12 +266,17 @@ func (n *Node) writeModel(ctx context.Context, tx *Tx, old, m *schema.Model, ent
 		return n.catalog.entity(name)
 	}
 	model, ok := find(m.Collection)
-	if !ok {
+	switch indexes := (proto.Field{Name: "indexes", Value: indexesValue(m.Indexes)}); {
+	case !ok:
 		var err error
-		if model, err = tx.create(ctx, collectionModel, []proto.Field{{Name: "collection", Value: value.String(m.Collection)}}); err != nil {
+		if model, err = tx.create(ctx, collectionModel, []proto.Field{{Name: "collection", Value: value.String(m.Collection)}, indexes}); err != nil {
 			return err
 		}
 		entities[m.Collection] = model
+	case old == nil || indexesValue(old.Indexes) != indexes.Value:
+		if err := tx.set(ctx, collectionModel, model, []proto.Field{indexes}); err != nil {
+			return err
+		}
 	}
 	for i := range m.Properties {
 		p := &m.Properties[i]
@@ -337,7 +346,7 @@ func (n *Node) loadCatalog(ctx context.Context) error {
 	entities := make(map[string]id.EntityID)
 	err := n.scanAll(ctx, collectionModel, ankqlAll, func(r *proto.Record) error {
 		name, _ := r.Field("collection").AsString()
-		models[r.Entity] = &schema.Model{Collection: name}
+		models[r.Entity] = &schema.Model{Collection: name, Indexes: indexesOf(r.Field("indexes"))}
 		entities[name] = r.Entity
 		return nil
 	})
