@@ -141,8 +141,7 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 	s.t.Helper()
 	tx := anonymous(n).Begin()
 	touched, s.last = map[id.EntityID]bool{}, nil
-	for range s.operations() {
-		op := s.g.Op()
+	s.operations(func(op ankqltest.Op) bool {
 		e, err := carryOut(s.t.Context(), tx, op)
 		if err != nil {
 			s.t.Fatalf("%s: %v", op, err)
@@ -151,7 +150,8 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 		touched[e] = true
 		op.Entity = e
 		s.last = append(s.last, op.String())
-	}
+		return true
+	})
 	r, err := tx.Commit(s.t.Context())
 	if err != nil {
 		s.t.Fatalf("%s: %v", strings.Join(s.last, "\n"), err)
@@ -159,13 +159,22 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 	return touched, r
 }
 
-// operations returns how many a transaction has: most often few, now and then enough to empty
-// a window and what it holds in store.
-func (s *story) operations() int {
-	if s.g.IntN(8) == 0 {
-		return 20 + s.g.IntN(20)
+// operations calls do with the operations of a random transaction, most often few, now and
+// then enough to empty a window and what it holds in store. It ends when do says so.
+func (s *story) operations(do func(ankqltest.Op) bool) {
+	if s.g.IntN(8) > 0 {
+		for range 1 + s.g.IntN(4) {
+			if !do(s.g.Op()) {
+				return
+			}
+		}
+		return
 	}
-	return 1 + s.g.IntN(4)
+	for _, op := range s.g.Sweep() {
+		if !do(op) {
+			return
+		}
+	}
 }
 
 func carryOut(ctx context.Context, tx *core.Tx, op ankqltest.Op) (id.EntityID, error) {
@@ -449,16 +458,18 @@ func (s *peerStory) write(n *core.Node) {
 	tx := anonymous(n).Begin()
 	defer tx.Rollback()
 	s.last = nil
-	for range s.operations() {
-		op := s.g.Op()
+	possible := true
+	s.operations(func(op ankqltest.Op) bool {
 		if op.Collection == "album" && op.Set != nil && n != s.server && s.g.IntN(6) == 0 {
+			op.Set = maps.Clone(op.Set)
 			op.Set["note"] = value.String("refuse")
 		}
 		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 		e, err := carryOut(ctx, tx, op)
 		cancel()
 		if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrOffline) {
-			return
+			possible = false
+			return false
 		}
 		if err != nil {
 			s.t.Fatalf("%s: %v", op, err)
@@ -469,6 +480,10 @@ func (s *peerStory) write(n *core.Node) {
 		if op.Kind == ankqltest.Delete {
 			s.dead[e] = op.Collection
 		}
+		return true
+	})
+	if !possible {
+		return
 	}
 	if _, err := tx.Commit(s.t.Context()); core.KindOf(err) == core.KindNotFound {
 		return // what it changes was created by a transaction that has been refused meanwhile

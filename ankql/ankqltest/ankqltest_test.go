@@ -167,3 +167,23 @@ func TestShrink(t *testing.T) {
 		t.Errorf("got %v", rows)
 	}
 }
+
+// TestSweep: the operations of a sweep can be carried out one after the other.
+func TestSweep(t *testing.T) {
+	g := ankqltest.New(1)
+	g.Fill("album", 40)
+	g.Fill("artist", 40)
+	kinds := map[ankqltest.OpKind]int{}
+	for range 200 {
+		for _, op := range g.Sweep() {
+			if r := g.World.Row(op.Entity); r.Deleted != (op.Kind == ankqltest.Restore) {
+				t.Fatalf("%s of %s", op, r)
+			}
+			g.World.Do(op, op.Entity)
+			kinds[op.Kind]++
+		}
+	}
+	if len(kinds) != 3 {
+		t.Errorf("got %v", kinds)
+	}
+}

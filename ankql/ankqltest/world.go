@@ -180,6 +180,28 @@ func (g *Gen) Op() Op {
 	return Op{Kind: Create, Collection: collection, Set: g.values(g.World.Models[collection])}
 }
 
+// Sweep returns operations on most rows of a collection: all are deleted, all deleted ones are
+// restored, or one property of all is set to one value. It empties windows and what they
+// hold in store, and fills them.
+func (g *Gen) Sweep() []Op {
+	collection := Pick(g, g.World.Models.Collections()...)
+	m := g.World.Models[collection]
+	p := &m.Properties[g.IntN(len(m.Properties))]
+	kind, set := Pick(g, Edit, Edit, Delete, Restore), map[string]value.Value{p.Name: g.Value(p)}
+	var ops []Op
+	for _, r := range g.World.Rows {
+		if r.Collection != collection || r.Deleted != (kind == Restore) || g.chance(6) {
+			continue
+		}
+		op := Op{Kind: kind, Collection: collection, Entity: r.ID}
+		if kind == Edit {
+			op.Set = set
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
 // edit makes new values for one or some properties.
 func (g *Gen) edit(m *schema.Model) map[string]value.Value {
 	set := map[string]value.Value{}
