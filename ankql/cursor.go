@@ -59,6 +59,11 @@ func fingerprint(order []Order) uint64 {
 // IsZero reports whether c is the zero Cursor.
 func (c Cursor) IsZero() bool { return c.order == 0 }
 
+// Equal reports whether two cursors are the same position in the same order.
+func (c Cursor) Equal(o Cursor) bool {
+	return c.order == o.order && c.entity == o.entity && slices.EqualFunc(c.values, o.values, identical)
+}
+
 // Entity returns the entity that the cursor was made from. It breaks ties; nothing says
 // that it is still there.
 func (c Cursor) Entity() id.EntityID { return c.entity }

@@ -76,6 +76,15 @@ type WindowState struct {
 	Position ankql.Cursor
 }
 
+// Equal reports whether two states say the same; either may be nil.
+func (s *WindowState) Equal(o *WindowState) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return s.Anchor == o.Anchor && s.HasBefore == o.HasBefore && s.HasAfter == o.HasAfter &&
+		s.First.Equal(o.First) && s.Last.Equal(o.Last) && s.Position.Equal(o.Position)
+}
+
 // extent is what a live query shows: a selection's rows, or a window of them.
 type extent struct {
 	reading *reading

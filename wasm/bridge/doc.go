@@ -4,7 +4,7 @@
 // Each page has a [Session], which owns its live queries and transactions and releases
 // them when it ends. The node is opened by the first session's hello, shared by all that
 // name the same one, and closed after the last. Equal live queries of all sessions are one
-// query of the node. Nothing here knows JavaScript: the program in package wasm and the
+// result of the node. Nothing here knows JavaScript: the program in package wasm and the
 // tests of this package hand over frames alike.
 //
 // The rules that code and tests refer to:

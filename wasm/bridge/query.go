@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -14,9 +15,8 @@ import (
 type query struct {
 	session *Session
 	number  uint64
-	text    string
 	columns []string
-	shared  *sharedQuery
+	live    *core.LiveQuery
 
 	told []string // the columns that the page knows; of the writing goroutine
 
@@ -26,6 +26,7 @@ type query struct {
 	mu struct {
 		sync.Mutex
 		stop   func()
+		text   string // of the selection
 		closed bool
 	}
 }
@@ -45,14 +46,15 @@ func (q *query) resubscribe() *core.ChangeSet {
 	subscription := out.subscribed(q)
 	var first *core.ChangeSet
 	var status core.QueryStatus
-	q.mu.stop = q.shared.live.Subscribe(func(set *core.ChangeSet) {
+	var window *core.WindowState
+	q.mu.stop = q.live.Subscribe(func(set *core.ChangeSet) {
 		if first == nil {
-			first, status = set, set.Status
+			first, status, window = set, set.Status, set.Window
 			return
 		}
 		visible := withoutSame(set)
-		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil {
-			status = set.Status
+		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil || !set.Window.Equal(window) {
+			status, window = set.Status, set.Window
 			out.changed(q, subscription, visible)
 		}
 	})
@@ -79,7 +81,14 @@ func (q *query) close() {
 		q.mu.stop()
 	}
 	q.mu.Unlock()
-	q.session.service.release(q.shared)
+	q.live.Close()
+}
+
+// text returns the selection's, for where an error is in it.
+func (q *query) text() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.text
 }
 
 // subscribe opens a live query.
@@ -94,21 +103,134 @@ func (s *Session) openQuery(m *frame.Subscribe) error {
 	if err != nil {
 		return err
 	}
-	if err := s.room(m.Query); err != nil {
-		return err
+	if s.queries[m.Query] != nil {
+		return refusal(core.KindInvalid, "the query number %d is taken", m.Query)
+	}
+	if len(s.queries) >= s.limits().Queries {
+		return refusal(core.KindLimit, "more than %d live queries on one page", s.limits().Queries)
 	}
 	selection, err := parse(m.Text, m.Params)
 	if err != nil {
 		return err
 	}
-	shared, err := s.service.acquire(m.Collection, selection)
+	window, err := windowOf(m.Window)
 	if err != nil {
 		return err
 	}
-	q := &query{session: s, number: m.Query, text: m.Text, columns: columns, shared: shared}
+	q := &query{session: s, number: m.Query, columns: columns}
+	q.mu.text = m.Text
+	if window == nil {
+		q.live, err = s.service.access.Query(m.Collection, selection)
+	} else {
+		q.live, err = s.service.access.QueryWindow(m.Collection, selection, *window)
+	}
+	if err != nil {
+		return err
+	}
 	s.queries[m.Query] = q
 	s.out.refresh(q)
 	return nil
+}
+
+// turn changes the selection, if there is one, and the window of a live query in place.
+// What is wrong with them is told as the query's error; its rows stay true.
+func (s *Session) turn(number uint64, text string, selection *ankql.Selection, w *frame.Window) {
+	q := s.queries[number]
+	if q == nil {
+		s.fail(0, refusal(core.KindNotFound, "no query has the number %d", number), "")
+		return
+	}
+	failed := func(err error) {
+		s.out.message(&frame.Delta{Query: number, Status: frame.QueryError, Err: errorOf(err, text)})
+	}
+	window, err := windowOf(w)
+	var done <-chan error
+	if err == nil {
+		done, err = q.live.Turn(selection, window)
+	}
+	if err != nil {
+		failed(err)
+		return
+	}
+	if selection != nil {
+		q.mu.Lock()
+		q.mu.text = text
+		q.mu.Unlock()
+	}
+	s.bridge.start(func() {
+		select {
+		case err := <-done:
+			if err != nil && core.KindOf(err) != core.KindClosed {
+				failed(err)
+			}
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+func (s *Session) move(m *frame.Move) { s.turn(m.Query, "", nil, m.Window) }
+
+func (s *Session) reselect(m *frame.Select) {
+	selection, err := parse(m.Text, m.Params)
+	if err != nil {
+		s.out.message(&frame.Delta{Query: m.Query, Status: frame.QueryError, Err: errorOf(err, m.Text)})
+		return
+	}
+	s.turn(m.Query, m.Text, selection, m.Window)
+}
+
+// locate answers with the cursor of the row of an index.
+func (s *Session) locate(m *frame.Locate) {
+	selection, err := parse(m.Text, m.Params)
+	if err != nil {
+		s.fail(m.Request, err, m.Text)
+		return
+	}
+	ctx, end, ok := s.begin(s.ctx, m.Request)
+	if !ok {
+		return
+	}
+	s.bridge.start(func() {
+		defer end()
+		cursor, index, err := s.service.access.Locate(ctx, m.Collection, selection, int(min(m.Index, math.MaxInt32)))
+		if err != nil {
+			s.fail(m.Request, err, m.Text)
+			return
+		}
+		s.out.message(&frame.Located{Request: m.Request, Cursor: cursor.String(), Index: uint64(index)})
+	})
+}
+
+// windowOf returns the window that a page asks for.
+func windowOf(w *frame.Window) (*core.Window, error) {
+	if w == nil {
+		return nil, nil
+	}
+	out := &core.Window{Before: int(w.Before), After: int(w.After)}
+	switch a := w.Anchor; a.Kind {
+	case frame.AnchorEnd:
+		out.Anchor = core.AtEnd
+	case frame.AnchorCursor:
+		cursor, err := ankql.ParseCursor(a.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		out.Anchor = core.AtCursor(cursor)
+	case frame.AnchorEntity:
+		out.Anchor = core.AtEntity(a.Entity)
+	case frame.AnchorIndex:
+		out.Anchor = core.AtIndex(int(min(a.Index, math.MaxInt32)))
+	}
+	return out, nil
+}
+
+// stateOf returns a window's state as a page reads it.
+func stateOf(s *core.WindowState) *frame.WindowState {
+	if s == nil {
+		return nil
+	}
+	return &frame.WindowState{Anchor: s.Anchor, Before: s.HasBefore, After: s.HasAfter,
+		First: s.First.String(), Last: s.Last.String(), Position: s.Position.String()}
 }
 
 func (s *Session) unsubscribe(number uint64) {

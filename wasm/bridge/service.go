@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/schema"
@@ -33,10 +32,6 @@ type service struct {
 		sync.Mutex
 		sessions map[*Session]struct{}
 	}
-	shared struct {
-		sync.Mutex
-		queries map[string]*sharedQuery
-	}
 	link struct {
 		sync.Mutex
 		token  string
@@ -52,7 +47,6 @@ func newService(b *Bridge, hello *frame.Hello, online bool) *service {
 		ready: make(chan struct{}), closed: make(chan struct{}), refused: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	v.mu.sessions = make(map[*Session]struct{})
-	v.shared.queries = make(map[string]*sharedQuery)
 	v.link.online, v.link.pages = online, make(map[*Session]bool)
 	return v
 }
@@ -254,52 +248,6 @@ func (v *service) readRejections() (*frame.Rejections, error) {
 		})
 	}
 	return m, nil
-}
-
-// sharedQuery is a live query of the node with the pages' queries that are equal to it.
-type sharedQuery struct {
-	key   string
-	live  *core.LiveQuery
-	users int // guarded by service.shared
-}
-
-// acquire returns the node's live query for a selection, and opens it if there is none.
-func (v *service) acquire(collection string, s *ankql.Selection) (*sharedQuery, error) {
-	model, ok := v.opened.Node.Model(collection)
-	if !ok {
-		return nil, noModel(collection)
-	}
-	checked, err := s.Check(model)
-	if err != nil {
-		return nil, err
-	}
-	key := collection + "\x00" + checked.Key()
-	v.shared.Lock()
-	defer v.shared.Unlock()
-	if q := v.shared.queries[key]; q != nil {
-		q.users++
-		return q, nil
-	}
-	live, err := v.access.Query(collection, s)
-	if err != nil {
-		return nil, err
-	}
-	q := &sharedQuery{key: key, live: live, users: 1}
-	v.shared.queries[key] = q
-	return q, nil
-}
-
-func (v *service) release(q *sharedQuery) {
-	v.shared.Lock()
-	q.users--
-	last := q.users == 0
-	if last {
-		delete(v.shared.queries, q.key)
-	}
-	v.shared.Unlock()
-	if last {
-		q.live.Close()
-	}
 }
 
 func noModel(collection string) error {

@@ -197,6 +197,12 @@ func (s *Session) serve(m frame.Message) {
 	case *frame.Unsubscribe:
 		s.unsubscribe(m.Query)
 		s.closeAggregate(m.Query)
+	case *frame.Move:
+		s.move(m)
+	case *frame.Select:
+		s.reselect(m)
+	case *frame.Locate:
+		s.locate(m)
 	case *frame.Fetch:
 		s.fetch(m)
 	case *frame.Get:

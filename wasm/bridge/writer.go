@@ -105,7 +105,7 @@ func (w *writer) refresh(q *query) bool {
 
 // delta writes a change set in parts (B5).
 func (w *writer) delta(q *query, set *core.ChangeSet, reset bool) bool {
-	d := frame.Delta{Query: q.number, Status: queryStatus(set.Status), Err: errorOf(set.Err, q.text), Reset: reset}
+	d := frame.Delta{Query: q.number, Status: queryStatus(set.Status), Err: errorOf(set.Err, q.text()), Reset: reset}
 	if q.told == nil {
 		q.told = q.columns
 		d.Columns = q.columns
@@ -116,6 +116,9 @@ func (w *writer) delta(q *query, set *core.ChangeSet, reset bool) bool {
 		d.Changes, n = w.part(d.Changes[:0], q.columns, changes)
 		changes = changes[n:]
 		d.More = len(changes) > 0
+		if !d.More {
+			d.Window = stateOf(set.Window)
+		}
 		if !w.message(&d) || d.More && !w.flush() {
 			return false
 		}
