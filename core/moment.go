@@ -43,7 +43,12 @@ func (m *moment) record(e id.EntityID) *proto.Record {
 
 // Resolve implements ankql.Resolver for those who may see everything.
 func (m *moment) Resolve(collection string, e id.EntityID) (ankql.Fields, bool) {
-	r := visible(m.record(e))
+	return found(visible(m.record(e)), collection)
+}
+
+// found is what a resolver returns of a record, nil for none, that was looked for in a
+// collection.
+func found(r *proto.Record, collection string) (ankql.Fields, bool) {
 	if collection, _ = unmarked(collection); r == nil || collection != "" && r.Collection != collection {
 		return nil, false
 	}

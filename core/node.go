@@ -140,11 +140,11 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
 	n.run = newRunner(context.Background())
 	n.loop.init(n.run, opts.Limits.CommitQueue)
-	n.shown = n.present(n.run.ctx)
+	n.stepOn(nil)
 	n.system.init()
+	n.results.init(n)
 	n.indexes.init(n.engine, &n.opts.Listener)
 	n.catalog.known = n.indexes.tell
-	n.results.init(n)
 	n.status.init(opts.Durable, &n.opts.Listener)
 	if err := n.load(ctx); err != nil {
 		return nil, err
@@ -343,18 +343,6 @@ func (l *loop) call(ctx context.Context, f func()) error {
 	case <-l.run.ctx.Done():
 		return ErrClosed
 	}
-}
-
-// publish tells the reactor of a transaction; it runs on the loop. A watcher that panics
-// is reported and does not harm the others' transactions.
-func (n *Node) publish(t *reactor.Transaction) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			n.opts.Listener.failed("publish", recovered("a watcher", cause))
-		}
-	}()
-	n.aggregates.published(t)
-	n.reactor.Publish(t)
 }
 
 // visible returns what selections see of a record: nothing if it is deleted.

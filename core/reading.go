@@ -147,8 +147,16 @@ func (r *reading) now() ankql.Resolver {
 }
 
 // watch has a watcher hear of the selection's rows.
-func (r *reading) watch(w reactor.Watcher) *reactor.Watch {
-	return r.node.reactor.Watch(r.collection, r.sel, w)
+func (r *reading) watch(w reactor.Follower) *reactor.Watch {
+	switch {
+	case !r.follows():
+		return r.node.reactor.Watch(r.collection, r.sel, w)
+	case !r.restricted():
+		return r.node.reactor.Follow(r.collection, r.sel, w, r.reach, nil)
+	}
+	return r.node.reactor.Follow(r.collection, r.sel, w, r.reach, func(all ankql.Resolver) ankql.Resolver {
+		return r.node.eyes(r.principal, all)
+	})
 }
 
 // first runs a scan that is made while the selection is watched already. What follows
@@ -357,20 +365,34 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 	return rowsOf(list), more, nil
 }
 
-// each calls f with every row, in order of entity ids, page by page.
+// pages calls visit with all rows, some at a time, in order of entity ids.
+func (r *reading) pages(at *moment, visit func(rows []*proto.Record)) error {
+	return r.eachPage(at, func(rows []*proto.Record) error { visit(rows); return nil })
+}
+
+// each calls f with every row, in order of entity ids.
 func (r *reading) each(at *moment, f func(*proto.Record) error) error {
-	unordered := &reading{node: r.node, principal: r.principal, collection: r.collection, reach: r.reach, trails: r.trails,
-		sel: &ankql.Selection{Where: r.sel.Where, Limit: ankql.NoLimit}, unjudged: r.unjudged}
+	return r.eachPage(at, func(rows []*proto.Record) error {
+		for _, row := range rows {
+			if err := f(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *reading) eachPage(at *moment, visit func(rows []*proto.Record) error) error {
+	unordered := *r
+	unordered.sel = &ankql.Selection{Where: r.sel.Where, Limit: ankql.NoLimit}
 	var after []byte
 	for {
 		rows, more, err := unordered.scan(at, after, storage.MaxPage)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			if err := f(row); err != nil {
-				return err
-			}
+		if err := visit(rows); err != nil {
+			return err
 		}
 		if !more || len(rows) == 0 {
 			return nil
@@ -457,11 +479,14 @@ func (r *reading) targets(at *moment, reference string) (list []id.EntityID, kno
 	return list, true, nil
 }
 
+// nobody is who reads for the node itself.
+var nobody policy.Principal
+
 // eyes is what one principal sees at a moment. It belongs to one goroutine at a time.
 type eyes struct {
 	node      *Node
 	principal policy.Principal
-	at        *moment
+	at        ankql.Resolver // that sees everything, and finds records
 	judged    map[id.EntityID]bool
 	scopes    map[string]scoped
 }
@@ -471,7 +496,7 @@ type scoped struct {
 	err   error
 }
 
-func (n *Node) eyes(p policy.Principal, at *moment) *eyes {
+func (n *Node) eyes(p policy.Principal, at ankql.Resolver) *eyes {
 	return &eyes{node: n, principal: p, at: at, judged: make(map[id.EntityID]bool), scopes: make(map[string]scoped)}
 }
 
@@ -496,8 +521,14 @@ func (v *eyes) see(r *proto.Record) bool {
 	return sees
 }
 
-// judge holds a record against the policy.
-func (v *eyes) judge(r *proto.Record) error {
+// judge holds a record against the policy. An agent that panics does not show it.
+func (v *eyes) judge(r *proto.Record) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = recovered("judging a row", cause)
+			v.node.opts.Listener.failed("policy", err)
+		}
+	}()
 	s, known := v.scopes[r.Collection]
 	if !known {
 		s.scope, s.err = v.node.scope(v.principal, r.Collection)

@@ -230,14 +230,11 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 		}
 	}
 	d.show()
-	for i, tx := range transactions {
-		if len(tx.Changes) > 0 {
-			r.node.publish(tx)
-		}
+	r.node.publishAll(transactions, func(i int) {
 		if show := accepted[i].show; show != nil {
 			show()
 		}
-	}
+	})
 	err := r.store(ctx, d)
 	if err != nil {
 		d.takeBack()

@@ -404,19 +404,27 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 // publish shows a stored group's transactions one by one, and tells who waits for them.
 func (s *sequencer) publish(g *group) {
 	n := s.node
-	for _, tx := range g.txs {
+	list := make([]*reactor.Transaction, len(g.txs))
+	for i, tx := range g.txs {
+		list[i] = &reactor.Transaction{ID: tx.sub.tx, Changes: tx.changes, Loose: g.stored}
+		if tx.entry == nil {
+			continue
+		}
+		list[i].Seq = tx.entry.Seq
+		for _, e := range tx.events {
+			n.clock.Observe(e.ID.Stamp())
+		}
+	}
+	n.publishAll(list, func(i int) {
+		tx := g.txs[i]
 		if tx.entry != nil {
-			for _, e := range tx.events {
-				n.clock.Observe(e.ID.Stamp())
-			}
-			n.publish(&reactor.Transaction{Seq: tx.entry.Seq, ID: tx.sub.tx, Changes: tx.changes})
 			// After the publication: whoever reads it has been sent everything up to it.
 			n.published.Store(tx.entry.Seq)
 		}
 		if !g.stored {
 			tx.sub.done(tx.rows, nil)
 		}
-	}
+	})
 }
 
 // old returns the records that the group replaces.

@@ -427,6 +427,13 @@ func (w watcher) Settle(t *reactor.Transaction) {
 	w.sub.session.settle(t)
 }
 
+// Lost implements reactor.Follower: the peer comes again, and is answered anew.
+func (w watcher) Lost(_ *reactor.Watch, err error) {
+	w.sub.session.node.opts.Listener.failed("session", err)
+	w.sub.session.run.end(err)
+	w.sub.session.conn.Close("internal error")
+}
+
 // survive keeps a defect of the policy agent, which judges rows, to this connection.
 func (s *session) survive() {
 	if cause := recover(); cause != nil {

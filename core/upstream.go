@@ -168,7 +168,7 @@ func (r *replica) release(up *upstream) {
 		r.node.opts.Listener.failed("release", err)
 		return // the next answer brings it
 	}
-	r.node.publish(&reactor.Transaction{Changes: changes})
+	r.node.publish(&reactor.Transaction{Changes: changes, Loose: true})
 }
 
 // heldBack returns what to publish of changes that were held back: from the states that
@@ -296,6 +296,7 @@ func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
 		return rec.now, nil
 	})
 	d.current.Changes = append(d.current.Changes, changes...)
+	d.current.Loose = true // they could be read before
 	return err
 }
 

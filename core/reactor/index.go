@@ -18,7 +18,9 @@ import (
 // the shelf of the bound's field, the watch is kept under all points and ranges of it. An
 // alternative that bounds nothing puts the watch under always.
 type index struct {
-	size    int // watches
+	size    int                 // watches
+	blind   int                 // those that do not see everything
+	watches map[*Watch]struct{} // those that follow references
 	always  bucket
 	shelves map[string]*shelf // by the text of the path
 }
@@ -34,12 +36,22 @@ type shelf struct {
 // anywhere is the home of a watch that no bound finds.
 var anywhere = plan.Bound{}
 
-func newIndex() *index { return &index{shelves: make(map[string]*shelf)} }
+func newIndex() *index {
+	return &index{shelves: make(map[string]*shelf), watches: make(map[*Watch]struct{})}
+}
 
 // add takes in a watch whose number is greater than all before.
 func (ix *index) add(w *Watch) {
 	ix.size++
-	w.homes = ix.homesOf(plan.Bounds(w.where.Where))
+	where := w.where.Where
+	if w.behind != nil {
+		ix.watches[w] = struct{}{}
+		where = w.behind.flatten(where)
+		if w.behind.sees != nil {
+			ix.blind++
+		}
+	}
+	w.homes = ix.homesOf(plan.Bounds(where))
 	for i := range w.homes {
 		ix.put(&w.homes[i], w)
 	}
@@ -93,7 +105,7 @@ func (ix *index) put(home *plan.Bound, w *Watch) {
 	path := home.Field.Path.String()
 	sh := ix.shelves[path]
 	if sh == nil {
-		sh = &shelf{field: home.Field, points: make(map[string]bucket)}
+		sh = &shelf{field: w.behind.field(home.Field), points: make(map[string]bucket)}
 		ix.shelves[path] = sh
 	}
 	sh.homes++
@@ -108,6 +120,12 @@ func (ix *index) put(home *plan.Bound, w *Watch) {
 // remove takes out a watch that was added.
 func (ix *index) remove(w *Watch) {
 	ix.size--
+	if w.behind != nil {
+		delete(ix.watches, w)
+		if w.behind.sees != nil {
+			ix.blind--
+		}
+	}
 	for i := range w.homes {
 		ix.take(&w.homes[i], w)
 	}
@@ -165,22 +183,29 @@ type search struct {
 	keys   [2][]byte // of a field before and after
 }
 
+// nullKey is where watches are found by a field that is NULL.
+var nullKey = value.AppendKey(nil, value.Null, value.Ascending)
+
 // candidates returns the watches whose predicates may be true of the entity before or
-// after the change, in the order of their registration. The result is valid until the
-// next call.
-func (s *search) candidates(ix *index, before, after *proto.Record) []*Watch {
+// after the change, in the order of their registration. The world says what references
+// lead to; without one, nothing. The result is valid until the next call.
+func (s *search) candidates(ix *index, before, after *proto.Record, world World) []*Watch {
 	s.number++
 	s.found = s.found[:0]
 	s.meet(ix.always)
 	for _, sh := range ix.shelves {
+		behind := sh.field.FollowsReferences()
+		if behind && ix.blind > 0 {
+			s.look(sh, nullKey) // of those who do not see the entity behind
+		}
 		if before != nil {
-			s.keys[0] = sh.appendKey(s.keys[0][:0], before)
+			s.keys[0] = sh.appendKey(s.keys[0][:0], before, earlier(world, behind))
 			s.look(sh, s.keys[0])
 		}
 		if after == nil {
 			continue
 		}
-		s.keys[1] = sh.appendKey(s.keys[1][:0], after)
+		s.keys[1] = sh.appendKey(s.keys[1][:0], after, later(world, behind))
 		if before == nil || !bytes.Equal(s.keys[0], s.keys[1]) {
 			s.look(sh, s.keys[1])
 		}
@@ -189,8 +214,22 @@ func (s *search) candidates(ix *index, before, after *proto.Record) []*Watch {
 	return s.found
 }
 
-func (sh *shelf) appendKey(dst []byte, r *proto.Record) []byte {
-	return value.AppendKey(dst, sh.field.Value(r, nil), value.Ascending)
+func earlier(world World, behind bool) ankql.Resolver {
+	if !behind || world == nil {
+		return nil
+	}
+	return world.Before()
+}
+
+func later(world World, behind bool) ankql.Resolver {
+	if !behind || world == nil {
+		return nil
+	}
+	return world.After()
+}
+
+func (sh *shelf) appendKey(dst []byte, r *proto.Record, from ankql.Resolver) []byte {
+	return value.AppendKey(dst, sh.field.Value(r, from), value.Ascending)
 }
 
 func (s *search) look(sh *shelf, key []byte) {

@@ -80,9 +80,9 @@ func TestIndexEqualsBruteForce(t *testing.T) {
 				if want := bruteForce(watches, tx); !slices.Equal(log, want) {
 					t.Fatalf("seed %d, step %d: %v is told, want %v", seed, step, log, want)
 				}
-				if ix := r.mu.collections["album"]; ix != nil {
+				if ix := r.mu.plain["album"]; ix != nil {
 					c := &tx.Changes[0]
-					found := r.search.candidates(ix, c.Before, c.After)
+					found := r.search.candidates(ix, c.Before, c.After, nil)
 					candidates += len(found)
 					evaluated += len(watches)
 				}
@@ -91,7 +91,7 @@ func TestIndexEqualsBruteForce(t *testing.T) {
 		for _, watch := range watches {
 			watch.Stop()
 		}
-		if r.Count() != 0 || len(r.mu.collections) != 0 {
+		if r.Count() != 0 || len(r.mu.plain) != 0 {
 			t.Fatalf("seed %d: %d watches are left", seed, r.Count())
 		}
 	}
@@ -162,8 +162,8 @@ func TestCandidatesAreFew(t *testing.T) {
 		}
 		var s search
 		meta := newWorld(1).of("")
-		found := s.candidates(ix, nil, record(500, "year", 500, "name", "0500", "live", trueValue, "meta", meta))
-		byName := s.candidates(ix, nil, record(1001, "name", "500", "live", trueValue))
+		found := s.candidates(ix, nil, record(500, "year", 500, "name", "0500", "live", trueValue, "meta", meta), nil)
+		byName := s.candidates(ix, nil, record(1001, "name", "500", "live", trueValue), nil)
 		if max(len(found), len(byName)) > tc.most+1 { // one that came first lies in a place that the others left
 			t.Errorf("%s: %d and %d candidates, want at most %d", tc.text, len(found), len(byName), tc.most)
 		}

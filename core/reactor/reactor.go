@@ -28,15 +28,12 @@ type Transaction struct {
 	Seq     uint64 // the durable node's feed position; 0 on an ephemeral node
 	ID      id.TransactionID
 	Changes []Change
-}
 
-// Reach is something that a watch reads behind references: a property of the entities to
-// which a path of references leads from the entities of the watched collection.
-type Reach struct {
-	Path    []string // a property of the entity before, step by step
-	Targets []string // the collection that each step leads to; "" is any
-	// Property is what is read there; "" is everything.
-	Property string
+	// World finds what lies behind references; it may be nil where Follows is false.
+	World World
+	// Loose says that watchers may have seen entities of the transaction neither as before
+	// nor as after it. Then who follows references is told whatever matches.
+	Loose bool
 }
 
 // Watcher hears of changes. One watcher may stand behind several watches. Watchers are
@@ -70,6 +67,7 @@ type Watch struct {
 	reactor    *Reactor
 	seq        uint64       // registrations are numbered
 	homes      []plan.Bound // where the index has it
+	behind     *behind      // of one that follows references
 	seen       uint64       // the last search that found it; belongs to Publish
 	stopped    atomic.Bool
 }
@@ -78,9 +76,11 @@ type Watch struct {
 type Reactor struct {
 	mu struct {
 		sync.RWMutex
-		collections map[string]*index
-		seq         uint64
-		count       int
+		plain     map[string]*index // by collection
+		following map[string]*index // of watches that follow references
+		routes    routes
+		seq       uint64
+		count     int
 	}
 
 	// The rest belongs to Publish.
@@ -90,22 +90,28 @@ type Reactor struct {
 
 // Watch registers a watcher for the rows of a collection that match the selection's
 // predicate; its order and limit are not looked at. The selection has been checked
-// against the collection's model.
+// against the collection's model. What lies behind a reference is NULL; Follow follows it.
 func (r *Reactor) Watch(collection string, s *ankql.Selection, w Watcher) *Watch {
-	watch := &Watch{collection: collection, where: s, watcher: w, reactor: r}
+	return r.register(&r.mu.plain, &Watch{collection: collection, where: s, watcher: w, reactor: r})
+}
+
+func (r *Reactor) register(indexes *map[string]*index, watch *Watch) *Watch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.collections == nil {
-		r.mu.collections = make(map[string]*index)
+	if *indexes == nil {
+		*indexes = make(map[string]*index)
 	}
-	ix := r.mu.collections[collection]
+	ix := (*indexes)[watch.collection]
 	if ix == nil {
 		ix = newIndex()
-		r.mu.collections[collection] = ix
+		(*indexes)[watch.collection] = ix
 	}
 	r.mu.seq++
 	watch.seq = r.mu.seq
 	ix.add(watch)
+	if watch.behind != nil {
+		r.mu.routes.add(watch)
+	}
 	r.mu.count++
 	return watch
 }
@@ -118,11 +124,16 @@ func (w *Watch) Stop() {
 	r := w.reactor
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ix := r.mu.collections[w.collection]
+	indexes := r.mu.plain
+	if w.behind != nil {
+		indexes = r.mu.following
+		r.mu.routes.remove(w)
+	}
+	ix := indexes[w.collection]
 	ix.remove(w)
 	r.mu.count--
 	if ix.size == 0 {
-		delete(r.mu.collections, w.collection)
+		delete(indexes, w.collection)
 	}
 }
 
@@ -138,6 +149,7 @@ type touch struct {
 	watch         *Watch
 	change        *Change
 	before, after bool
+	lost          error // the watch is told of that only
 }
 
 // Publish tells the watchers of a transaction. If one of them panics, the others are told
@@ -167,6 +179,10 @@ func (d *delivery) touch() {
 		c := d.touches[0]
 		d.touches = d.touches[1:]
 		if c.watch.stopped.Load() {
+			continue
+		}
+		if c.lost != nil {
+			c.watch.watcher.(Follower).Lost(c.watch, c.lost)
 			continue
 		}
 		if seq, told := d.first[c.watch.watcher]; !told || c.watch.seq < seq {
@@ -214,17 +230,20 @@ func (r *Reactor) touched(t *Transaction, touches []touch) []touch {
 	defer r.mu.RUnlock()
 	for i := range t.Changes {
 		c := &t.Changes[i]
-		ix := r.mu.collections[c.Collection]
+		ix := r.mu.plain[c.Collection]
 		if ix == nil {
 			continue
 		}
-		for _, w := range r.search.candidates(ix, c.Before, c.After) {
+		for _, w := range r.search.candidates(ix, c.Before, c.After, nil) {
 			before := c.Before != nil && w.where.Matches(c.Before)
 			after := c.After != nil && w.where.Matches(c.After)
 			if before || after {
-				touches = append(touches, touch{w, c, before, after})
+				touches = append(touches, touch{watch: w, change: c, before: before, after: after})
 			}
 		}
+	}
+	if len(r.mu.following) > 0 && t.World != nil {
+		touches = r.followed(t, touches)
 	}
 	return touches
 }

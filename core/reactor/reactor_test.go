@@ -141,8 +141,8 @@ func TestStop(t *testing.T) {
 	b.Stop()
 	r.Publish(&Transaction{Changes: []Change{changed(nil, record(1, "year", 1))}})
 	d.want(t)
-	if r.Count() != 0 || len(r.mu.collections) != 0 {
-		t.Errorf("%d watches are left, of %d collections", r.Count(), len(r.mu.collections))
+	if r.Count() != 0 || len(r.mu.plain) != 0 {
+		t.Errorf("%d watches are left, of %d collections", r.Count(), len(r.mu.plain))
 	}
 }
 
