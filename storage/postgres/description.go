@@ -21,7 +21,7 @@ const minServer = 150000
 type description struct {
 	version int64
 	tables  map[string]*relational.Table // by collection
-	indexes map[string]bool              // by name in the database; whether it can be used
+	indexes map[string]bool              // those that there are, by indexKey
 }
 
 // lock makes those who change the description take turns, until the transaction ends.
@@ -87,14 +87,14 @@ func (e *Engine) prepareLocked(ctx context.Context, tx pgx.Tx) error {
 
 // create makes the engine's own tables.
 func (e *Engine) create(ctx context.Context, tx pgx.Tx) error {
-	statements := strings.NewReplacer("%s", e.schema, "text", `text COLLATE "C"`).Replace(`
+	statements := strings.NewReplacer("%s", e.schema, "text[]", "text[]", "text", `text COLLATE "C"`).Replace(`
 CREATE SCHEMA IF NOT EXISTS %s;
 CREATE TABLE %s._ankurah (layout int NOT NULL, description bigint NOT NULL);
 CREATE TABLE %s._tables (collection text PRIMARY KEY, name text NOT NULL UNIQUE);
 CREATE TABLE %s._columns (collection text NOT NULL REFERENCES %s._tables, property text NOT NULL, name text NOT NULL, type smallint NOT NULL,
 	place int NOT NULL, PRIMARY KEY (collection, property), UNIQUE (collection, name));
-CREATE TABLE %s._indexes (collection text NOT NULL, name text NOT NULL, columns text NOT NULL, automatic boolean NOT NULL, leads text NOT NULL,
-	ready boolean NOT NULL DEFAULT FALSE, used timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (collection, columns), UNIQUE (name));
+CREATE TABLE %s._indexes (collection text NOT NULL, columns text NOT NULL, name text NOT NULL UNIQUE, definition text NOT NULL, declared boolean NOT NULL, expects_one boolean NOT NULL,
+	properties text[] NOT NULL DEFAULT '{}', state text NOT NULL DEFAULT 'building', used timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (collection, columns));
 CREATE TABLE %s._records (id text PRIMARY KEY, collection text NOT NULL, head text NOT NULL, record bytea NOT NULL);
 CREATE TABLE %s._events (id text PRIMARY KEY, entity text NOT NULL, event bytea NOT NULL);
 CREATE INDEX _events_of_entity ON %s._events (entity, id);
@@ -123,13 +123,13 @@ type querier interface {
 // describe reads the description, in one statement.
 func (e *Engine) describe(ctx context.Context, q querier) (*description, error) {
 	rows, err := q.Query(ctx, `SELECT a.description, t.collection, t.name, c.property, c.name, c.type,
-			EXISTS (SELECT FROM `+e.own("_indexes")+` i WHERE i.collection = c.collection AND i.leads = c.property AND i.ready)
+			EXISTS (SELECT FROM `+e.own("_indexes")+` i WHERE i.collection = c.collection AND c.property = ANY(i.properties) AND i.state = 'ready')
 		FROM `+e.own("_ankurah")+` a LEFT JOIN `+e.own("_tables")+` t ON TRUE LEFT JOIN `+e.own("_columns")+` c ON c.collection = t.collection
 		ORDER BY t.collection, c.place`)
 	if err != nil {
 		return nil, err
 	}
-	d := &description{tables: map[string]*relational.Table{}}
+	d := &description{tables: map[string]*relational.Table{}, indexes: map[string]bool{}}
 	names, columns := map[string]string{}, map[string][]relational.Column{}
 	var collection, table, property, column *string
 	var kind *int16
@@ -147,6 +147,19 @@ func (e *Engine) describe(ctx context.Context, q querier) (*description, error) 
 	for c, name := range names {
 		d.tables[c] = relational.NewTable(c, name, columns[c])
 	}
+	if err != nil {
+		return nil, err
+	}
+	// Which indexes there are decides nothing that a scan answers.
+	rows, err = q.Query(ctx, "SELECT collection, columns FROM "+e.own("_indexes"))
+	if err != nil {
+		return nil, err
+	}
+	var of, over string
+	_, err = pgx.ForEachRow(rows, []any{&of, &over}, func() error {
+		d.indexes[indexKey(of, over)] = true
+		return nil
+	})
 	return d, err
 }
 
@@ -208,6 +221,7 @@ func (e *Engine) grow(ctx context.Context, additions []addition) error {
 	if err != nil {
 		return classify(err)
 	}
+	e.indexer.wake() // an index may have waited for a column
 	return e.reload(ctx)
 }
 

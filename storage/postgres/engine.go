@@ -50,6 +50,7 @@ func Open(ctx context.Context, url string, options Options) (*Engine, error) {
 		pool.Close()
 		return nil, err
 	}
+	e.indexer.wake() // what another process has left
 	return e, nil
 }
 

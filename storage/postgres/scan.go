@@ -17,33 +17,42 @@ func (e *Engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 		return nil, err
 	}
 	defer e.leave()
-	limit = storage.PageSize(limit)
+	page, _, err := e.scanAsDescribed(ctx, collection, s, after, storage.PageSize(limit))
+	return page, err
+}
+
+// scanAsDescribed reads a page, as often as it takes for the description to be true meanwhile.
+// rows is how many came from the server for it.
+func (e *Engine) scanAsDescribed(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (page *storage.Page, rows int, err error) {
 	for {
 		d := e.described.Load()
-		page, current, err := e.scan(ctx, d, collection, s, after, limit)
+		page, rows, current, err := e.scan(ctx, d, collection, s, after, limit)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if current {
-			return page, nil
+			return page, rows, nil
 		}
 		if err := e.reload(ctx); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 }
 
+func (e *Engine) layout() relational.Layout {
+	return relational.Layout{Dialect: relational.Postgres, Records: e.own("_records"), Version: "SELECT description FROM " + e.own("_ankurah")}
+}
+
 // scan reads a page as a description has it; current says whether it is still true.
-func (e *Engine) scan(ctx context.Context, d *description, collection string, s *ankql.Selection, after []byte, limit int) (page *storage.Page, current bool, err error) {
+func (e *Engine) scan(ctx context.Context, d *description, collection string, s *ankql.Selection, after []byte, limit int) (page *storage.Page, read int, current bool, err error) {
 	t := d.tables[collection]
 	if t == nil {
 		current, err := e.isCurrent(ctx, d)
-		return &storage.Page{}, current, err
+		return &storage.Page{}, 0, current, err
 	}
-	layout := relational.Layout{Dialect: relational.Postgres, Records: e.own("_records"), Version: "SELECT description FROM " + e.own("_ankurah")}
-	scan := layout.Scan(t, e.table(t), s, after, limit)
+	scan := e.layout().Scan(t, e.table(t), s, after, limit)
 	var pager *relational.Pager
-	start := func() { pager = relational.NewPager(scan, s, after, limit) }
+	start := func() { pager, read = relational.NewPager(scan, s, after, limit), 0 }
 	err = e.query(ctx, scan.SQL, scan.Args, start, func(rows pgx.Rows) error {
 		var part relational.Part
 		var version *int64
@@ -60,14 +69,15 @@ func (e *Engine) scan(ctx context.Context, d *description, collection string, s 
 			return relational.Corrupt("a record of "+collection, err)
 		}
 		pager.Add(part, rec)
+		read++
 		return nil
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	page = pager.Page()
-	e.indexer.consider(t, s, len(page.Records))
-	return page, current, nil
+	e.indexer.consider(d, collection, s, len(page.Records))
+	return page, read, current, nil
 }
 
 // isCurrent says whether a description is still true.

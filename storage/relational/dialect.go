@@ -60,6 +60,8 @@ type statement struct {
 	table   *Table
 	args    []any
 	negated int // how many negations the predicate at hand is inside of
+	// unqualified columns are those of an index, which has but one table.
+	unqualified bool
 }
 
 // placeholder adds an argument and returns how the statement names it.
@@ -82,3 +84,11 @@ func (s *statement) param(arg any, t Type) string {
 
 // numeric adds a number to compare what a document holds with; Postgres alone has these.
 func (s *statement) numeric(text string) string { return s.placeholder(text) + "::text::numeric" }
+
+// column returns a column of the table as the statement names it.
+func (s *statement) column(name string) string {
+	if s.unqualified {
+		return Quote(name)
+	}
+	return "t." + Quote(name)
+}

@@ -30,7 +30,7 @@ func (s *statement) operand(path ankql.Path) operand {
 		if len(path) > 1 {
 			return operand{kind: absent}
 		}
-		return operand{kind: column, typ: ID, sql: `t."id"`}
+		return operand{kind: column, typ: ID, sql: s.column("id")}
 	}
 	if !hasColumn(name) {
 		return operand{kind: beyond} // a mark of the system's has no column
@@ -40,11 +40,11 @@ func (s *statement) operand(path ankql.Path) operand {
 	case !ok || len(path) > 1 && c.Type != JSON:
 		return operand{kind: absent}
 	case c.Type != JSON:
-		return operand{kind: column, typ: c.Type, sql: "t." + Quote(c.Name), indexed: c.Indexed}
+		return operand{kind: column, typ: c.Type, sql: s.column(c.Name), indexed: c.Indexed}
 	case s.dialect == SQLite:
 		return operand{kind: beyond}
 	}
-	return operand{kind: document, sql: jsonPath("t."+Quote(c.Name), path[1:]), indexed: c.Indexed}
+	return operand{kind: document, sql: jsonPath(s.column(c.Name), path[1:]), indexed: c.Indexed}
 }
 
 // jsonPath follows object keys. An array has no keys, and -> with a text looks for none.

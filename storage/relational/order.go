@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,6 +101,7 @@ func readPlace(sortKey []byte, order []ankql.Order) (p place, ok bool) {
 // before those of the next: NULLs of the first key are apart, so that an index finds
 // where each begins.
 func (s *statement) segments(keys []key, p place) []string {
+	keys = slices.Clone(keys)
 	if len(keys) == 0 || keys[0].kind != column {
 		return []string{s.after(keys, p)}
 	}
@@ -111,6 +113,10 @@ func (s *statement) segments(keys []key, p place) []string {
 		return []string{"(" + first.sql + " IS NULL AND " + s.after(keys[1:], p.rest()) + ")"}
 	}
 	from := s.compareKey(first, ankql.OpGreaterEqual, v)
+	for i := range keys {
+		keys[i].indexed = false // once is enough for the planner, whose estimates multiply
+	}
+	first = keys[0]
 	segments := []string{"(" + from + " AND (" + s.past(first, v) + " OR " + s.same(first, v) + " AND " + s.after(keys[1:], p.rest()) + "))"}
 	if !first.nullsFirst {
 		segments = append(segments, "("+first.sql+" IS NULL)")

@@ -33,6 +33,8 @@ const (
 type Scan struct {
 	SQL  string
 	Args []any
+	// Exact says that the predicate is said in SQL as a whole; Ordered, that the order is.
+	Exact, Ordered bool
 
 	// limit is how many rows each ordered part has at most; zero if there is none, since
 	// the rows are in no order.
@@ -54,11 +56,12 @@ func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, 
 	if sel.Where != nil {
 		where = s.predicate(sel.Where)
 	}
-	scan := &Scan{limit: limit + 1}
+	scan := &Scan{limit: limit + 1, Exact: where.exact}
 	if !where.exact {
 		scan.limit = max(readAhead*limit, minReadAhead) + 1
 	}
 	keys, ordered := s.keys(sel.Order)
+	scan.Ordered = ordered
 	segments := []string{"TRUE"}
 	if ordered && len(after) > 0 {
 		var p place

@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/storagetest"
+)
+
+func selection(t testing.TB, text string, params ...any) *ankql.Selection {
+	t.Helper()
+	s, err := ankql.Parse(text, params...)
+	if err == nil {
+		s, err = s.Check(storagetest.AlbumModel)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func commit(t testing.TB, e storage.Engine, b *storage.Batch) {
+	t.Helper()
+	if err := e.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func settle(t testing.TB, e storage.Indexer) {
+	t.Helper()
+	if err := e.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scan returns the entities of a page.
+func scan(t testing.TB, e storage.Engine, s *ankql.Selection, limit int) []id.EntityID {
+	t.Helper()
+	page, err := e.Scan(t.Context(), storagetest.Albums, s, nil, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []id.EntityID
+	for _, rec := range page.Records {
+		ids = append(ids, rec.Entity)
+	}
+	return ids
+}
+
+// albums returns a batch of n albums with different names, each with one of a hundred years.
+func albums(n int) *storage.Batch {
+	w, b := storagetest.NewWorld(1), &storage.Batch{}
+	for i := range n {
+		meta, err := value.JSON(map[string]any{"genre": fmt.Sprint("g", i%50), "n": i})
+		if err != nil {
+			panic(err)
+		}
+		_, rec := w.Create(storagetest.Albums,
+			proto.Field{Name: "name", Value: value.String(fmt.Sprintf("album %06d", i*7919%n))},
+			proto.Field{Name: "year", Value: value.Int(int64(1950 + i%100))},
+			proto.Field{Name: "meta", Value: meta})
+		b.Records = append(b.Records, storage.RecordWrite{Record: rec})
+	}
+	return b
+}
+
+// An index comes into being for a selection that reads much to return little, and serves it.
+func TestSelectionsGetTheirIndexes(t *testing.T) {
+	e := open(t, schemas(t)())
+	defer e.Close()
+	commit(t, e, albums(4000))
+	for _, c := range []struct{ text, index string }{
+		{"year = 1999", "year"},
+		{"name = 'album 000123'", "name"},
+		{"name LIKE 'album 0001%'", "name"},
+		{"true ORDER BY name", "name"},
+		{"true ORDER BY name DESC", "name DESC"},
+		{"meta.genre = 'g7'", "meta.genre"},
+		{"meta.n > 3990", "meta.n"},
+		{"year = 1999 ORDER BY name", "year, name"},
+	} {
+		s := selection(t, c.text)
+		before := scan(t, e, s, 20)
+		settle(t, e)
+		if after := scan(t, e, s, 20); !slices.Equal(before, after) {
+			t.Errorf("%s: %v with an index, %v without", c.text, after, before)
+		}
+		x, err := e.Explain(t.Context(), storagetest.Albums, s, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Method != storage.MethodIndex || x.Sorted && s.Where == ankql.True {
+			t.Errorf("%s is not read from an index in order: %+v", c.text, x)
+		}
+		list, err := e.Indexes(t.Context(), storagetest.Albums)
+		if err != nil || !slices.ContainsFunc(list, func(ix storage.IndexStatus) bool {
+			return ix.Columns == c.index && ix.State == storage.IndexReady && !ix.Declared
+		}) {
+			t.Errorf("%s: no index on %s among %v, %v", c.text, c.index, list, err)
+		}
+	}
+	// A page far behind the beginning is found by the index too.
+	s := selection(t, "true ORDER BY name")
+	rec := proto.Record{Entity: id.EntityID{}, State: &proto.State{Properties: []proto.PropertyState{{Name: "name", Value: value.String("album 001000")}}}}
+	sc := e.layout().Scan(e.described.Load().tables[storagetest.Albums], e.schema+`."album"`, s, s.AppendSortKey(nil, &rec, rec.Entity), 20)
+	var plan bytes.Buffer
+	rows, err := e.pool.Query(t.Context(), "EXPLAIN "+sc.SQL, append([]any{pgxSimple}, sc.Args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(line + "\n")
+	}
+	if !bytes.Contains(plan.Bytes(), []byte("Incremental Sort")) || !bytes.Contains(plan.Bytes(), []byte(`Index Cond: ("left"(name, 200) >=`)) {
+		t.Errorf("a later page is read as\n%s", plan.Bytes())
+	}
+}
+
+// An index has no room for long texts, which does not keep them from being stored and found.
+func TestLongTextsInIndexedColumns(t *testing.T) {
+	e, w := open(t, schemas(t)()), storagetest.NewWorld(2)
+	defer e.Close()
+	commit(t, e, albums(10))
+	column := func(path ...string) schema.IndexColumn { return schema.IndexColumn{Path: path} }
+	if err := e.Declare(t.Context(), storagetest.Albums, []schema.Index{
+		{Columns: []schema.IndexColumn{column("name"), column("meta", "text"), column("cover")}}, {Columns: []schema.IndexColumn{column("cover")}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 100_000)
+	rand.Read(noise)
+	long := base64.StdEncoding.EncodeToString(noise)
+	meta, err := value.JSON(map[string]any{"text": long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []id.EntityID
+	for _, end := range []string{"b", "a"} {
+		_, rec := w.Create(storagetest.Albums, proto.Field{Name: "cover", Value: value.Bytes(noise)}, proto.Field{Name: "meta", Value: meta}, proto.Field{Name: "name", Value: value.String(long + end)})
+		commit(t, e, &storage.Batch{Records: []storage.RecordWrite{{Record: rec}}})
+		ids = append(ids, rec.Entity)
+		settle(t, e)
+	}
+	for text, want := range map[string][]id.EntityID{
+		"name = ?": {ids[0]},
+		"name >= ? AND meta.text < 'zzz' ORDER BY name":      {ids[0]},
+		"meta.text IS NOT NULL ORDER BY meta.text, name":     {ids[1], ids[0]},
+		"cover IS NOT NULL ORDER BY cover, name DESC":        {ids[0], ids[1]},
+		"name LIKE '%a' AND cover IS NOT NULL ORDER BY name": {ids[1]},
+	} {
+		var params []any
+		if bytes.ContainsRune([]byte(text), '?') {
+			params = []any{long + "b"}
+		}
+		if got := scan(t, e, selection(t, text, params...), 5); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// Two processes that write in turn to one schema, and add to it what they need, see what the
+// other has written.
+func TestTwoEnginesOnOneSchema(t *testing.T) {
+	next := schemas(t)
+	ankqltest.Each(t, 5, func(t *testing.T, g *ankqltest.Gen) {
+		url := next()
+		engines := []*Engine{open(t, url), open(t, url)}
+		g.Model("thing")
+		a := storagetest.NewAnswers(t, engines[0], g)
+		for step := range 30 {
+			a.Engine(engines[step%2])
+			a.Change()
+			if step%7 == 0 {
+				a.Declare()
+			}
+			a.Engine(engines[g.IntN(2)])
+			a.Ask()
+		}
+		for _, e := range engines {
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// Whatever a property holds, and of however many types: what SQL cannot say of it the records do.
+func TestColumnsThatHoldOtherTypes(t *testing.T) {
+	next := schemas(t)
+	ankqltest.Each(t, 12, func(t *testing.T, g *ankqltest.Gen) {
+		e, oracle := open(t, next()), memory.New()
+		defer e.Close()
+		w := storagetest.NewWorld(g.Uint64())
+		m := g.World.Models["album"]
+		b := &storage.Batch{}
+		for range 40 {
+			var fields []proto.Field
+			for _, p := range m.Properties {
+				v := g.Value(&p)
+				if g.IntN(8) == 0 {
+					v = g.Scalar()
+				}
+				if g.IntN(5) > 0 {
+					fields = append(fields, proto.Field{Name: p.Name, Value: v})
+				}
+			}
+			_, rec := w.Create("album", fields...)
+			b.Records = append(b.Records, storage.RecordWrite{Record: rec})
+		}
+		commit(t, e, b)
+		commit(t, oracle, b)
+		for range 40 {
+			s := g.Selection("album")
+			limit := 1 + g.IntN(50)
+			if got, want := scan(t, e, s, limit), scan(t, oracle, s, limit); !slices.Equal(got, want) {
+				t.Fatalf("%s, %d at most: %v, want %v", s, limit, got, want)
+			}
+		}
+	})
+}
