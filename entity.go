@@ -7,6 +7,7 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
 )
 
 // View is an immutable, typed reading of an entity.
@@ -164,4 +165,21 @@ func Fetch[T any](ctx context.Context, c *Context, text string, params ...any) (
 		return nil, err
 	}
 	return readAll[T](m, list)
+}
+
+// Explanation says how a selection is read from a node's own storage.
+type Explanation = storage.Explanation
+
+// Explain reads a selection as Fetch would from the node's own data, and says how: by which
+// index, how many rows were read, how many returned. See core.Context.Explain.
+func Explain[T any](ctx context.Context, c *Context, text string, params ...any) (*Explanation, error) {
+	m, err := use[T](ctx, c.Node())
+	if err != nil {
+		return nil, err
+	}
+	s, err := ankql.Parse(text, params...)
+	if err != nil {
+		return nil, &Error{Op: "explain", Kind: core.KindSelection, Err: err}
+	}
+	return c.Explain(ctx, m.model.Collection, s)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -17,6 +18,12 @@ import (
 
 // Collector is a model that names its collection itself.
 type Collector interface{ Collection() string }
+
+// Indexer is a model that declares indexes of several columns, in the notation of ORDER BY:
+// "artist, year DESC", or "meta.genre" for what lies in a JSON property. Those of one
+// column may be declared by the tag option index, or unique, as well. An index is built
+// before the first selection needs it; it changes nothing but what selections cost.
+type Indexer interface{ Indexes() []string }
 
 // Ref is a reference to an entity of model T. The zero Ref refers to nothing, and is
 // stored as null.
@@ -94,17 +101,45 @@ func makeMapping(t reflect.Type) (*mapping, error) {
 		if !f.IsExported() {
 			return nil, fmt.Errorf("%w: %s.%s has a tag but is not exported", schema.ErrInvalid, t, f.Name)
 		}
-		p, c, err := property(f.Type, tag)
+		p, c, index, err := property(f.Type, tag)
 		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", t, f.Name, err)
 		}
 		m.model.Properties = append(m.model.Properties, p)
+		if index != nil {
+			m.model.Indexes = append(m.model.Indexes, *index)
+		}
 		m.fields = append(m.fields, fieldMapping{i, p.Name, c})
+	}
+	if x, ok := reflect.New(t).Interface().(Indexer); ok {
+		for _, columns := range x.Indexes() {
+			index, err := parseIndex(columns)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t, err)
+			}
+			m.model.Indexes = append(m.model.Indexes, index)
+		}
 	}
 	if err := m.model.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", t, err)
 	}
 	return m, nil
+}
+
+// parseIndex reads columns in the notation of ORDER BY.
+func parseIndex(columns string) (schema.Index, error) {
+	s, err := ankql.Parse("ORDER BY " + columns)
+	if err != nil {
+		return schema.Index{}, fmt.Errorf("%w: index %q: %w", schema.ErrInvalid, columns, err)
+	}
+	var ix schema.Index
+	for _, o := range s.Order {
+		if o.Nulls != ankql.NullsDefault || s.Limit != ankql.NoLimit {
+			return ix, fmt.Errorf("%w: index %q: an index has columns and DESC, and nothing else", schema.ErrInvalid, columns)
+		}
+		ix.Columns = append(ix.Columns, schema.IndexColumn{Path: o.Path, Desc: o.Desc})
+	}
+	return ix, nil
 }
 
 func collectionOf(t reflect.Type) string {
@@ -114,10 +149,10 @@ func collectionOf(t reflect.Type) string {
 	return strings.ToLower(t.Name())
 }
 
-// property reads a field's tag and type.
-func property(t reflect.Type, tag string) (schema.Property, codec, error) {
+// property reads a field's tag and type, and the index that the tag declares, if any.
+func property(t reflect.Type, tag string) (p schema.Property, c codec, index *schema.Index, err error) {
 	parts := strings.Split(tag, ",")
-	p := schema.Property{Name: parts[0]}
+	p = schema.Property{Name: parts[0]}
 	asJSON := false
 	for _, option := range parts[1:] {
 		name, arg, _ := strings.Cut(option, "=")
@@ -128,19 +163,21 @@ func property(t reflect.Type, tag string) (schema.Property, codec, error) {
 			p.Optional = true
 		case "json":
 			asJSON = true
+		case "index", "unique":
+			index = &schema.Index{Columns: []schema.IndexColumn{{Path: []string{p.Name}}}, Unique: name == "unique"}
 		case "enum":
 			p.Type = schema.TypeEnum
 			p.Enum = strings.Split(arg, "|")
 		default:
-			return p, codec{}, fmt.Errorf("%w: unknown option %q", schema.ErrInvalid, option)
+			return p, c, nil, fmt.Errorf("%w: unknown option %q", schema.ErrInvalid, option)
 		}
 	}
 	if asJSON {
 		p.Type = schema.TypeJSON
-		return p, jsonCodec(), nil
+		return p, jsonCodec(), index, nil
 	}
-	c, err := codecOf(t, &p)
-	return p, c, err
+	c, err = codecOf(t, &p)
+	return p, c, index, err
 }
 
 // codecOf returns how fields of type t are converted, and fills in the property's type.

@@ -1,6 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals-core';
 
 import type { ClientError, ErrorCode } from './errors.ts';
+import type { Explanation } from './explanation.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
@@ -190,6 +191,27 @@ export interface Client {
   ): Promise<readonly Infer<M>[]>;
   /** Reads one entity once, from this device or else from the durable node; rejects with `not-found`. */
   get<M extends AnyModel>(model: M, id: EntityId, options?: CallOptions): Promise<Infer<M>>;
+  /**
+   * Reads the rows of a selection from this device, and says how: by which index, how many rows were
+   * read, how many returned.
+   *
+   * ```ts
+   * import { createClient, defineModel, f } from '@ankurah-go/client'
+   *
+   * const Album = defineModel('album', { name: f.text(), year: f.int() })
+   * const client = createClient({ name: 'my-app', models: [Album] })
+   *
+   * const { plan, index, rows, returned } = await client.explain(Album.where(a => a.year.eq(2001)))
+   * console.log(`${plan}: ${rows} rows read for ${returned} by ${index ?? 'no index'}`)
+   * ```
+   */
+  explain<M extends AnyModel>(selection: Selection<M>, options?: CallOptions): Promise<Explanation>;
+  explain<M extends AnyModel>(
+    model: M,
+    selection?: string,
+    params?: Params,
+    options?: CallOptions,
+  ): Promise<Explanation>;
   /** Forgets a refused transaction. */
   dismissRejection(transaction: string): Promise<void>;
   /** Presents another token to the server: the connection is made anew with it. */

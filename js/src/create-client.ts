@@ -12,6 +12,7 @@ import type {
   Transaction,
 } from './client.ts';
 import { ClientError } from './errors.ts';
+import type { Explanation } from './explanation.ts';
 import type { StartHost } from './host.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
@@ -22,7 +23,7 @@ import { selectionOf, type Selection, type SelectionArguments } from './query.ts
 import type { Row } from './row.ts';
 import { Session, withResolvers, type SessionEvents } from './session.ts';
 import { PageTransaction, rowsOf } from './transaction.ts';
-import { writeAwait, writeDismiss, writeFetch, writeGet, writeToken } from './wire.ts';
+import { writeAwait, writeDismiss, writeExplain, writeFetch, writeGet, writeToken } from './wire.ts';
 
 /**
  * Opens a node and returns at once; what it does waits until the node is up. A failure to start
@@ -140,6 +141,16 @@ export class NodeClient implements Client {
       signal: options?.signal,
     });
     return rowsOf(answer)[0] as Infer<M>;
+  }
+
+  async explain<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<Explanation> {
+    const [{ model, text, params }, options] = selectionOf(args);
+    const answer = await this.#session.request(
+      (w, request) => writeExplain(w, request, model.collection, text, params),
+      { signal: options?.signal },
+    );
+    if (answer.kind !== 'explained') throw new ClientError('internal', `a selection was explained by ${answer.kind}`);
+    return answer.explanation;
   }
 
   async dismissRejection(transaction: string): Promise<void> {

@@ -34,6 +34,7 @@ export type {
 export type { LiveWindow, WindowAnchor, WindowRange, WindowSnapshot, WindowState } from './live-window.ts';
 export { Query, type OrderKey, type Ordering, type Selection, type SelectionArguments } from './query.ts';
 export { queryKey } from './selection-key.ts';
+export type { Explanation } from './explanation.ts';
 export {
   defineModel,
   f,

@@ -1,5 +1,6 @@
 import { callOut } from './assert.ts';
 import { ClientError } from './errors.ts';
+import type { Explanation } from './explanation.ts';
 import type { Host, HostEvents, HostOptions, StartHost } from './host.ts';
 import type { AnyModel } from './model.ts';
 import { Writer } from './msgpack.ts';
@@ -35,6 +36,7 @@ export type Answer =
   | { readonly kind: 'rows'; readonly rows: readonly Row[] }
   | { readonly kind: 'created'; readonly ids: readonly string[] }
   | { readonly kind: 'located'; readonly cursor: string | undefined; readonly index: number }
+  | { readonly kind: 'explained'; readonly explanation: Explanation }
   | { readonly kind: 'committed'; readonly transaction: string };
 
 /** A request that waits for its answer. */
@@ -293,6 +295,7 @@ export class Session {
     },
     created: (request, ids) => this.#answer(request, { kind: 'created', ids }),
     located: (request, cursor, index) => this.#answer(request, { kind: 'located', cursor, index }),
+    explained: (request, explanation) => this.#answer(request, { kind: 'explained', explanation }),
     committed: (request, transaction) => this.#answer(request, { kind: 'committed', transaction }),
     query: query => this.#events.query(query),
     status: status => this.#events.status(status),

@@ -22,7 +22,8 @@
 //	16 network     whether the page has one; also before hello
 //	17 aggregate   open a live aggregate 42 groups      a live aggregate changed, in parts
 //	18 move        a live query's window 43 located     answers locate: a cursor
-//	19 locate      the row of an index
+//	19 locate      the row of an index   44 explained   answers explain
+//	20 explain     how a selection is read
 //	21 select      other rows, in place
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
@@ -40,6 +41,7 @@
 
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
+import type { Explanation } from './explanation.ts';
 import type { LiveStatus, Params } from './live.ts';
 import { targetOf, type AnyModel } from './model.ts';
 import { Reader, type Writer } from './msgpack.ts';
@@ -140,6 +142,20 @@ export function writeFetch(
   begin(w, 4, 5);
   w.int(request);
   w.int(tx);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
+}
+
+export function writeExplain(
+  w: Writer,
+  request: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+): void {
+  begin(w, 20, 4);
+  w.int(request);
   w.string(collection);
   w.string(text);
   writeParams(w, params);
@@ -368,6 +384,7 @@ export interface Inbox {
   rejections(rejections: readonly RefusedTransaction[]): void;
   /** Without rows the cursor is undefined. */
   located(request: number, cursor: string | undefined, index: number): void;
+  explained(request: number, explanation: Explanation): void;
 }
 
 /** The state of the node. */
@@ -460,8 +477,26 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
       return inbox.rejections(readRejections(r));
     case 43:
       return inbox.located(r.number(), readOptional(r), r.number());
+    case 44:
+      return inbox.explained(r.number(), readExplanation(r));
   }
   for (let i = 0; i < fields; i++) r.skip();
+}
+
+function readExplanation(r: Reader): Explanation {
+  return Object.freeze({
+    plan: r.string(),
+    method: r.string() as Explanation['method'],
+    index: readOptional(r),
+    ranges: r.number(),
+    sorted: r.bool(),
+    residual: readOptional(r),
+    entries: r.number(),
+    rows: r.number(),
+    returned: r.number(),
+    more: r.bool(),
+    milliseconds: r.number() / 1000,
+  });
 }
 
 function readError(r: Reader): ClientError | undefined {

@@ -72,6 +72,7 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['unsubscribe', w => wire.writeUnsubscribe(w, 70_000)],
   ['fetch', w => wire.writeFetch(w, 2, 4, 'album', '', undefined)],
   ['get', w => wire.writeGet(w, 5, 0, 'album', entity(9))],
+  ['explain', w => wire.writeExplain(w, 12, 'album', 'year > ?', [1985])],
   [
     'create',
     w => {
@@ -132,6 +133,7 @@ function decode(name: string): unknown[] {
     settled: note('settled'),
     rejections: note('rejections'),
     located: note('located'),
+    explained: note('explained'),
   });
   return calls;
 }
@@ -159,6 +161,46 @@ const answers: readonly (readonly [string, unknown[]])[] = [
   ['committed', ['committed', 7, entity(3)]],
   ['located', ['located', 11, 'lAHP_-0', 49_999]],
   ['located-none', ['located', 11, undefined, 0]],
+  [
+    'explained',
+    [
+      'explained',
+      12,
+      {
+        plan: 'walk 1 ranges of index year, keep where live = TRUE',
+        method: 'index',
+        index: 'year',
+        ranges: 1,
+        sorted: true,
+        residual: 'live = TRUE',
+        entries: 40,
+        rows: 39,
+        returned: 7,
+        more: true,
+        milliseconds: 1.234,
+      },
+    ],
+  ],
+  [
+    'explained-none',
+    [
+      'explained',
+      12,
+      {
+        plan: 'nothing can match',
+        method: 'nothing',
+        index: undefined,
+        ranges: 0,
+        sorted: false,
+        residual: undefined,
+        entries: 0,
+        rows: 0,
+        returned: 0,
+        more: false,
+        milliseconds: 0,
+      },
+    ],
+  ],
   [
     'delta',
     [
@@ -255,8 +297,9 @@ describe('the frame protocol is that of wasm/frame', () => {
       settled: see(40),
       rejections: see(41),
       located: see(43),
+      explained: see(44),
     });
-    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 39, 39, 40, 40, 41]);
+    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41]);
   });
 
   test('another version is refused in words', () => {

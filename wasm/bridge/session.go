@@ -207,6 +207,8 @@ func (s *Session) serve(m frame.Message) {
 		s.fetch(m)
 	case *frame.Get:
 		s.get(m)
+	case *frame.Explain:
+		s.explain(m)
 	case *frame.Create:
 		s.create(m)
 	case *frame.Edit:

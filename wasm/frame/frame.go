@@ -22,7 +22,8 @@
 //	16 network     whether the page has one; also before hello
 //	17 aggregate   open a live aggregate 42 groups      a live aggregate changed, in parts
 //	18 move       a live query's window 43 located     answers locate: a cursor
-//	19 locate     the row of an index
+//	19 locate     the row of an index   44 explained   answers explain
+//	20 explain    how a selection is read
 //	21 select     other rows, in place
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
@@ -95,8 +96,11 @@ const (
 const (
 	kindMove    = 18
 	kindLocate  = 19
+	kindExplain = 20
 	kindSelect  = 21
 	kindLocated = 43
+
+	kindExplained = 44
 )
 
 const (
@@ -278,6 +282,8 @@ func newRequest(kind uint64) incoming {
 		return new(Locate)
 	case kindSelect:
 		return new(Select)
+	case kindExplain:
+		return new(Explain)
 	}
 	return nil
 }

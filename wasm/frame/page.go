@@ -57,6 +57,8 @@ func newAnswer(kind uint64) interface {
 		return new(Groups)
 	case kindLocated:
 		return new(Located)
+	case kindExplained:
+		return new(Explained)
 	}
 	return nil
 }
