@@ -29,6 +29,9 @@
 //	optional        may be null, which reads as the zero value
 //	enum=a|b|c      one of these texts
 //	json            stored as a JSON document, by way of encoding/json
+//	index           engines keep an index over it from the start (see [Indexer])
+//	unique          the same, and no two entities are expected to have one value; this
+//	                helps the planner, and is not enforced
 //
 // The collection is the struct's name in lower case, or what its method Collection
 // returns. An entity's id is not a property; views carry it.
