@@ -2,6 +2,7 @@ import type { ReadonlySignal } from '@preact/signals-core';
 
 import type { ClientError, ErrorCode } from './errors.ts';
 import type { Explanation } from './explanation.ts';
+import type { HistoryOptions, HistoryPage, Moment, RejectedChange } from './history.ts';
 import type { LiveEntity, LiveResult, Params } from './live.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
@@ -52,6 +53,11 @@ export interface Rejection {
   readonly message: string;
   /** When the refusal came. */
   readonly time: Date;
+  /**
+   * What the transaction would have done, in order, for showing and for doing it in another way;
+   * empty where it was too much to keep. See {@link Client.retryRejection}.
+   */
+  readonly changes: readonly RejectedChange[];
 }
 
 /** What a committed transaction leaves in hand: it is safe on this device. */
@@ -192,6 +198,27 @@ export interface Client {
   /** Reads one entity once, from this device or else from the durable node; rejects with `not-found`. */
   get<M extends AnyModel>(model: M, id: EntityId, options?: CallOptions): Promise<Infer<M>>;
   /**
+   * Reads what happened to an entity, deleted or not, the latest first: from the durable node, with
+   * what waits on this device to be sent before it. Rejects with `not-found`, or `offline` without
+   * a connection.
+   *
+   * ```ts
+   * import { createClient, defineModel, f } from '@ankurah-go/client'
+   *
+   * const Album = defineModel('album', { name: f.text(), year: f.int() })
+   * const client = createClient({ name: 'my-app', models: [Album] })
+   *
+   * async function undo(id: string) {
+   *   const { revisions: [last] } = await client.history(Album, id, { limit: 1 })
+   *   const before = last?.changes.year?.before
+   *   if (before != null) await client.transact(tx => tx.edit(Album, id).set({ year: before }))
+   * }
+   * ```
+   */
+  history<M extends AnyModel>(model: M, id: EntityId, options?: HistoryOptions): Promise<HistoryPage<M>>;
+  /** Reads an entity as it was at a moment; rejects with `not-found` if it did not exist, or was deleted. */
+  asOf<M extends AnyModel>(model: M, id: EntityId, moment: Moment, options?: CallOptions): Promise<Infer<M>>;
+  /**
    * Reads the rows of a selection from this device, and says how: by which index, how many rows were
    * read, how many returned.
    *
@@ -214,6 +241,12 @@ export interface Client {
   ): Promise<Explanation>;
   /** Forgets a refused transaction. */
   dismissRejection(transaction: string): Promise<void>;
+  /**
+   * Makes a refused transaction again, under a new id, and forgets the refusal: what it creates has
+   * the ids that were given out, edits are made on top of what the entities are now. Rejects with
+   * `not-found` for one that is not in {@link Client.rejections}, or of an entity that is gone.
+   */
+  retryRejection(transaction: string): Promise<Receipt>;
   /** Presents another token to the server: the connection is made anew with it. */
   setToken(token: string | undefined): Promise<void>;
   /**

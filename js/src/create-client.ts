@@ -13,6 +13,7 @@ import type {
 } from './client.ts';
 import { ClientError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
+import { writeAsOf, writeHistory, writeRetry, type HistoryOptions, type HistoryPage, type Moment } from './history.ts';
 import type { StartHost } from './host.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
@@ -99,17 +100,16 @@ export class NodeClient implements Client {
   async transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt> {
     options?.signal?.throwIfAborted();
     const tx = new PageTransaction(this.#session, ++this.#lastTx);
-    this.#committing++;
-    try {
-      await callback(tx);
-      options?.signal?.throwIfAborted();
-      return this.#receipt(await tx.commit(options?.signal));
-    } catch (error) {
-      tx.rollback();
-      throw error;
-    } finally {
-      if (--this.#committing === 0) this.#early.clear();
-    }
+    return this.#committed(async () => {
+      try {
+        await callback(tx);
+        options?.signal?.throwIfAborted();
+        return await tx.commit(options?.signal);
+      } catch (error) {
+        tx.rollback();
+        throw error;
+      }
+    });
   }
 
   query<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): LiveResult<Infer<M>> {
@@ -141,6 +141,31 @@ export class NodeClient implements Client {
       signal: options?.signal,
     });
     return rowsOf(answer)[0] as Infer<M>;
+  }
+
+  async history<M extends AnyModel>(model: M, id: EntityId, options: HistoryOptions = {}): Promise<HistoryPage<M>> {
+    const answer = await this.#session.request((w, request) => writeHistory(w, request, model.collection, id, options), {
+      model,
+      signal: options.signal,
+    });
+    if (answer.kind !== 'history') throw new ClientError('internal', `a history answered by ${answer.kind}`);
+    return answer.page as unknown as HistoryPage<M>;
+  }
+
+  async asOf<M extends AnyModel>(model: M, id: EntityId, moment: Moment, options?: CallOptions): Promise<Infer<M>> {
+    const answer = await this.#session.request((w, request) => writeAsOf(w, request, model.collection, id, moment), {
+      model,
+      signal: options?.signal,
+    });
+    return rowsOf(answer)[0] as Infer<M>;
+  }
+
+  async retryRejection(transaction: string): Promise<Receipt> {
+    return this.#committed(async () => {
+      const answer = await this.#session.request((w, request) => writeRetry(w, request, transaction));
+      if (answer.kind !== 'committed') throw new ClientError('internal', `a retry answered by ${answer.kind}`);
+      return answer.transaction;
+    });
   }
 
   async explain<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<Explanation> {
@@ -177,6 +202,16 @@ export class NodeClient implements Client {
     range?: WindowRange,
   ): SharedLiveResult {
     return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false, range);
+  }
+
+  /** Runs what commits a transaction; its outcome may come before its id does. */
+  async #committed(commit: () => Promise<string>): Promise<Receipt> {
+    this.#committing++;
+    try {
+      return this.#receipt(await commit());
+    } finally {
+      if (--this.#committing === 0) this.#early.clear();
+    }
   }
 
   #receipt(id: string): Receipt {

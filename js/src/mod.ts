@@ -12,6 +12,7 @@ export type {
   Transaction,
 } from './client.ts';
 export { ClientError, type ClientErrorOptions, type ErrorCode, type SelectionPosition } from './errors.ts';
+export type { EventId, HistoryOptions, HistoryPage, Moment, RejectedChange, Revision, ValueChange } from './history.ts';
 export type {
   Live,
   LiveEntity,

@@ -25,6 +25,9 @@
 //	19 locate      the row of an index   44 explained   answers explain
 //	20 explain     how a selection is read
 //	21 select      other rows, in place
+//	22 history     of an entity         45 revisions   answers history
+//	23 as of       an entity as it was
+//	24 retry       a refused transaction
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
 // on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
@@ -42,6 +45,7 @@
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
 import type { Explanation } from './explanation.ts';
+import { readHistory, readRejectedChanges, type HistoryPage, type RejectedChange } from './history.ts';
 import type { LiveStatus, Params } from './live.ts';
 import { targetOf, type AnyModel } from './model.ts';
 import { Reader, type Writer } from './msgpack.ts';
@@ -385,6 +389,10 @@ export interface Inbox {
   /** Without rows the cursor is undefined. */
   located(request: number, cursor: string | undefined, index: number): void;
   explained(request: number, explanation: Explanation): void;
+  /** A page of a history, of the model that modelOf returned. */
+  revisions(request: number, page: HistoryPage): void;
+  /** Returns the model of a collection, or undefined if this page knows none. */
+  modelNamed(collection: string): AnyModel | undefined;
 }
 
 /** The state of the node. */
@@ -401,6 +409,7 @@ export interface RefusedTransaction {
   readonly code: ErrorCode;
   readonly message: string;
   readonly time: Date;
+  readonly changes: readonly RejectedChange[];
 }
 
 /** A live query as the decoder sees it. */
@@ -474,11 +483,13 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
     case 40:
       return inbox.settled(r.ulid(), readError(r));
     case 41:
-      return inbox.rejections(readRejections(r));
+      return inbox.rejections(readRejections(r, inbox));
     case 43:
       return inbox.located(r.number(), readOptional(r), r.number());
     case 44:
       return inbox.explained(r.number(), readExplanation(r));
+    case 45:
+      return readRevisions(r, inbox);
   }
   for (let i = 0; i < fields; i++) r.skip();
 }
@@ -589,7 +600,15 @@ function readChange(r: Reader, reader: RowReader | undefined): Change {
   return { from, to, row: reader.read(r, id) };
 }
 
-function readRejections(r: Reader): readonly RefusedTransaction[] {
+function readRevisions(r: Reader, inbox: Inbox): void {
+  const request = r.number();
+  const model = inbox.modelOf(request);
+  if (model !== undefined) return inbox.revisions(request, readHistory(r, model));
+  r.skip();
+  r.skip();
+}
+
+function readRejections(r: Reader, inbox: Inbox): readonly RefusedTransaction[] {
   return Array.from({ length: r.array() }, () => {
     r.array();
     return Object.freeze({
@@ -597,6 +616,7 @@ function readRejections(r: Reader): readonly RefusedTransaction[] {
       code: r.string() as ErrorCode,
       message: r.string(),
       time: new Date(r.number()),
+      changes: readRejectedChanges(r, collection => inbox.modelNamed(collection)),
     });
   });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { writeAsOf, writeHistory, writeRetry } from '../src/history.ts';
 import { defineModel, f, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
 import { formatOf } from '../src/row.ts';
@@ -105,6 +106,11 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['move-none', w => wire.writeMove(w, 4, undefined)],
   ['select', w => wire.writeSelect(w, 4, 'year = ?', [1985], { anchor: 'start', before: 3, after: 0 })],
   ['select-plain', w => wire.writeSelect(w, 4, '', undefined, undefined)],
+  ['history', w => writeHistory(w, 12, 'album', entity(9), { before: entity(5), limit: 50 })],
+  ['history-all', w => writeHistory(w, 12, 'album', entity(9), {})],
+  ['as-of', w => writeAsOf(w, 13, 'album', entity(9), [entity(3), entity(4)])],
+  ['as-of-time', w => writeAsOf(w, 13, 'album', entity(9), new Date(1_700_000_000_123))],
+  ['retry', w => writeRetry(w, 14, entity(3))],
   ['locate', w => wire.writeLocate(w, 11, 'album', 'ORDER BY name', undefined, 50_000)],
   ['network', w => wire.writeNetwork(w, true)],
   ['network-none', w => wire.writeNetwork(w, false)],
@@ -134,6 +140,8 @@ function decode(name: string): unknown[] {
     rejections: note('rejections'),
     located: note('located'),
     explained: note('explained'),
+    revisions: note('revisions'),
+    modelNamed: (): AnyModel => Album,
   });
   return calls;
 }
@@ -259,7 +267,57 @@ const answers: readonly (readonly [string, unknown[]])[] = [
   ['status-live', ['status', { connection: 'live', pending: 0, ready: false, error: undefined }]],
   ['settled', ['settled', entity(3), undefined]],
   ['settled-refused', ['settled', entity(3), error('denied', 'not yours')]],
-  ['rejections', ['rejections', [{ transaction: entity(3), code: 'denied', message: 'not yours', time: new Date(1_700_000_000_123) }]]],
+  [
+    'rejections',
+    [
+      'rejections',
+      [
+        {
+          transaction: entity(3),
+          code: 'denied',
+          message: 'not yours',
+          time: new Date(1_700_000_000_123),
+          changes: [
+            { collection: 'album', id: entity(1), kind: 'create', values: { name: 'a', year: 2001 } },
+            { collection: 'album', id: entity(2), kind: 'delete', values: {} },
+          ],
+        },
+      ],
+    ],
+  ],
+  [
+    'revisions',
+    [
+      'revisions',
+      12,
+      {
+        revisions: [
+          {
+            id: entity(5),
+            time: new Date(1_700_000_000_123),
+            author: entity(9),
+            user: 'matt',
+            parents: [entity(3), entity(4)],
+            pending: false,
+            deleted: true,
+            changes: { year: { before: 2000, after: 2001 } },
+          },
+          {
+            id: entity(3),
+            time: new Date(1_600_000_000_000),
+            author: entity(9),
+            user: undefined,
+            parents: [],
+            pending: true,
+            deleted: undefined,
+            changes: { name: { before: null, after: 'a' } },
+          },
+        ],
+        next: entity(3),
+      },
+    ],
+  ],
+  ['revisions-none', ['revisions', 12, { revisions: [], next: undefined }]],
 ];
 
 describe('the frame protocol is that of wasm/frame', () => {
@@ -298,6 +356,8 @@ describe('the frame protocol is that of wasm/frame', () => {
       rejections: see(41),
       located: see(43),
       explained: see(44),
+      revisions: see(45),
+      modelNamed: () => undefined,
     });
     expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41]);
   });

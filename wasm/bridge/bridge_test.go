@@ -436,6 +436,20 @@ func TestRefusedTransactionReachesItsPageAndStaysUntilDismissed(t *testing.T) {
 			t.Error("another page was told of the outcome")
 		}
 	}
+	if c := refused.Changes; len(c) != 1 || !c[0].Creation || c[0].Collection != "album" || len(c[0].Fields) == 0 {
+		t.Errorf("it would have done %+v", c)
+	}
+	again, ok := p.ask(&frame.Retry{Request: p.next(), Transaction: refused.Transaction}).(*frame.Committed)
+	if !ok {
+		t.Fatal("the transaction is not made again")
+	}
+	p.until("the page is told that it is refused again", func() bool {
+		return slices.ContainsFunc(p.log, func(m frame.Message) bool {
+			s, ok := m.(*frame.Settled)
+			return ok && s.Transaction == again.Transaction && s.Err != nil
+		})
+	})
+	other.until("every page knows", func() bool { return rejections(1)() && refused.Transaction == again.Transaction })
 	if m := other.ask(&frame.Dismiss{Request: other.next(), Transaction: refused.Transaction}); reflect.TypeOf(m) != reflect.TypeFor[*frame.Done]() {
 		t.Errorf("dismissal answered by %+v", m)
 	}
@@ -448,6 +462,42 @@ func TestEmptyTransactionSettles(t *testing.T) {
 	p.until("it is settled", func() bool {
 		return slices.ContainsFunc(p.log, func(m frame.Message) bool { s, ok := m.(*frame.Settled); return ok && s.Err == nil })
 	})
+}
+
+func TestHistoryOfAnEntity(t *testing.T) {
+	w := newWorld(t, nil, bridge.Limits{})
+	p := w.join()
+	e := p.commitAlbums(1, albumRow("Drones", 2014))[0]
+	p.send(&frame.Edit{Tx: 2, Collection: "album", Entity: e, Columns: []string{"year"}, Values: []value.Value{value.Int(2015)}})
+	p.ask(&frame.Commit{Request: p.next(), Tx: 2})
+	p.until("both are sent", told(p, func(s *frame.Status) bool { return s.Connection == frame.Live && s.Pending == 0 }))
+
+	page, ok := p.ask(&frame.History{Request: p.next(), Collection: "album", Entity: e, Limit: 1}).(*frame.Revisions)
+	if !ok || len(page.List) != 1 || page.List[0].Pending || page.Next.IsZero() || page.List[0].Millis == 0 {
+		t.Fatalf("the first page is %+v", page)
+	}
+	if c := page.List[0].Changes; len(c) != 1 || c[0] != (frame.ValueChange{Property: "year", Before: value.Int(2014), After: value.Int(2015)}) {
+		t.Errorf("the edit did %v", c)
+	}
+	next, ok := p.ask(&frame.History{Request: p.next(), Collection: "album", Entity: e, Before: page.Next}).(*frame.Revisions)
+	if !ok || len(next.List) != 1 || next.List[0].Event != id.EventID(e) || !next.Next.IsZero() {
+		t.Fatalf("the second page is %+v", next)
+	}
+	for event, want := range map[id.EventID]int64{page.List[0].Event: 2015, next.List[0].Event: 2014} {
+		rows, ok := p.ask(&frame.AsOf{Request: p.next(), Collection: "album", Entity: e, Events: []id.EventID{event}}).(*frame.Rows)
+		if !ok || len(rows.Rows) != 1 || rows.Rows[0].Values[slices.Index(rows.Columns, "year")] != value.Int(want) {
+			t.Errorf("as of %s: %+v", event, rows)
+		}
+	}
+	for what, m := range map[string]frame.Message{
+		"a time before it":   &frame.AsOf{Request: p.next(), Collection: "album", Entity: e, Millis: 1},
+		"another entity":     &frame.History{Request: p.next(), Collection: "album", Entity: id.EntityID{ULID: id.New(nil)}},
+		"an unknown refusal": &frame.Retry{Request: p.next(), Transaction: id.TransactionID{ULID: id.New(nil)}},
+	} {
+		if err := p.refused(m); err.Code != "not-found" {
+			t.Errorf("%s: %+v", what, err)
+		}
+	}
 }
 
 // doorman tells of the tokens that connections present.

@@ -54,17 +54,25 @@ func (s *Session) giveUp(request uint64) {
 
 // answer runs a request on a goroutine of its own and answers Done or Failed.
 func (s *Session) answer(request uint64, f func(context.Context) error) {
+	s.respond(request, func(ctx context.Context) (frame.Answer, error) {
+		return &frame.Done{Request: request}, f(ctx)
+	})
+}
+
+// respond runs a request on a goroutine of its own and sends its answer, or Failed.
+func (s *Session) respond(request uint64, f func(context.Context) (frame.Answer, error)) {
 	ctx, end, ok := s.begin(s.ctx, request)
 	if !ok {
 		return
 	}
 	s.bridge.start(func() {
 		defer end()
-		if err := f(ctx); err != nil {
+		answer, err := f(ctx)
+		if err != nil {
 			s.fail(request, err, "")
 			return
 		}
-		s.out.message(&frame.Done{Request: request})
+		s.out.message(answer)
 	})
 }
 
@@ -78,6 +86,8 @@ func (s *Session) administer(m frame.Message) {
 			s.service.signalRefused()
 			return err
 		})
+	case *frame.Retry:
+		s.retry(m)
 	case *frame.Token:
 		s.answer(m.Request, func(context.Context) error {
 			s.service.dial(m.Token)

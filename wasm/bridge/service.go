@@ -243,9 +243,11 @@ func (v *service) readRejections() (*frame.Rejections, error) {
 	}
 	m := &frame.Rejections{}
 	for _, r := range list {
-		m.List = append(m.List, frame.Rejection{
-			Transaction: r.Transaction, Code: r.Kind.String(), Message: r.Message, Millis: r.Time.UnixMilli(),
-		})
+		rejection := frame.Rejection{Transaction: r.Transaction, Code: r.Kind.String(), Message: r.Message, Millis: r.Time.UnixMilli()}
+		for _, c := range r.Changes() {
+			rejection.Changes = append(rejection.Changes, frame.RejectedChange(c))
+		}
+		m.List = append(m.List, rejection)
 	}
 	return m, nil
 }

@@ -209,6 +209,10 @@ func (s *Session) serve(m frame.Message) {
 		s.get(m)
 	case *frame.Explain:
 		s.explain(m)
+	case *frame.History:
+		s.history(m)
+	case *frame.AsOf:
+		s.asOf(m)
 	case *frame.Create:
 		s.create(m)
 	case *frame.Edit:

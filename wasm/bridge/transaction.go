@@ -146,18 +146,11 @@ func (t *transaction) commit(ctx context.Context) (id.TransactionID, error) {
 		s.settled(t.tx.ID())
 		return id.TransactionID{}, err
 	}
-	if synced(receipt) {
+	if done, err := outcome(receipt); done && err == nil {
 		// Nobody will be told: the transaction changed nothing.
 		s.settle(&frame.Settled{Transaction: receipt.Transaction()})
 	}
 	return receipt.Transaction(), nil
-}
-
-// synced reports whether a durable node has the transaction already.
-func synced(r *core.Receipt) bool {
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	return r.Synced(ended) == nil
 }
 
 func (t *transaction) rollback() {

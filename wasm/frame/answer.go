@@ -148,6 +148,15 @@ type Rejection struct {
 	Code        string
 	Message     string
 	Millis      int64 // since 1970
+	Changes     []RejectedChange
+}
+
+// RejectedChange is what a refused transaction would have done to one entity.
+type RejectedChange struct {
+	Collection string
+	Entity     id.EntityID
+	Creation   bool
+	Fields     []proto.Field
 }
 
 func (*Done) kind() uint64       { return kindDone }
@@ -394,23 +403,52 @@ func (m *Settled) parse(r *msgpack.Reader) {
 func (m *Rejections) append(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(m.List))
 	for _, rejection := range m.List {
-		dst = msgpack.AppendArrayLen(dst, 4)
+		dst = msgpack.AppendArrayLen(dst, 5)
 		dst = appendULID(dst, rejection.Transaction.ULID)
 		dst = msgpack.AppendString(dst, rejection.Code)
 		dst = msgpack.AppendString(dst, rejection.Message)
 		dst = msgpack.AppendInt(dst, rejection.Millis)
+		dst = msgpack.AppendArrayLen(dst, len(rejection.Changes))
+		for _, c := range rejection.Changes {
+			dst = c.append(dst)
+		}
 	}
 	return dst
 }
 
 func (m *Rejections) parse(r *msgpack.Reader) {
 	for n := r.ArrayLen(proto.MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		r.Array(4)
-		m.List = append(m.List, Rejection{
+		r.Array(5)
+		x := Rejection{
 			Transaction: id.TransactionID{ULID: readULID(r)},
 			Code:        readString(r, MaxName),
 			Message:     readString(r, MaxText),
 			Millis:      r.Int(),
-		})
+		}
+		for n := r.ArrayLen(proto.MaxTxEvents); n > 0 && r.Err() == nil; n-- {
+			x.Changes = append(x.Changes, readRejectedChange(r))
+		}
+		m.List = append(m.List, x)
 	}
+}
+
+func (c *RejectedChange) append(dst []byte) []byte {
+	dst = msgpack.AppendString(msgpack.AppendArrayLen(dst, 4), c.Collection)
+	dst = appendULID(dst, c.Entity.ULID)
+	dst = msgpack.AppendBool(dst, c.Creation)
+	dst = msgpack.AppendArrayLen(dst, len(c.Fields))
+	for _, f := range c.Fields {
+		dst = value.Append(msgpack.AppendString(msgpack.AppendArrayLen(dst, 2), f.Name), f.Value)
+	}
+	return dst
+}
+
+func readRejectedChange(r *msgpack.Reader) RejectedChange {
+	r.Array(4)
+	c := RejectedChange{Collection: readString(r, proto.MaxNameBytes), Entity: id.EntityID{ULID: readULID(r)}, Creation: r.Bool()}
+	for n := r.ArrayLen(MaxColumns + 1); n > 0 && r.Err() == nil; n-- {
+		r.Array(2)
+		c.Fields = append(c.Fields, proto.Field{Name: readString(r, proto.MaxNameBytes), Value: value.Read(r)})
+	}
+	return c
 }

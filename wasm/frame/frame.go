@@ -21,10 +21,13 @@
 //	15 received    bytes, for flow control
 //	16 network     whether the page has one; also before hello
 //	17 aggregate   open a live aggregate 42 groups      a live aggregate changed, in parts
-//	18 move       a live query's window 43 located     answers locate: a cursor
-//	19 locate     the row of an index   44 explained   answers explain
-//	20 explain    how a selection is read
-//	21 select     other rows, in place
+//	18 move        a live query's window 43 located     answers locate: a cursor
+//	19 locate      the row of an index   44 explained   answers explain
+//	20 explain     how a selection is read
+//	21 select      other rows, in place
+//	22 history     of an entity         45 revisions   answers history
+//	23 as of       an entity as it was
+//	24 retry       a refused transaction
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
 // on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
@@ -101,6 +104,11 @@ const (
 	kindLocated = 43
 
 	kindExplained = 44
+
+	kindHistory   = 22
+	kindAsOf      = 23
+	kindRetry     = 24
+	kindRevisions = 45
 )
 
 const (
@@ -284,6 +292,12 @@ func newRequest(kind uint64) incoming {
 		return new(Select)
 	case kindExplain:
 		return new(Explain)
+	case kindHistory:
+		return new(History)
+	case kindAsOf:
+		return new(AsOf)
+	case kindRetry:
+		return new(Retry)
 	}
 	return nil
 }

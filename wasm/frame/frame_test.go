@@ -15,6 +15,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/wasm/frame"
 )
 
@@ -24,7 +25,7 @@ const golden = "testdata/frames.txt"
 
 // pinned is the SHA-256 of the golden file for frame.Version: a protocol that changes gets
 // another version, and js/src/wire.ts with it.
-const pinned = "19026ca8ec5418e5ba0162a4459547601f73155bf3503ac0df1de510f1f2adb3"
+const pinned = "f2f25400f08fc51198e65cd745aedc76d6602d991a4c3b2d61da89fc29d618cd"
 
 func entity(n byte) id.EntityID {
 	return id.EntityID{ULID: id.Make(id.Stamp(uint64(n)<<32), [8]byte{n, 1, 2, 3, 4, 5, 6, 7})}
@@ -108,6 +109,11 @@ var messages = []struct {
 	{"select", &frame.Select{Query: 4, Text: "year = ?", Params: frame.Params{Positional: []frame.Param{{Value: value.Int(1985)}}}, Window: &frame.Window{Before: 3}}},
 	{"select-plain", &frame.Select{Query: 4, Text: ""}},
 	{"locate", &frame.Locate{Request: 11, Collection: "album", Text: "ORDER BY name", Index: 50_000}},
+	{"history", &frame.History{Request: 12, Collection: "album", Entity: entity(9), Before: id.EventID(entity(5)), Limit: 50}},
+	{"history-all", &frame.History{Request: 12, Collection: "album", Entity: entity(9)}},
+	{"as-of", &frame.AsOf{Request: 13, Collection: "album", Entity: entity(9), Events: []id.EventID{id.EventID(entity(3)), id.EventID(entity(4))}}},
+	{"as-of-time", &frame.AsOf{Request: 13, Collection: "album", Entity: entity(9), Millis: 1_700_000_000_123}},
+	{"retry", &frame.Retry{Request: 14, Transaction: transaction(3)}},
 	{"network", &frame.Network{Online: true}},
 	{"network-none", &frame.Network{}},
 
@@ -143,7 +149,17 @@ var messages = []struct {
 	{"status-live", &frame.Status{Connection: frame.Live}},
 	{"settled", &frame.Settled{Transaction: transaction(3)}},
 	{"settled-refused", &frame.Settled{Transaction: transaction(3), Err: &frame.Error{Code: "denied", Message: "not yours"}}},
-	{"rejections", &frame.Rejections{List: []frame.Rejection{{Transaction: transaction(3), Code: "denied", Message: "not yours", Millis: 1_700_000_000_123}}}},
+	{"rejections", &frame.Rejections{List: []frame.Rejection{{Transaction: transaction(3), Code: "denied", Message: "not yours", Millis: 1_700_000_000_123, Changes: []frame.RejectedChange{
+		{Collection: "album", Entity: entity(1), Creation: true, Fields: []proto.Field{{Name: "name", Value: value.String("a")}, {Name: "year", Value: value.Int(2001)}}},
+		{Collection: "album", Entity: entity(2), Fields: []proto.Field{{Name: proto.Deleted, Value: value.Bool(true)}}},
+	}}}}},
+	{"revisions", &frame.Revisions{Request: 12, List: []frame.Revision{
+		{Event: id.EventID(entity(5)), Millis: 1_700_000_000_123, Author: id.NodeID(entity(9)), User: "matt", Parents: []id.EventID{id.EventID(entity(3)), id.EventID(entity(4))}, Changes: []frame.ValueChange{
+			{Property: proto.Deleted, Before: value.Null, After: value.Bool(true)}, {Property: "year", Before: value.Int(2000), After: value.Int(2001)}}},
+		{Event: id.EventID(entity(3)), Millis: 1_600_000_000_000, Author: id.NodeID(entity(9)), Parents: nil, Pending: true, Changes: []frame.ValueChange{
+			{Property: "name", Before: value.Null, After: value.String("a")}}},
+	}, Next: id.EventID(entity(3))}},
+	{"revisions-none", &frame.Revisions{Request: 12}},
 }
 
 func TestGolden(t *testing.T) {

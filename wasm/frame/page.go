@@ -53,6 +53,8 @@ func newAnswer(kind uint64) interface {
 		return new(Settled)
 	case kindRejections:
 		return new(Rejections)
+	case kindRevisions:
+		return new(Revisions)
 	case kindGroups:
 		return new(Groups)
 	case kindLocated:
