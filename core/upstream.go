@@ -32,7 +32,7 @@ type upstream struct {
 
 	number   uint64                   // on the present connection; 0 while not subscribed
 	answered bool                     // the answer is complete on the present connection
-	asked    int                      // requests for rows that it did not name; it is not complete before
+	asked    map[id.EntityID]struct{} // the rows that it did not name and that were asked for
 	err      error                    // the durable node refuses it
 	backoff  backoff                  // of asking again where it cannot answer
 	held     []reactor.Change         // by the answer so far, to be published with its end
@@ -231,7 +231,7 @@ func (r *replica) subscribe(up *upstream) {
 	if m.After == 0 {
 		m.Known = r.known(up)
 	}
-	up.number, up.answered, up.asked, up.complete = m.Sub, false, 0, false
+	up.number, up.answered, up.asked, up.complete = m.Sub, false, nil, false
 	up.listed = make(map[id.EntityID]struct{})
 	r.peer.subs[m.Sub] = up
 	r.peer.out.must(m)
@@ -344,23 +344,24 @@ func (d *draft) savePosition() {
 // then the queries are live.
 func (r *replica) answered(up *upstream) {
 	stale := r.stale(up)
-	up.listed, up.complete = nil, false
 	if len(stale) == 0 {
-		if up.asked == 0 {
-			r.live(up)
-		}
+		up.listed, up.asked, up.complete = nil, nil, false
+		r.live(up)
 		return
 	}
 	p, number := r.peer, up.number
-	up.asked++
 	p.ask(up.collection, stale, func(err error) {
 		switch {
 		case err != nil:
 			p.lose(fmt.Errorf("rows that were asked for: %w", err))
 		case up.number == number:
-			if up.asked--; up.asked == 0 {
-				r.live(up)
+			if up.asked == nil {
+				up.asked = make(map[id.EntityID]struct{}, len(stale))
 			}
+			for _, e := range stale {
+				up.asked[e] = struct{}{}
+			}
+			r.answered(up) // storage may have filled the window with others
 		}
 	})
 }
@@ -376,7 +377,7 @@ func (r *replica) live(up *upstream) {
 }
 
 // stale returns the rows that the results hold although a complete answer does not name
-// them. Of a window only rows before the answer's last say anything, and nothing where it
+// them, and nobody has asked for them since. Of a window only rows before the answer's last say anything, and nothing where it
 // has moved on since.
 func (r *replica) stale(up *upstream) (list []id.EntityID) {
 	if !up.complete {
@@ -392,7 +393,9 @@ func (r *replica) stale(up *upstream) (list []id.EntityID) {
 			rows = rows[:throughListed(rows, up.listed)]
 		}
 		for _, row := range rows {
-			if _, ok := up.listed[row.Entity]; !ok && row.BaseRev > 0 && !seen[row.Entity] {
+			_, listed := up.listed[row.Entity]
+			_, asked := up.asked[row.Entity]
+			if !listed && !asked && row.BaseRev > 0 && !seen[row.Entity] {
 				seen[row.Entity] = true
 				list = append(list, row.Entity)
 			}
