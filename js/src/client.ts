@@ -1,9 +1,10 @@
 import type { ReadonlySignal } from '@preact/signals-core';
 
+import type { AggregatePath, AggregateQuery, AggregateRow, AggregateSelect } from './aggregate.ts';
 import type { ClientError, ErrorCode } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { HistoryOptions, HistoryPage, Moment, RejectedChange } from './history.ts';
-import type { LiveEntity, LiveResult, Params } from './live.ts';
+import type { Live, LiveEntity, LiveResult, Params } from './live.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
 import type { Selection } from './query.ts';
@@ -187,6 +188,62 @@ export interface Client {
   window<M extends AnyModel>(selection: Selection<M>, range: WindowRange, options?: QueryOptions): LiveWindow<Infer<M>>;
   /** Opens a live entity. Call {@link LiveEntity.dispose} when done. */
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>>;
+  /**
+   * Counts the entities of a selection, whose order is left out and which has no limit: on the
+   * durable node where it is connected, without transferring rows, and else on this device.
+   *
+   * ```ts
+   * import { createClient, defineModel, f } from '@ankurah-go/client'
+   *
+   * const Message = defineModel('message', { text: f.text(), read: f.bool().default(false) })
+   * const client = createClient({ name: 'my-app', models: [Message] })
+   *
+   * const unread = await client.count(Message, 'read = FALSE')
+   * const same = await client.count(Message.where(m => m.read.eq(false)))
+   * ```
+   */
+  count<M extends AnyModel>(selection: Selection<M>, options?: CallOptions): Promise<number>;
+  count<M extends AnyModel>(model: M, selection?: string, params?: Params, options?: CallOptions): Promise<number>;
+  /**
+   * Opens a count that stays true; undefined until it is known. Equal counts share one. The durable
+   * node keeps it in step, at no cost for the rows that it counts; this device's own changes show in
+   * it at once.
+   */
+  liveCount<M extends AnyModel>(selection: Selection<M>, options?: QueryOptions): Live<number | undefined>;
+  liveCount<M extends AnyModel>(
+    model: M,
+    selection?: string,
+    params?: Params,
+    options?: QueryOptions,
+  ): Live<number | undefined>;
+  /**
+   * Asks what is to be known of groups of entities, in the order of what the groups agree in.
+   *
+   * ```ts
+   * import { avg, count, createClient, defineModel, f, max } from '@ankurah-go/client'
+   *
+   * const Album = defineModel('album', { artist: f.string(), year: f.int(), rating: f.float().optional() })
+   * const client = createClient({ name: 'my-app', models: [Album] })
+   *
+   * const artists = await client.aggregate(Album, {
+   *   where: Album.where(a => a.year.gt(1985)),
+   *   groupBy: ['artist'],
+   *   select: { albums: count(), rating: avg('rating'), last: max('year') },
+   * })
+   * for (const { artist, albums, rating, last } of artists) console.log(artist, albums, rating ?? '-', last)
+   * ```
+   */
+  aggregate<M extends AnyModel, const S extends AggregateSelect<M>, const G extends AggregatePath<M> = never>(
+    model: M,
+    query: AggregateQuery<M, S, G>,
+    options?: CallOptions,
+  ): Promise<readonly AggregateRow<M, S, G>[]>;
+  /** Opens groups that stay true; a group that did not change is the same object as before. */
+  liveAggregate<M extends AnyModel, const S extends AggregateSelect<M>, const G extends AggregatePath<M> = never>(
+    model: M,
+    query: AggregateQuery<M, S, G>,
+    options?: QueryOptions,
+  ): Live<readonly AggregateRow<M, S, G>[]>;
   /** Reads the rows of a selection once. */
   fetch<M extends AnyModel>(selection: Selection<M>, options?: CallOptions): Promise<readonly Infer<M>[]>;
   fetch<M extends AnyModel>(

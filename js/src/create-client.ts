@@ -1,5 +1,17 @@
 import { batch, signal, type ReadonlySignal, type Signal } from '@preact/signals-core';
 
+import {
+  aggregationOf,
+  conditionOf,
+  counted,
+  countOf,
+  type AggregatePath,
+  type AggregateQuery,
+  type AggregateRow,
+  type AggregateSelect,
+  type Aggregation,
+  type AnyAggregateQuery,
+} from './aggregate.ts';
 import { chooseHost } from './choose-host.ts';
 import type {
   CallOptions,
@@ -18,7 +30,7 @@ import type { StartHost } from './host.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
-import type { LiveEntity, LiveResult, Params } from './live.ts';
+import type { Live, LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
 import { selectionOf, type Selection, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
@@ -46,6 +58,8 @@ import { writeAwait, writeDismiss, writeExplain, writeFetch, writeGet, writeToke
 export function createClient(options: ClientOptions): Client {
   return new NodeClient(options, chooseHost(options));
 }
+
+const countIn = (rows: readonly Row[]): number | undefined => rows[0]?.[counted] as number | undefined;
 
 const rowOf = (rows: readonly Row[]): Row | undefined => rows[0];
 
@@ -126,6 +140,35 @@ export class NodeClient implements Client {
     return live as unknown as LiveEntity<Infer<M>>;
   }
 
+  async count<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<number> {
+    const [{ model, text, params }, options] = selectionOf(args);
+    const live = this.#live(model, text, params, undefined, undefined, countOf(model));
+    return countIn(await this.#answer(live, options?.signal)) ?? 0;
+  }
+
+  liveCount<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): Live<number | undefined> {
+    const [{ model, text, params }, options] = selectionOf(args);
+    const live = new MappedLive(this.#live(model, text, params, options, undefined, countOf(model)), countIn);
+    return live as unknown as Live<number | undefined>;
+  }
+
+  async aggregate<M extends AnyModel, S extends AggregateSelect<M>, G extends AggregatePath<M> = never>(
+    model: M,
+    query: AggregateQuery<M, S, G>,
+    options?: CallOptions,
+  ): Promise<readonly AggregateRow<M, S, G>[]> {
+    const rows = await this.#answer(this.#aggregated(model, query, undefined), options?.signal);
+    return rows as readonly AggregateRow<M, S, G>[];
+  }
+
+  liveAggregate<M extends AnyModel, S extends AggregateSelect<M>, G extends AggregatePath<M> = never>(
+    model: M,
+    query: AggregateQuery<M, S, G>,
+    options?: QueryOptions,
+  ): Live<readonly AggregateRow<M, S, G>[]> {
+    return this.#aggregated(model, query, options) as unknown as Live<readonly AggregateRow<M, S, G>[]>;
+  }
+
   async fetch<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<readonly Infer<M>[]> {
     const [{ model, text, params }, options] = selectionOf(args);
     const answer = await this.#session.request(
@@ -200,8 +243,35 @@ export class NodeClient implements Client {
     params: Params | undefined,
     options: QueryOptions | undefined,
     range?: WindowRange,
+    aggregation?: Aggregation,
   ): SharedLiveResult {
-    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false, range);
+    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false, range, aggregation);
+  }
+
+  #aggregated(model: AnyModel, query: AnyAggregateQuery, options: QueryOptions | undefined): SharedLiveResult {
+    const { text, params } = conditionOf(query);
+    return this.#live(model, text, params, options, undefined, aggregationOf(model, query));
+  }
+
+  /** Resolves with what a live result shows once it is answered, by the durable node where one is connected. */
+  async #answer(live: SharedLiveResult, signal: AbortSignal | undefined): Promise<readonly Row[]> {
+    const { promise, resolve, reject } = withResolvers<readonly Row[]>();
+    const check = (): void => {
+      const { status, data, error } = live.getSnapshot();
+      if (status === 'error') reject(error);
+      else if (status === 'live' || (status === 'local' && this.#status.peek().connection === 'offline')) resolve(data);
+    };
+    const abort = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) abort();
+    const ends = [live.subscribe(check), this.#status.subscribe(check)];
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      for (const end of ends) end();
+      live.dispose();
+    }
   }
 
   /** Runs what commits a transaction; its outcome may come before its id does. */

@@ -1,10 +1,11 @@
+import type { Aggregation } from './aggregate.ts';
 import { callOut } from './assert.ts';
 import { ClientError } from './errors.ts';
 import type { LiveSnapshot, LiveStatus, Params } from './live.ts';
 import type { AnyModel } from './model.ts';
 import { RowList } from './row-list.ts';
 import { sameRow, type Row, type RowReader } from './row.ts';
-import type { Change, Delta, DeltaTarget, Window, WindowState } from './wire.ts';
+import type { Change, Delta, DeltaTarget, GroupsDelta, Window, WindowState } from './wire.ts';
 
 /** What every live result of the package shows, before the public signatures give it its type. */
 export type Snapshot = LiveSnapshot<readonly Row[]> & { readonly window?: WindowState | undefined; readonly pin?: number };
@@ -23,6 +24,8 @@ export class LiveQuery implements DeltaTarget {
   readonly model: AnyModel;
   readonly text: string;
   readonly params: Params | undefined;
+  /** What is asked of groups; then these are the rows. */
+  readonly aggregation: Aggregation | undefined;
   reader: RowReader | undefined;
   /** The number under which the node knows it. */
   wireId = 0;
@@ -39,6 +42,8 @@ export class LiveQuery implements DeltaTarget {
   /** Rows of another result whose identity is kept where they are the same. */
   #seed: readonly Row[];
   #parts: Change[] = [];
+  /** The groups by id, of one whose rows are groups. */
+  readonly #groups = new Map<string, Row>();
   #snapshot: Snapshot = snapshotOf(noRows, 'loading', undefined);
   #stale = false;
   #status: LiveStatus = 'loading';
@@ -47,11 +52,19 @@ export class LiveQuery implements DeltaTarget {
   #error: ClientError | undefined;
   readonly #listeners = new Set<() => void>();
 
-  constructor(key: string, model: AnyModel, text: string, params: Params | undefined, seed: readonly Row[]) {
+  constructor(
+    key: string,
+    model: AnyModel,
+    text: string,
+    params: Params | undefined,
+    seed: readonly Row[],
+    aggregation?: Aggregation,
+  ) {
     this.key = key;
     this.model = model;
     this.text = text;
     this.params = params;
+    this.aggregation = aggregation;
     this.#seed = seed;
   }
 
@@ -74,6 +87,18 @@ export class LiveQuery implements DeltaTarget {
   /** Tells the listeners that there is another snapshot. */
   notify(): void {
     for (const listener of [...this.#listeners]) callOut(listener);
+  }
+
+  /** Takes in a part of what happened to groups, and with the last part all of it. */
+  applyGroups({ groups, reset, ...delta }: GroupsDelta): void {
+    if (reset) this.#groups.clear();
+    for (const { id, row } of groups) {
+      if (row === undefined) this.#groups.delete(id);
+      else this.#groups.set(id, row);
+    }
+    if (delta.more) return;
+    const rows = [...this.#groups.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.apply({ ...delta, reset: true, changes: rows.map((row, to) => ({ from: -1, to, row })), window: undefined });
   }
 
   /** Called when something changed; set by the store, which notifies at the end of a frame. */

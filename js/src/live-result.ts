@@ -1,3 +1,4 @@
+import type { Aggregation } from './aggregate.ts';
 import { callOut } from './assert.ts';
 import type { ClientError } from './errors.ts';
 import type { LiveResult, LiveSnapshot, LiveStatus, Params } from './live.ts';
@@ -25,13 +26,21 @@ export class SharedLiveResult implements LiveResult<Row> {
   /** What is shown while another selection has no answer yet. */
   #carried: Snapshot | undefined;
 
-  constructor(store: LiveStore, model: AnyModel, text: string, params: Params | undefined, lazy: boolean, window?: Window) {
+  constructor(
+    store: LiveStore,
+    model: AnyModel,
+    text: string,
+    params: Params | undefined,
+    lazy: boolean,
+    window?: Window,
+    aggregation?: Aggregation,
+  ) {
     this.#store = store;
     this.#model = model;
     this.#text = text;
     this.#params = params;
     this.#lazy = lazy;
-    this.#query = window === undefined ? store.hold(model, text, params) : store.holdWindow(model, text, params, window);
+    this.#query = window === undefined ? store.hold(model, text, params, [], aggregation) : store.holdWindow(model, text, params, window);
     if (lazy) store.release(this.#query, lazyDelay);
   }
 
@@ -72,10 +81,10 @@ export class SharedLiveResult implements LiveResult<Row> {
 
   setSelection(selection: string | Selection<AnyModel>, given?: Params): void {
     const { text, params } = typeof selection === 'string' ? { text: selection, params: given } : selection;
-    if (this.#disposed || this.#store.keyOf(this.#model, text, params) === this.#query.key) return;
+    if (this.#disposed || this.#store.keyOf(this.#model, text, params, this.#query.aggregation) === this.#query.key) return;
     const before = this.getSnapshot();
     const previous = this.#query;
-    const next = this.#store.hold(this.#model, text, params, before.data);
+    const next = this.#store.hold(this.#model, text, params, before.data, previous.aggregation);
     this.#text = text;
     this.#params = params;
     this.#carried = before.status === 'loading' && before.data.length === 0 ? undefined : snapshotOf(before.data, 'loading', undefined);
@@ -103,10 +112,10 @@ export class SharedLiveResult implements LiveResult<Row> {
   #attach(): void {
     if (!this.#store.isOpen(this.#query)) {
       const shown = this.getSnapshot();
-      const { window } = this.#query;
+      const { window, aggregation } = this.#query;
       this.#query =
         window === undefined
-          ? this.#store.hold(this.#model, this.#text, this.#params, shown.data)
+          ? this.#store.hold(this.#model, this.#text, this.#params, shown.data, aggregation)
           : this.#store.holdWindow(this.#model, this.#text, this.#params, window, this.#query);
       if (shown.data.length > 0) this.#carried = Object.freeze({ ...shown, status: 'loading', error: undefined });
     } else if (this.#lazy) {

@@ -1,3 +1,4 @@
+import type { Aggregation } from './aggregate.ts';
 import type { ClientError } from './errors.ts';
 import type { Params } from './live.ts';
 import { LiveQuery } from './live-query.ts';
@@ -5,7 +6,7 @@ import type { AnyModel } from './model.ts';
 import type { Row } from './row.ts';
 import { queryKey } from './selection-key.ts';
 import type { Session } from './session.ts';
-import { writeMove, writeSubscribe, writeUnsubscribe, type Window } from './wire.ts';
+import { writeAggregate, writeMove, writeSubscribe, writeUnsubscribe, type Window } from './wire.ts';
 
 /** How long a query stays open that nobody holds any more: a component that remounts finds it. */
 export const releaseDelay = 10;
@@ -23,11 +24,17 @@ export class LiveStore {
   #ended: ClientError | undefined;
 
   /** Returns the query for a selection, held once; it is opened unless an equal one is open. */
-  hold(model: AnyModel, text: string, params: Params | undefined, seed: readonly Row[] = []): LiveQuery {
-    const key = this.keyOf(model, text, params);
+  hold(
+    model: AnyModel,
+    text: string,
+    params: Params | undefined,
+    seed: readonly Row[] = [],
+    aggregation?: Aggregation,
+  ): LiveQuery {
+    const key = this.keyOf(model, text, params, aggregation);
     let query = this.#byKey.get(key);
     if (query === undefined) {
-      query = new LiveQuery(key, model, text, params, seed);
+      query = new LiveQuery(key, model, text, params, seed, aggregation);
       this.#byKey.set(key, query);
       this.#open(query);
     }
@@ -53,10 +60,10 @@ export class LiveStore {
   }
 
   /** Names a query; models that only share their collection do not share queries. */
-  keyOf(model: AnyModel, text: string, params: Params | undefined): string {
+  keyOf(model: AnyModel, text: string, params: Params | undefined, aggregation?: Aggregation): string {
     let number = this.#models.get(model);
     if (number === undefined) this.#models.set(model, (number = this.#models.size));
-    return `${number} ${queryKey(model, text, params)}`;
+    return `${number} ${queryKey(model, text, params)}${aggregation === undefined ? '' : `\n${aggregation.key}`}`;
   }
 
   /** Keeps a query open. */
@@ -133,7 +140,11 @@ export class LiveStore {
     query.wireId = ++this.#lastWireId;
     query.reader = undefined;
     this.#byWireId.set(query.wireId, query);
-    this.session?.send(w => writeSubscribe(w, query.wireId, query.model.collection, query.text, query.params, query.window));
+    const { wireId, model, text, params, window, aggregation } = query;
+    this.session?.send(w => {
+      if (aggregation === undefined) writeSubscribe(w, wireId, model.collection, text, params, window);
+      else writeAggregate(w, wireId, model.collection, text, params, aggregation);
+    });
   }
 
   #close(query: LiveQuery): void {

@@ -1,3 +1,21 @@
+export {
+  aggregateKey,
+  avg,
+  count,
+  countDistinct,
+  max,
+  min,
+  sum,
+  type Aggregate,
+  type AggregateFunction,
+  type AggregateOf,
+  type AggregatePath,
+  type AggregateQuery,
+  type AggregateRow,
+  type AggregateSelect,
+  type AnyAggregateQuery,
+  type NumberPath,
+} from './aggregate.ts';
 export { and, Condition, not, or, type BoundParams, type OptionalCondition } from './condition.ts';
 export { createClient } from './create-client.ts';
 export type {

@@ -194,6 +194,13 @@ export function absent(shape: PropertyShape): unknown {
   }
 }
 
+/** Reads what is somewhere inside JSON: a scalar as it is, a list or an object as an extension. */
+export function readScalar(r: Reader): JsonValue {
+  const { code } = r;
+  if ((code >= 0xc7 && code <= 0xc9) || (code >= 0xd4 && code <= 0xd8)) r.ext();
+  return readJsonItem(r);
+}
+
 function readJsonItem(r: Reader): JsonValue {
   const code = r.code;
   if (r.nil()) return null;

@@ -42,6 +42,7 @@
 // wasm/frame (Go) and js/src/wire.ts (TypeScript) are two halves of one thing: change both,
 // and the golden files that both are tested against.
 
+import type { Aggregation } from './aggregate.ts';
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
 import type { Explanation } from './explanation.ts';
@@ -253,6 +254,30 @@ export function writeNetwork(w: Writer, online: boolean): void {
   w.bool(online);
 }
 
+export function writeAggregate(
+  w: Writer,
+  query: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+  { groupBy, columns }: Pick<Aggregation, 'groupBy' | 'columns'>,
+): void {
+  begin(w, 17, 6);
+  w.int(query);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
+  w.array(groupBy.length);
+  for (const path of groupBy) w.string(path);
+  w.array(columns.length);
+  for (const column of columns) {
+    w.array(3);
+    w.int(column.function);
+    w.string(column.path);
+    w.bool(column.distinct);
+  }
+}
+
 /** Moves and resizes a live query's window in place; undefined takes it away. */
 export function writeMove(w: Writer, query: number, window: Window | undefined): void {
   begin(w, 18, 2);
@@ -418,6 +443,21 @@ export interface DeltaTarget {
   /** Reads rows by the columns that came last; set by the decoder. */
   reader: RowReader | undefined;
   apply(delta: Delta): void;
+  /** What is asked of groups, of one whose rows are groups. */
+  readonly aggregation: Aggregation | undefined;
+  applyGroups(delta: GroupsDelta): void;
+}
+
+/** One group, named by bytes that order the groups, as text. */
+export interface Group {
+  readonly id: string;
+  /** Undefined when it is no more. */
+  readonly row: Row | undefined;
+}
+
+/** One part of what happened to a live aggregate in one transaction. */
+export interface GroupsDelta extends Omit<Delta, 'changes' | 'window'> {
+  readonly groups: readonly Group[];
 }
 
 /** One part of what happened to a live query in one transaction. */
@@ -484,6 +524,8 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
       return inbox.settled(r.ulid(), readError(r));
     case 41:
       return inbox.rejections(readRejections(r, inbox));
+    case 42:
+      return readGroups(r, inbox);
     case 43:
       return inbox.located(r.number(), readOptional(r), r.number());
     case 44:
@@ -574,6 +616,27 @@ function readDelta(r: Reader, inbox: Inbox): void {
   const changes: Change[] = [];
   for (let i = 0; i < count; i++) changes.push(readChange(r, target.reader));
   target.apply({ more, status, error, reset, changes, window: readWindowState(r) });
+}
+
+function readGroups(r: Reader, inbox: Inbox): void {
+  const target = inbox.query(r.number());
+  const more = r.bool();
+  const status = statuses[r.number()] ?? 'error';
+  const error = readError(r);
+  const reset = r.bool();
+  const count = r.array();
+  const aggregation = target?.aggregation;
+  if (target === undefined || aggregation === undefined) {
+    for (let i = 0; i < count; i++) r.skip();
+    return;
+  }
+  const groups: Group[] = [];
+  for (let i = 0; i < count; i++) {
+    const values = r.array() - 1;
+    const id = String.fromCharCode(...r.bytes());
+    groups.push({ id, row: values === 0 ? undefined : aggregation.read(r, id) });
+  }
+  target.applyGroups({ more, status, error, reset, groups });
 }
 
 function readWindowState(r: Reader): WindowState | undefined {

@@ -27,6 +27,7 @@ export const kinds = {
   await: 14,
   received: 15,
   network: 16,
+  aggregate: 17,
   move: 18,
   locate: 19,
   select: 21,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
+import { aggregationOf, countOf } from '../src/aggregate.ts';
 import { writeAsOf, writeHistory, writeRetry } from '../src/history.ts';
-import { defineModel, f, type AnyModel } from '../src/mod.ts';
+import { avg, count, defineModel, f, max, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
 import { formatOf } from '../src/row.ts';
 import { ulidText } from '../src/ulid.ts';
@@ -26,6 +27,8 @@ const Album = defineModel('album', {
   artist: f.ref('artist').optional(),
   meta: f.json().optional(),
 });
+
+const aggregation = aggregationOf(Album, { groupBy: ['name'], select: { n: count(), mean: avg('rating'), last: max('artist') } });
 
 const document: object = JSON.parse('{"__proto__":{"x":1},"genre":"rock","tags":["a",null,1.5,-3,false]}');
 
@@ -112,6 +115,19 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['as-of-time', w => writeAsOf(w, 13, 'album', entity(9), new Date(1_700_000_000_123))],
   ['retry', w => writeRetry(w, 14, entity(3))],
   ['locate', w => wire.writeLocate(w, 11, 'album', 'ORDER BY name', undefined, 50_000)],
+  [
+    'aggregate',
+    w =>
+      wire.writeAggregate(w, 9, 'album', 'year > ?', [1985], {
+        groupBy: ['artist', 'meta.genre'],
+        columns: [
+          { function: 0, path: '', distinct: false },
+          { function: 1, path: 'plays', distinct: false },
+          { function: 0, path: 'name', distinct: true },
+        ],
+      }),
+  ],
+  ['aggregate-least', w => wire.writeAggregate(w, 10, 'album', '', undefined, countOf(Album))],
   ['network', w => wire.writeNetwork(w, true)],
   ['network-none', w => wire.writeNetwork(w, false)],
   ['await', w => wire.writeAwait(w, 10)],
@@ -134,7 +150,13 @@ function decode(name: string): unknown[] {
     rows: note('rows'),
     created: note('created'),
     committed: note('committed'),
-    query: query => ({ model: Album, reader: undefined, apply: delta => calls.push(['delta', query, delta]) }),
+    query: query => ({
+      model: Album,
+      reader: undefined,
+      aggregation,
+      apply: delta => calls.push(['delta', query, delta]),
+      applyGroups: delta => calls.push(['groups', query, delta]),
+    }),
     status: note('status'),
     settled: note('settled'),
     rejections: note('rejections'),
@@ -263,6 +285,25 @@ const answers: readonly (readonly [string, unknown[]])[] = [
     'delta-error',
     ['delta', 3, { more: false, status: 'error', error: error('denied', 'access denied'), reset: false, changes: [], window: undefined }],
   ],
+  [
+    'groups',
+    [
+      'groups',
+      9,
+      {
+        more: true,
+        status: 'local',
+        error: undefined,
+        reset: true,
+        groups: [
+          { id: '\u0030Muse\u0000\u0001', row: { id: '\u0030Muse\u0000\u0001', name: 'Muse', n: 3, mean: 5.5, last: null } },
+          { id: '\u00f0', row: { id: '\u00f0', name: null, n: 1, mean: 2, last: entity(7) } },
+          { id: '\u0010', row: undefined },
+        ],
+      },
+    ],
+  ],
+  ['groups-error', ['groups', 9, { more: false, status: 'error', error: error('limit', 'too many groups'), reset: false, groups: [] }]],
   ['status', ['status', { connection: 'offline', pending: 12, ready: true, error: error('offline', 'refused') }]],
   ['status-live', ['status', { connection: 'live', pending: 0, ready: false, error: undefined }]],
   ['settled', ['settled', entity(3), undefined]],

@@ -5,6 +5,8 @@
  * @module
  */
 export { AnkurahProvider, useClient, type AnkurahProviderProps } from './provider.ts';
+export { useAggregate } from './use-aggregate.ts';
+export { useCount, type CountSnapshot } from './use-count.ts';
 export { useEntity } from './use-entity.ts';
 export { useLiveQuery, type LiveQueryArguments, type UseLiveQueryOptions } from './use-live-query.ts';
 export { useSignal, type ReadableSignal } from './use-signal.ts';

@@ -35,7 +35,7 @@ export type LiveQueryArguments = [
   options?: UseLiveQueryOptions | undefined,
 ];
 
-type BuiltQueryArguments<M extends AnyModel> = [
+export type BuiltQueryArguments<M extends AnyModel> = [
   selection: Selection<M> | Nothing,
   options?: UseLiveQueryOptions | undefined,
 ];
@@ -87,7 +87,7 @@ export function useLiveQuery<M extends AnyModel>(
 }
 
 /** Returns what is asked, or undefined for nothing, and how. */
-function readArguments<M extends AnyModel>(
+export function readArguments<M extends AnyModel>(
   args: BuiltQueryArguments<M> | [model: M, ...query: LiveQueryArguments],
 ): { readonly asked: Selection<M> | undefined; readonly options: UseLiveQueryOptions | undefined } {
   const [of] = args;
@@ -101,7 +101,7 @@ function readArguments<M extends AnyModel>(
 }
 
 /** Names a query. One with parameters that the client will refuse is named after the refusal. */
-function keyOf(selection: Selection<AnyModel>): string {
+export function keyOf(selection: Selection<AnyModel>): string {
   try {
     return queryKey(selection);
   } catch (error) {

@@ -1,7 +1,13 @@
 import { signal, type Signal } from '@preact/signals-core';
 import {
+  aggregateKey,
   ClientError,
   queryKey,
+  type AggregatePath,
+  type AggregateQuery,
+  type AggregateRow,
+  type AggregateSelect,
+  type AnyAggregateQuery,
   type AnyModel,
   type Client,
   type ClientStatus,
@@ -116,6 +122,40 @@ export class FakeClient implements Client {
   /** Returns the open live query of a selection. */
   liveQuery<M extends AnyModel>(model: M, selection: string = '', params?: Params): FakeLive<readonly Infer<M>[]> {
     return this.#mustBeOpen(queryKey(model, selection, params)) as FakeLive<readonly Infer<M>[]>;
+  }
+
+  liveCount<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): Live<number | undefined> {
+    const [of] = args;
+    if (!('text' in of)) throw new Error('the hooks hand over built selections');
+    const key = `count ${queryKey(of)}`;
+    return this.#result(() => this.#share<number | undefined>(key, undefined, () => undefined), args[1] as QueryOptions | undefined);
+  }
+
+  liveAggregate<M extends AnyModel, S extends AggregateSelect<M>, G extends AggregatePath<M> = never>(
+    model: M,
+    query: AggregateQuery<M, S, G>,
+    options?: QueryOptions,
+  ): Live<readonly AggregateRow<M, S, G>[]> {
+    const key = `aggregate ${aggregateKey(model, query)}`;
+    return this.#result(() => this.#share<readonly AggregateRow<M, S, G>[]>(key, [], () => undefined), options);
+  }
+
+  /** Returns the open count of a selection. */
+  openCount(model: AnyModel, selection: string = '', params?: Params): FakeLive<number | undefined> {
+    return this.#mustBeOpen(`count ${queryKey(model, selection, params)}`) as FakeLive<number | undefined>;
+  }
+
+  /** Returns the open aggregate of a model. */
+  openAggregate(model: AnyModel, query: AnyAggregateQuery): FakeLive<readonly object[]> {
+    return this.#mustBeOpen(`aggregate ${aggregateKey(model, query)}`) as FakeLive<readonly object[]>;
+  }
+
+  async count(): Promise<never> {
+    throw new ClientError('offline', 'the fake counts nothing');
+  }
+
+  async aggregate(): Promise<never> {
+    throw new ClientError('offline', 'the fake counts nothing');
   }
 
   /** Returns the open live entity of an id. */

@@ -1,0 +1,66 @@
+'use client';
+
+import {
+  aggregateKey,
+  ClientError,
+  type AggregatePath,
+  type AggregateQuery,
+  type AggregateRow,
+  type AggregateSelect,
+  type AnyAggregateQuery,
+  type AnyModel,
+  type LiveSnapshot,
+} from '@ankurah-go/client';
+import { useMemo } from 'react';
+
+import { useClient } from './provider.ts';
+import { constantLive, DeferredLive, useLive } from './use-live.ts';
+import type { Nothing } from './use-live-query.ts';
+
+const NO_GROUPS: readonly never[] = Object.freeze([]);
+const LOADING: LiveSnapshot<readonly never[]> = Object.freeze({ data: NO_GROUPS, status: 'loading', error: undefined });
+const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
+
+/**
+ * Shows what is known of groups of entities, and renders again when that changes, wherever it does.
+ *
+ * ```tsx
+ * const { data: artists } = useAggregate(Album, {
+ *   where: 'year > :since', params: { since },
+ *   groupBy: ['artist'],
+ *   select: { albums: count(), last: max('year') },
+ * })
+ * return <ul>{artists.map(({ id, artist, albums, last }) => <li key={id}>{artist}: {albums}, last {last}</li>)}</ul>
+ * ```
+ *
+ * `data` is always an array, in the order of what the groups agree in, and a group that did not
+ * change is the same object as before. Without `groupBy` it has one row, once there is an answer.
+ * What is asked is told apart by its structure, so it may be written inline; null, undefined or
+ * false asks nothing. `status` and `error` are those of `useLiveQuery`.
+ */
+export function useAggregate<M extends AnyModel, const S extends AggregateSelect<M>, const G extends AggregatePath<M> = never>(
+  model: M,
+  query: AggregateQuery<M, S, G> | Nothing,
+): LiveSnapshot<readonly AggregateRow<M, S, G>[]> {
+  const client = useClient();
+  const asked = query || undefined;
+  const key = asked === undefined ? undefined : keyOf(model, asked);
+  // The key stands for the query, which may be a new object with each render.
+  // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
+  const live = useMemo<DeferredLive<readonly AggregateRow<M, S, G>[]>>(
+    () => (asked === undefined ? SKIPPED : new DeferredLive(LOADING, () => client.liveAggregate(model, asked, { lazy: true }))),
+    [client, model, key],
+  );
+  // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
+  return useLive(live);
+}
+
+/** Names what is asked. What the client will refuse is named after the refusal. */
+function keyOf(model: AnyModel, query: AnyAggregateQuery): string {
+  try {
+    return aggregateKey(model, query);
+  } catch (error) {
+    if (error instanceof ClientError) return error.message;
+    throw error;
+  }
+}

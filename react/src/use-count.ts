@@ -1,0 +1,57 @@
+'use client';
+
+import type { AnyModel, ClientError, LiveSnapshot, LiveStatus, Params, Selection } from '@ankurah-go/client';
+import { useMemo } from 'react';
+
+import { useClient } from './provider.ts';
+import { constantLive, DeferredLive, useLive } from './use-live.ts';
+import { keyOf, readArguments, type Nothing } from './use-live-query.ts';
+
+/** What {@link useCount} shows. */
+export interface CountSnapshot {
+  /** How many there are; undefined until it is known. With an error, what was last known. */
+  readonly count: number | undefined;
+  /** As that of a live query. */
+  readonly status: LiveStatus;
+  /** Why the status is `error`, else undefined. */
+  readonly error: ClientError | undefined;
+}
+
+const LOADING: LiveSnapshot<undefined> = Object.freeze({ data: undefined, status: 'loading', error: undefined });
+const SKIPPED: DeferredLive<undefined> = constantLive(LOADING);
+
+/**
+ * Shows how many entities match a selection, and renders again when that changes, wherever it does.
+ *
+ * ```tsx
+ * const { count } = useCount(Message, 'read = FALSE')
+ * const { count: mine } = useCount(Message.where(m => m.author.eq(me)))
+ * return <Badge>{count ?? '…'}</Badge>
+ * ```
+ *
+ * The rows are neither transferred nor read: the server keeps the count in step, and what this
+ * device changes shows at once. `status` is `local` while it is counted on this device, and `live`
+ * when the server has answered. Components that ask the same share one count.
+ *
+ * The selection is given as to `useLiveQuery`; its order is left out, and it has no limit. Null,
+ * undefined or false asks nothing: `count` is undefined and `status` is `loading`.
+ */
+export function useCount<M extends AnyModel>(selection: Selection<M> | Nothing): CountSnapshot;
+export function useCount<M extends AnyModel>(model: M, ...query: [selection?: string | Nothing, params?: Params]): CountSnapshot;
+export function useCount<M extends AnyModel>(
+  ...args: [selection: Selection<M> | Nothing] | [model: M, selection?: string | Nothing, params?: Params]
+): CountSnapshot {
+  const client = useClient();
+  const { asked } = readArguments(args);
+  const key = asked === undefined ? undefined : keyOf(asked);
+  const model = asked?.model;
+  // The key stands for text and parameters, which may be new objects with each render.
+  // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
+  const live = useMemo<DeferredLive<number | undefined>>(
+    () => (asked === undefined ? SKIPPED : new DeferredLive<number | undefined>(LOADING, () => client.liveCount(asked, { lazy: true }))),
+    [client, model, key],
+  );
+  // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
+  const { data, status, error } = useLive(live);
+  return useMemo(() => Object.freeze({ count: data, status, error }), [data, status, error]);
+}
