@@ -4,15 +4,15 @@ import {
   ClientError,
   queryKey,
   type AnyModel,
-  type Client,
   type Infer,
   type LiveSnapshot,
   type Params,
   type Selection,
 } from '@ankurah-go/client';
-import { useEffect, useMemo, useRef } from 'react';
+import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
+import { useKept } from './use-kept.ts';
 import { constantLive, DeferredLive, useLive } from './use-live.ts';
 
 /** How {@link useLiveQuery} behaves. */
@@ -83,7 +83,7 @@ export function useLiveQuery<M extends AnyModel>(
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
-  return useKept(live, useLive(live), client, model, asked !== undefined && options?.keepPrevious !== false);
+  return useKept(live, useLive(live), client, model, asked !== undefined && options?.keepPrevious !== false, rowsBefore);
 }
 
 /** Returns what is asked, or undefined for nothing, and how. */
@@ -100,6 +100,11 @@ export function readArguments<M extends AnyModel>(
   return { asked: typeof text === 'string' ? { model: of, text, params } : undefined, options };
 }
 
+/** Shows the rows of the query before in a snapshot that has none yet. */
+function rowsBefore<R>(before: LiveSnapshot<R>, now: LiveSnapshot<R>): LiveSnapshot<R> {
+  return before.data === now.data ? now : { ...now, data: before.data };
+}
+
 /** Names a query. One with parameters that the client will refuse is named after the refusal. */
 export function keyOf(selection: Selection<AnyModel>): string {
   try {
@@ -109,39 +114,3 @@ export function keyOf(selection: Selection<AnyModel>): string {
     throw error;
   }
 }
-
-/** The rows that a component showed last as the answer to a query. */
-interface Answer<R> {
-  readonly live: DeferredLive<R>;
-  readonly client: Client;
-  readonly model: AnyModel | undefined;
-  readonly data: R;
-}
-
-/**
- * Puts the last answered rows into a snapshot that has none of its own yet. Only what was committed
- * to the screen counts as answered, therefore the effect; and it is a ref, because state would
- * render every change of the data twice. A render that reads an answer which is newer than itself
- * shows newer rows for a moment, and that is all.
- */
-// oxlint-disable react/refs
-function useKept<R>(
-  live: DeferredLive<R>,
-  snapshot: LiveSnapshot<R>,
-  client: Client,
-  model: AnyModel | undefined,
-  keep: boolean,
-): LiveSnapshot<R> {
-  const answer = useRef<Answer<R> | undefined>(undefined);
-  const last = answer.current;
-  const answered = snapshot.status === 'local' || snapshot.status === 'live';
-  const stillMeant = keep && last !== undefined && last.client === client && last.model === model;
-  const data = !answered && stillMeant && last.live !== live ? last.data : snapshot.data;
-
-  useEffect(() => {
-    if (answered) answer.current = { live, client, model, data: snapshot.data };
-    else if (!stillMeant) answer.current = undefined;
-  });
-  return useMemo(() => (data === snapshot.data ? snapshot : Object.freeze({ ...snapshot, data })), [snapshot, data]);
-}
-// oxlint-enable react/refs

@@ -17,13 +17,18 @@ import {
   type LiveEntity,
   type LiveResult,
   type LiveSnapshot,
+  type LiveWindow,
   type Params,
   type QueryOptions,
   type Receipt,
   type Rejection,
+  type Selection,
   type SelectionArguments,
   type Transaction,
+  type WindowRange,
 } from '@ankurah-go/client';
+
+import { FakeList, FakeWindow } from './fake-list.ts';
 
 /** How long a live query outlives its last user: as long as the client says. */
 export const LINGER_MS = 10;
@@ -93,7 +98,9 @@ export class FakeClient implements Client {
   readonly open: Map<string, FakeLive<unknown>> = new Map();
   /** The keys of everything that was ever opened, in order. */
   readonly opened: string[] = [];
-  /** Thrown by `query` and `entity` where set. */
+  /** The long lists that were asked for, by key. */
+  readonly lists: Map<string, FakeList> = new Map();
+  /** Thrown by `query`, `window` and `entity` where set. */
   refuse: Error | undefined;
   /** Answers a query as soon as it is opened, where set and not undefined. */
   answer: ((model: AnyModel, selection: string, params: Params | undefined) => readonly unknown[] | undefined) | undefined;
@@ -112,6 +119,22 @@ export class FakeClient implements Client {
         if (rows !== undefined) created.answer(rows as readonly Infer<M>[]);
       });
     return { ...this.#result(live, options), setSelection: () => undefined };
+  }
+
+  window<M extends AnyModel>(selection: Selection<M>, range: WindowRange): LiveWindow<Infer<M>> {
+    if (this.refuse !== undefined) throw this.refuse;
+    const list = this.list(selection);
+    const window = new FakeWindow(list, range);
+    list.windows.push(window);
+    return window as LiveWindow<unknown> as LiveWindow<Infer<M>>;
+  }
+
+  /** The long list of a selection: a thousand rows, whatever the selection says. */
+  list(selection: Selection<AnyModel>): FakeList {
+    const key = queryKey(selection);
+    const list = this.lists.get(key) ?? new FakeList(1000);
+    this.lists.set(key, list);
+    return list;
   }
 
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>> {
@@ -176,6 +199,22 @@ export class FakeClient implements Client {
 
   async get(): Promise<never> {
     throw new ClientError('not-found', 'the fake gets nothing');
+  }
+
+  async history(): Promise<never> {
+    throw new ClientError('offline', 'the fake has no history');
+  }
+
+  async asOf(): Promise<never> {
+    throw new ClientError('offline', 'the fake has no history');
+  }
+
+  async explain(): Promise<never> {
+    throw new ClientError('offline', 'the fake explains nothing');
+  }
+
+  async retryRejection(): Promise<never> {
+    throw new ClientError('not-found', 'the fake refuses nothing');
   }
 
   async dismissRejection(): Promise<void> {}
