@@ -199,7 +199,7 @@ func (e *Event) sizeEstimate() int {
 func ReadEvent(r *msgpack.Reader) *Event {
 	r.Array(2)
 	e := &Event{ID: id.EventID{ULID: readID(r)}}
-	body := r.Raw()
+	body := r.Known() // reading it is what checks it
 	if r.Err() != nil {
 		return nil
 	}

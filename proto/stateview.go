@@ -30,7 +30,7 @@ func (v *StateView) Reset(b []byte) error {
 	if version := r.Uint(); r.Err() == nil && version != stateVersion {
 		return fmt.Errorf("proto: state of version %d, newer than this program's %d", version, stateVersion)
 	}
-	v.head = r.Raw()
+	v.head = r.Known()
 	v.left = r.ArrayLen(MaxFrameItems)
 	v.unseen = b[len(b)-r.Remaining():]
 	return r.Err()

@@ -42,20 +42,21 @@ const (
 // Reader reads items from a byte slice, which it never changes. The zero value
 // reads nothing. It is not safe for concurrent use.
 type Reader struct {
-	buf []byte
-	pos int
-	err error
+	buf  []byte
+	pos  int
+	err  error
+	text string // what buf is part of, if it is of a string
 }
 
 // NewReader returns a reader of b.
 func NewReader(b []byte) Reader { return Reader{buf: b} }
 
 // NewStringReader returns a reader of bytes that are held in a string, without copying
-// them. What StringBytes, Bytes, Ext and Raw return are then parts of that string, and
-// must not be written to.
+// them. What String returns is then part of that string; so are what StringBytes, Bytes,
+// Ext and Raw return, which must not be written to.
 func NewStringReader(s string) Reader {
 	// The reader itself never writes to its input, so the string stays immutable.
-	return Reader{buf: unsafe.Slice(unsafe.StringData(s), len(s))}
+	return Reader{buf: unsafe.Slice(unsafe.StringData(s), len(s)), text: s}
 }
 
 // Err returns the first error met.
@@ -281,7 +282,13 @@ func (r *Reader) StringBytes() []byte {
 }
 
 // String reads a string.
-func (r *Reader) String() string { return string(r.StringBytes()) }
+func (r *Reader) String() string {
+	b := r.StringBytes()
+	if r.text != "" {
+		return r.text[r.pos-len(b) : r.pos]
+	}
+	return string(b)
+}
 
 // Bytes reads a byte string without copying it: the result is part of the
 // reader's input.
@@ -390,6 +397,16 @@ func (r *Reader) SkipKnown() {
 		r.Fail(ErrTruncated)
 	}
 	r.pos += n
+}
+
+// Known returns the bytes of the next item like Raw, and checks no more than SkipKnown.
+func (r *Reader) Known() []byte {
+	start := r.pos
+	r.SkipKnown()
+	if r.err != nil {
+		return nil
+	}
+	return r.buf[start:r.pos:r.pos]
 }
 
 // Raw returns the bytes of the next item, which are part of the reader's input.

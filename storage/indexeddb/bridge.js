@@ -79,16 +79,17 @@ globalThis.ankurahIndexedDB ??= (() => {
    * Carries out operations in one transaction and calls done(id, '', '', reply) when it is
    * complete, or done(id, name, message) when nothing of it was stored: name is that of a
    * DOMException, or 'Conflict' when a check failed. Returns the transaction, or undefined if
-   * there is none; then done has been called.
+   * there is none; then done has been called. A value to be put that is absent from the list is
+   * the next one of values.
    */
-  const transact = (db, storeName, operations, write, durability, id, done) => {
+  const transact = (db, storeName, operations, values, write, durability, id, done) => {
     let tx;
     try {
       tx = db.transaction(storeName, write ? 'readwrite' : 'readonly', { durability });
       const store = tx.objectStore(storeName);
       const reader = new Reader(operations);
       const results = [];
-      let conflict = false;
+      let conflict = false, large = 0;
       tx.oncomplete = () => done(id, '', '', pack(results));
       tx.onabort = () => {
         if (conflict) done(id, 'Conflict', '');
@@ -118,7 +119,7 @@ globalThis.ankurahIndexedDB ??= (() => {
           }
           case PUT: {
             const key = reader.slice();
-            store.put(reader.slice(), key);
+            store.put(reader.slice() ?? values[large++], key);
             break;
           }
           case DELETE:

@@ -202,7 +202,8 @@ func (c *connection) transact(ctx context.Context, t *paged.Transaction, durabil
 	if err != nil {
 		return nil, err
 	}
-	tx := c.bridge.Call("transact", c.database, objectStore, pack(t).javaScript(), t.Writes(), string(durability), id, c.done)
+	operations, values := pack(t)
+	tx := c.bridge.Call("transact", c.database, objectStore, bytesToJS(operations), values, t.Writes(), string(durability), id, c.done)
 	var o outcome
 	select {
 	case o = <-done:

@@ -49,8 +49,11 @@ func (o *operations) op(code byte, args ...[]byte) {
 	}
 }
 
-func pack(t *paged.Transaction) operations {
+// pack packs a transaction, but for the values to be put that are large: those cross one
+// by one, which saves two copies of each.
+func pack(t *paged.Transaction) (operations, js.Value) {
 	o := make(operations, 0, packedSize(t))
+	values := js.Undefined()
 	for _, c := range t.Checks {
 		o.op(opCheck, c.Key, c.Value)
 	}
@@ -74,24 +77,46 @@ func pack(t *paged.Transaction) operations {
 		o.op(opDelete, key)
 	}
 	for _, p := range t.Puts {
-		o.op(opPut, p.Key, p.Value)
+		if len(p.Value) < largeValue {
+			o.op(opPut, p.Key, present(p.Value))
+			continue
+		}
+		o.op(opPut, p.Key, nil)
+		if values.IsUndefined() {
+			values = js.Global().Get("Array").New()
+		}
+		values.Call("push", bytesToJS(p.Value))
 	}
-	return o
+	return o, values
 }
 
-// packedSize is about the size of the operations; that of what may be large is exact.
+// present returns an empty value in place of nil, which stands for a large one.
+func present(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// largeValue is the size from which on a value is worth a call of its own.
+const largeValue = 4 << 10
+
+// packedSize is about the size of the operations.
 func packedSize(t *paged.Transaction) int {
 	n := 64 * (len(t.Checks) + len(t.Gets) + len(t.Scans) + len(t.Clears) + len(t.Deletes))
 	for _, p := range t.Puts {
-		n += 16 + len(p.Key) + len(p.Value)
+		n += 16 + len(p.Key)
+		if len(p.Value) < largeValue {
+			n += len(p.Value)
+		}
 	}
 	return n
 }
 
-// javaScript returns the operations as a Uint8Array.
-func (o operations) javaScript() js.Value {
-	array := js.Global().Get("Uint8Array").New(len(o))
-	js.CopyBytesToJS(array, o)
+// bytesToJS returns bytes as a Uint8Array.
+func bytesToJS(b []byte) js.Value {
+	array := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(array, b)
 	return array
 }
 

@@ -190,7 +190,7 @@ func messages(b []byte, form func(kind uint64) (Message, func(*msgpack.Reader)))
 		}
 		r := msgpack.NewReader(b[1:])
 		for r.More() {
-			raw := r.Raw()
+			raw := r.Known() // decoding it is what checks it
 			if err := r.Err(); err != nil {
 				yield(nil, &MessageError{Err: err})
 				return

@@ -300,8 +300,18 @@ func (m *Create) read(r *msgpack.Reader) {
 	m.Rows = make([][]value.Value, n)
 	for i := range m.Rows {
 		m.Rows[i], values = values[:len(m.Columns):len(m.Columns)], values[len(m.Columns):]
-		r.Array(len(m.Columns))
-		readValues(r, m.Rows[i])
+		readRow(r, m.Rows[i])
+	}
+}
+
+// readRow reads an array of as many values. Their texts are parts of one string, which
+// each of them keeps, and are therefore not longer together than a row is.
+func readRow(r *msgpack.Reader, values []value.Value) {
+	row := msgpack.NewStringReader(string(r.Known()))
+	row.Array(len(values))
+	readValues(&row, values)
+	if err := row.Done(); err != nil {
+		r.Fail(err)
 	}
 }
 
