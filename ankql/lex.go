@@ -1,6 +1,7 @@
 package ankql
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -232,26 +233,6 @@ func (l *lexer) quoted(quote byte, what string, at position) (string, error) {
 	}
 }
 
-// symbolHints explain what people bring along from other languages.
-var symbolHints = map[rune]string{
-	';': "a selection is one predicate; leave the semicolon out",
-	'+': "there is no arithmetic",
-	'-': "there is no arithmetic; a negative number has its sign right before it",
-	'*': "there is no arithmetic",
-	'/': "there is no arithmetic",
-	'%': "there is no arithmetic; patterns are texts: name LIKE 'a%'",
-	'&': "write AND",
-	'|': "write OR",
-	'[': `object keys follow a dot: meta.key or meta."a key"`,
-	'`': `names are quoted like "this"`,
-	'‘': "text is quoted with the straight quote '",
-	'’': "text is quoted with the straight quote '",
-	'“': "text is quoted with the straight quote '",
-	'”': "text is quoted with the straight quote '",
-	'$': "parameters are written ? or :name",
-	'@': "parameters are written ? or :name",
-}
-
 func (l *lexer) symbol(c rune, size int, at position) (string, error) {
 	l.pos += size
 	switch c {
@@ -271,7 +252,7 @@ func (l *lexer) symbol(c rune, size int, at position) (string, error) {
 			return "", at.err("!=", "!", "negation is written NOT")
 		}
 	default:
-		return "", at.err("a name, a value or an operator", l.describeAt(l.pos-size), symbolHints[c])
+		return "", at.err("a name, a value or an operator", l.describeAt(l.pos-size), l.symbolHint(c))
 	}
 	return l.text[at.offset:l.pos], nil
 }
@@ -289,5 +270,8 @@ func (l *lexer) describeAt(pos int) string {
 		return "the end of the text"
 	}
 	c, _ := utf8.DecodeRuneInString(l.text[pos:])
+	if !unicode.IsPrint(c) {
+		return "the character U+" + strings.ToUpper(strconv.FormatInt(int64(c)|1<<16, 16)[1:])
+	}
 	return string(c)
 }
