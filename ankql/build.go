@@ -81,32 +81,78 @@ func operandOf(v any) (operand, error) {
 	return operand{lit: &Literal{Value: v1}}, nil
 }
 
-// In is true where the property equals one of the items of list, a slice.
+// In is true where the property equals one of the items of list, a slice of values; Columns
+// may be among them. In(…).Not() is NOT IN.
 func In(path string, list any) Condition {
 	f, err := parsePath(path)
 	if err != nil {
 		return Condition{err: err}
 	}
-	items, problem := listOf(list)
-	if problem != "" {
-		return Condition{err: position{}.err("a list", problem, "")}
+	items, err := itemsOf(list)
+	if err != nil {
+		return Condition{err: err}
 	}
-	return Condition{expr: newMembership(f, items, nil)}
+	e, err := member(operand{field: f}, items)
+	if err != nil {
+		return Condition{err: err}
+	}
+	return Condition{expr: e}
+}
+
+func itemsOf(list any) ([]operand, error) {
+	var given []any
+	switch list := list.(type) {
+	case []Column:
+		for _, c := range list {
+			given = append(given, c)
+		}
+	case []any:
+		given = list
+	}
+	if slices.ContainsFunc(given, func(v any) bool { _, ok := v.(Column); return ok }) {
+		items := make([]operand, len(given))
+		for i, v := range given {
+			var err error
+			if items[i], err = operandOf(v); err != nil {
+				return nil, err
+			}
+		}
+		return items, nil
+	}
+	values, problem := listOf(list)
+	if problem != "" {
+		return nil, position{}.err("a list", problem, "")
+	}
+	items := make([]operand, len(values))
+	for i, v := range values {
+		items[i] = operand{lit: &Literal{Value: v}}
+	}
+	return items, nil
 }
 
 // Like is true where the property is a text that matches pattern, in which % stands for any
 // text, _ for one character, and a backslash takes the meaning from what follows it.
-func Like(path, pattern string) Condition { return matching(path, pattern, false) }
+func Like(path, pattern string) Condition { return matching(path, pattern, 0, false) }
 
 // ILike is Like for which letters of either case are equal.
-func ILike(path, pattern string) Condition { return matching(path, pattern, true) }
+func ILike(path, pattern string) Condition { return matching(path, pattern, 0, true) }
 
-func matching(path, pattern string, fold bool) Condition {
+// LikeEscape is Like with another escape character than the backslash; NoEscape is none.
+func LikeEscape(path, pattern string, escape rune) Condition {
+	return matching(path, pattern, escape, false)
+}
+
+// ILikeEscape is ILike with another escape character than the backslash; NoEscape is none.
+func ILikeEscape(path, pattern string, escape rune) Condition {
+	return matching(path, pattern, escape, true)
+}
+
+func matching(path, pattern string, escape rune, fold bool) Condition {
 	f, err := parsePath(path)
 	if err != nil {
 		return Condition{err: err}
 	}
-	m, err := newMatch(f, pattern, 0, fold, position{})
+	m, err := newMatch(f, pattern, escape, fold, position{})
 	if err != nil {
 		return Condition{err: err}
 	}

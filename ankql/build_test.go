@@ -31,6 +31,17 @@ func TestBuilderMakesTheSameTrees(t *testing.T) {
 		"a BETWEEN 1 AND 2.5":         ankql.Between("a", 1, 2.5),
 		"a LIKE 'x%'":                 ankql.Like("a", "x%"),
 		"a NOT ILIKE 'x%'":            ankql.ILike("a", "x%").Not(),
+		"a LIKE 'x!%' ESCAPE '!'":     ankql.LikeEscape("a", "x!%", '!'),
+		"a NOT ILIKE 'x\\' ESCAPE ''": ankql.ILikeEscape("a", `x\`, ankql.NoEscape).Not(),
+		"a LIKE 'x' ESCAPE '\\'":      ankql.Like("a", "x"),
+		"a IN (1, b, 'x')":            ankql.In("a", []any{1, ankql.Column("b"), "x"}),
+		"a NOT IN (b, c.d)":           ankql.In("a", []ankql.Column{"b", "c.d"}).Not(),
+		"5 IN (a, b)":                 ankql.Eq("a", 5).Or(ankql.Eq("b", 5)),
+		"3 BETWEEN a AND b":           ankql.Le("a", 3).And(ankql.Ge("b", 3)),
+		"a BETWEEN b AND 3":           ankql.Between("a", ankql.Column("b"), 3),
+		"TRUE":                        {},
+		"FALSE":                       ankql.Condition{}.Not(),
+		"a OR NOT b":                  ankql.Eq("a", true).Or(ankql.Eq("b", true).Not()),
 		"a IS NULL":                   ankql.IsNull("a"),
 		"a.b IS NOT NULL":             ankql.IsNotNull("a.b"),
 		"a = b":                       ankql.Eq("a", ankql.Column("b")),
@@ -77,7 +88,9 @@ func TestBuilderKeepsItsFirstMistake(t *testing.T) {
 	for name, c := range map[string]ankql.Condition{
 		"path": ankql.Eq("a b", 1), "empty path": ankql.Eq("", 1), "reserved": ankql.IsNull("null"), "value": ankql.Eq("a", make(chan int)), "list": ankql.Eq("a", []int{1}),
 		"no list": ankql.In("a", 5), "pattern": ankql.Like("a", `x\`), "column": ankql.Eq("a", ankql.Column("b c")), "text": ankql.Where("a ="), "order": ankql.Where("a ORDER BY a"),
-		"between": ankql.Between("a", struct{}{}, 1), "in path": ankql.In("a.", []int{1}), "like path": ankql.Like("", "x"), "item": ankql.In("a", []any{struct{}{}}),
+		"escape": ankql.LikeEscape("a", "x!", '!'), "columns": ankql.In("a", make([]ankql.Column, ankql.MaxColumns+1)), "no column": ankql.In("a", []any{ankql.Column("b c")}),
+		"a column among the parameters": ankql.Where("a = ?", ankql.Column("b")),
+		"between":                       ankql.Between("a", struct{}{}, 1), "in path": ankql.In("a.", []int{1}), "like path": ankql.Like("", "x"), "item": ankql.In("a", []any{struct{}{}}),
 	} {
 		if _, err := ankql.From(c.Not().Or(ankql.Eq("x", 1)).And(ankql.Eq("y", 2))).OrderBy("z").Selection(); err == nil {
 			t.Errorf("%s: accepted", name)

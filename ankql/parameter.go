@@ -110,6 +110,8 @@ func scalarOf(v any) (out value.Value, ok bool, problem string) {
 	switch v := v.(type) {
 	case nil:
 		return value.Null, true, ""
+	case Column:
+		return value.Null, false, "a Column, which stands in conditions that Go code puts together"
 	case value.Value:
 		return checkedText(v)
 	case Valuer:

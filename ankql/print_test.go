@@ -2,10 +2,12 @@ package ankql_test
 
 import (
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/core/value"
 )
 
@@ -195,4 +197,55 @@ func TestEqualKeysSelectEqually(t *testing.T) {
 	if shared == 0 {
 		t.Error("no two different selections had one key")
 	}
+}
+
+// TestSpellingDoesNotMatter: white space, the case of keywords, parentheses that say nothing,
+// and the two signs for unequal make no difference.
+func TestSpellingDoesNotMatter(t *testing.T) {
+	ankqltest.Each(t, 300, func(t *testing.T, g *ankqltest.Gen) {
+		g.References = true
+		g.Fill("album", 3)
+		s := g.Selection("album")
+		text, values := s.Text()
+		params := make([]any, len(values))
+		for i, v := range values {
+			params[i] = v
+		}
+		spelt := spell(g, text)
+		again, err := ankql.Parse(spelt, params...)
+		if err != nil || !ankql.Equal(s, again) {
+			t.Fatalf("%s\nspelt %q is %v, %v", text, spelt, again, err)
+		}
+		if where := s.Where.String(); len(s.Order) == 0 && s.Limit == ankql.NoLimit && where != "TRUE" {
+			again, err := ankql.Parse("(("+spelt+"))", params...)
+			if err != nil || !ankql.Equal(s, again) {
+				t.Fatalf("(%s)\nis %v, %v", spelt, again, err)
+			}
+		}
+	})
+}
+
+var (
+	words    = regexp.MustCompile(`'(?:[^']|'')*'|"(?:[^"]|"")*"|[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|[\pL_][\pL\d_-]*|<=|>=|!=|.`)
+	keywords = map[string]bool{"AND": true, "OR": true, "NOT": true, "IN": true, "IS": true, "NULL": true, "TRUE": true, "FALSE": true, "LIKE": true, "ILIKE": true,
+		"ESCAPE": true, "ORDER": true, "BY": true, "DESC": true, "NULLS": true, "FIRST": true, "LAST": true, "LIMIT": true}
+)
+
+// spell writes a text in another way.
+func spell(g *ankqltest.Gen, text string) string {
+	var b strings.Builder
+	for _, w := range words.FindAllString(text, -1) {
+		switch {
+		case w == " ":
+			w = ankqltest.Pick(g, " ", "  ", "\n", "\t ", "\u00a0")
+		case w == "!=":
+			w = ankqltest.Pick(g, "!=", "<>")
+		case keywords[w]:
+			w = ankqltest.Pick(g, w, strings.ToLower(w), w[:1]+strings.ToLower(w[1:]))
+		case strings.Contains("=()<=>=,", w):
+			w = ankqltest.Pick(g, w, w+" ", "\n"+w+" ")
+		}
+		b.WriteString(w)
+	}
+	return b.String()
 }
