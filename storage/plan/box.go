@@ -140,11 +140,28 @@ func matched(m *ankql.Match, negated bool) []box {
 	return one(m.Field, set{prefixSpan(textPrefix(prefix))}, false)
 }
 
-// both returns the boxes of a conjunction: every way to intersect those of its terms.
+// both returns the boxes of a conjunction: every way to intersect those of its terms. Terms
+// that are one test come first and together, so that thousands of them over one path cost
+// what sorting them costs.
 func both(terms []ankql.Expr, negated bool) []box {
-	out := free(true)
+	var tests gathered
+	var rest [][]box
 	for _, t := range terms {
-		boxes := boxesOf(t, negated)
+		switch boxes := boxesOf(t, negated); {
+		case len(boxes) == 0:
+			return nil
+		case len(boxes) == 1 && len(boxes[0].sets) <= 1:
+			tests.add(boxes[0])
+		default:
+			rest = append(rest, boxes)
+		}
+	}
+	first, ok := tests.intersection()
+	if !ok {
+		return nil
+	}
+	out := []box{first}
+	for _, boxes := range rest {
 		if len(out)*len(boxes) > maxBoxes {
 			boxes = free(false)
 		}
@@ -157,6 +174,55 @@ func both(terms []ankql.Expr, negated bool) []box {
 			}
 		}
 		out = next
+	}
+	return out
+}
+
+// gathered is boxes of one path at most, by their paths.
+type gathered struct {
+	paths []string // in the order of their first box
+	sets  map[string][]set
+	exact map[string]bool
+	free  bool // there was a box of everything that is not exact
+}
+
+func (g *gathered) add(b box) {
+	if len(b.sets) == 0 {
+		g.free = g.free || !b.exact
+		return
+	}
+	for path, s := range b.sets {
+		exact, ok := g.exact[path]
+		if !ok {
+			if g.sets == nil {
+				g.sets, g.exact = map[string][]set{}, map[string]bool{}
+			}
+			g.paths = append(g.paths, path)
+			exact = true
+		}
+		g.sets[path] = append(g.sets[path], s)
+		g.exact[path] = exact && b.exact
+	}
+}
+
+// intersection returns the box that lies in all of them; ok is false if there is none.
+func (g *gathered) intersection() (b box, ok bool) {
+	b = box{sets: make(map[string]set, len(g.paths)), exact: !g.free}
+	for _, path := range g.paths {
+		s := intersectAll(g.sets[path])
+		if len(s) == 0 {
+			return box{}, false
+		}
+		b.sets[path], b.exact = s, b.exact && g.exact[path]
+	}
+	return b, true
+}
+
+// unions returns, for each path, the box of all that any of its boxes holds.
+func (g *gathered) unions() []box {
+	out := make([]box, len(g.paths))
+	for i, path := range g.paths {
+		out[i] = box{sets: map[string]set{path: union(g.sets[path]...)}, exact: g.exact[path]}
 	}
 	return out
 }
@@ -181,33 +247,21 @@ func (a box) intersect(b box) (box, bool) {
 // either returns the boxes of a disjunction: those of its terms, with those over one and
 // the same path made into one.
 func either(terms []ankql.Expr, negated bool) []box {
-	var out []box
+	var tests gathered
+	var rest []box
 	for _, t := range terms {
 		for _, b := range boxesOf(t, negated) {
-			if out = merge(out, b); len(out) > maxBoxes {
+			if len(b.sets) == 1 {
+				tests.add(b)
+			} else {
+				rest = append(rest, b)
+			}
+			if len(tests.paths)+len(rest) > maxBoxes {
 				return free(false)
 			}
 		}
 	}
-	return out
-}
-
-func merge(boxes []box, b box) []box {
-	if len(b.sets) != 1 {
-		return append(boxes, b)
-	}
-	for i, have := range boxes {
-		if len(have.sets) != 1 {
-			continue
-		}
-		for path, s := range b.sets {
-			if other, ok := have.sets[path]; ok {
-				boxes[i] = box{sets: map[string]set{path: union(other, s)}, exact: have.exact && b.exact}
-				return boxes
-			}
-		}
-	}
-	return append(boxes, b)
+	return append(tests.unions(), rest...)
 }
 
 // fixedPaths returns the paths that have one and the same value in all boxes, with its

@@ -31,7 +31,7 @@ const (
 // What plans cost, in rows of a collection read one after the other.
 const (
 	entryCost   = 0.3  // an entry of an index, read after the one before
-	followCost  = 4.0  // the row that an entry leads to
+	followCost  = 6.0  // the row that an entry leads to
 	rangeCost   = 4.0  // to begin a range
 	sortCost    = 0.2  // a row more that has to be sorted
 	reverseCost = 1.05 // of two indexes, the one in the selection's direction

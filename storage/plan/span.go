@@ -49,8 +49,11 @@ func prefixSpan(prefix []byte) span { return span{prefix, after(prefix)} }
 // the family's tag.
 func family(key []byte) span { return prefixSpan(key[:1]) }
 
-func union(a, b set) set {
-	all := slices.Concat(a, b)
+func union(sets ...set) set {
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	all := slices.Concat(sets...)
 	slices.SortFunc(all, func(x, y span) int { return bytes.Compare(x.low, y.low) })
 	var out set
 	for _, s := range all {
@@ -81,6 +84,15 @@ func intersect(a, b set) set {
 		}
 	}
 	return out
+}
+
+// intersectAll halves the list, so that each span is looked at a few times.
+func intersectAll(sets []set) set {
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	half := len(sets) / 2
+	return intersect(intersectAll(sets[:half]), intersectAll(sets[half:]))
 }
 
 // without returns what of whole is not in s.

@@ -6,11 +6,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/kv"
 	"github.com/ankurah-go/ankurah/storage/storagetest"
 )
 
@@ -151,4 +154,17 @@ func BenchmarkRecords(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Selections that return few rows of many, without an index and with one. The files are
+// in memory: it is the engine that is measured.
+func BenchmarkSelections(b *testing.B) {
+	storagetest.BenchmarkSelections(b, []int{10_000, 100_000, 1_000_000}, openForSelections)
+}
+
+// A commit by how many indexes it has to keep up.
+func BenchmarkUpkeep(b *testing.B) { storagetest.BenchmarkUpkeep(b, openForSelections) }
+
+func openForSelections(b testing.TB) storage.Engine {
+	return open(b, b.TempDir(), withFS(vfs.NewMem()), WithKV(kv.Options{AutoIndexes: -1}))
 }
