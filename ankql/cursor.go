@@ -23,11 +23,14 @@ var ErrCursor = errors.New("ankql: no cursor of this order")
 // the time. It names no row, so it stays good when that row changes, moves or goes. It
 // belongs to an order (the keys, their directions, where NULL goes), and goes with every
 // selection that has it, whatever the predicate and the limit. The zero Cursor belongs to
-// none.
-type Cursor struct {
+// none. Cursors can be compared with ==.
+type Cursor struct{ form string } // binary, as marks.append writes it
+
+// marks is what a cursor holds.
+type marks struct {
 	order  uint64 // fingerprint
-	values []value.Value
 	entity id.EntityID
+	values []value.Value
 }
 
 // cursorForm opens the binary form of a cursor.
@@ -39,11 +42,11 @@ const maxCursor = MaxText
 // Cursor returns the position of a row. References are followed by r, which may be nil as
 // for Matches.
 func (s *Selection) Cursor(row Fields, e id.EntityID, r Resolver) Cursor {
-	c := Cursor{order: fingerprint(s.Order), values: make([]value.Value, len(s.Order)), entity: e}
+	m := marks{order: fingerprint(s.Order), values: make([]value.Value, len(s.Order)), entity: e}
 	for i := range s.Order {
-		c.values[i] = s.Order[i].field().Value(row, r).Scalar()
+		m.values[i] = s.Order[i].field().Value(row, r).Scalar()
 	}
-	return c
+	return Cursor{string(m.append(nil))}
 }
 
 // fingerprint identifies an order.
@@ -57,33 +60,48 @@ func fingerprint(order []Order) uint64 {
 }
 
 // IsZero reports whether c is the zero Cursor.
-func (c Cursor) IsZero() bool { return c.order == 0 }
-
-// Equal reports whether two cursors are the same position in the same order.
-func (c Cursor) Equal(o Cursor) bool {
-	return c.order == o.order && c.entity == o.entity && slices.EqualFunc(c.values, o.values, identical)
-}
+func (c Cursor) IsZero() bool { return c.form == "" }
 
 // Entity returns the entity that the cursor was made from. It breaks ties; nothing says
 // that it is still there.
-func (c Cursor) Entity() id.EntityID { return c.entity }
+func (c Cursor) Entity() id.EntityID {
+	m, _ := readMarks([]byte(c.form))
+	return m.entity
+}
+
+func (m *marks) append(b []byte) []byte {
+	b = msgpack.AppendArrayLen(b, 3+len(m.values))
+	b = msgpack.AppendUint(b, cursorForm)
+	b = msgpack.AppendUint(b, m.order)
+	b = value.Append(b, value.ID(m.entity))
+	for _, v := range m.values {
+		b = value.Append(b, v)
+	}
+	return b
+}
+
+func readMarks(b []byte) (m marks, err error) {
+	r := msgpack.NewReader(b)
+	n := r.ArrayLen(3 + MaxOrder)
+	if form := r.Uint(); n < 3 || form != cursorForm {
+		r.Fail(msgpack.ErrType)
+	}
+	m.order = r.Uint()
+	entity, ok := value.Read(&r).AsID()
+	if !ok {
+		r.Fail(msgpack.ErrType)
+	}
+	m.entity = entity
+	for range n - 3 {
+		m.values = append(m.values, value.Read(&r))
+	}
+	return m, r.Done()
+}
 
 // String returns the cursor's text, which ParseCursor reads: letters, digits, - and _ only,
 // so that it can stand in a URL. It is not secret; it holds the values that the row had
 // under the order's keys. The zero Cursor's text is empty.
-func (c Cursor) String() string {
-	if c.IsZero() {
-		return ""
-	}
-	b := msgpack.AppendArrayLen(nil, 3+len(c.values))
-	b = msgpack.AppendUint(b, cursorForm)
-	b = msgpack.AppendUint(b, c.order)
-	b = value.Append(b, value.ID(c.entity))
-	for _, v := range c.values {
-		b = value.Append(b, v)
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
-}
+func (c Cursor) String() string { return base64.RawURLEncoding.EncodeToString([]byte(c.form)) }
 
 // ParseCursor reads what String returned. Its error is an ErrCursor.
 func ParseCursor(text string) (Cursor, error) {
@@ -97,24 +115,11 @@ func ParseCursor(text string) (Cursor, error) {
 	if err != nil {
 		return Cursor{}, fmt.Errorf("%w: the text is not base64url", ErrCursor)
 	}
-	r := msgpack.NewReader(b)
-	n := r.ArrayLen(3 + MaxOrder)
-	if form := r.Uint(); n < 3 || form != cursorForm {
-		r.Fail(msgpack.ErrType)
-	}
-	c := Cursor{order: r.Uint()}
-	entity, ok := value.Read(&r).AsID()
-	if !ok || c.order == 0 {
-		r.Fail(msgpack.ErrType)
-	}
-	c.entity = entity
-	for range n - 3 {
-		c.values = append(c.values, value.Read(&r))
-	}
-	if err := r.Done(); err != nil {
+	m, err := readMarks(b)
+	if err != nil {
 		return Cursor{}, fmt.Errorf("%w: the text holds something else: %w", ErrCursor, err)
 	}
-	return c, nil
+	return Cursor{string(m.append(nil))}, nil
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -129,24 +134,26 @@ func (c *Cursor) UnmarshalText(text []byte) (err error) {
 // AppendCursorKey appends the sort key (AppendSortKey) of the position. It fails with an
 // ErrCursor if the cursor belongs to another order.
 func (s *Selection) AppendCursorKey(dst []byte, c Cursor) ([]byte, error) {
-	if err := s.owns(c); err != nil {
+	m, err := s.marks(c)
+	if err != nil {
 		return dst, err
 	}
-	for i, v := range c.values {
+	for i, v := range m.values {
 		dst = value.AppendKey(dst, v, s.Order[i].KeyOrder())
 	}
-	return c.entity.AppendTo(dst), nil
+	return m.entity.AppendTo(dst), nil
 }
 
-// owns checks that a cursor belongs to the selection's order.
-func (s *Selection) owns(c Cursor) error {
-	switch {
-	case c.IsZero():
-		return fmt.Errorf("%w: it is empty", ErrCursor)
-	case c.order != fingerprint(s.Order) || len(c.values) != len(s.Order):
-		return fmt.Errorf("%w: it was made with another ORDER BY", ErrCursor)
+// marks returns what a cursor holds if it belongs to the selection's order.
+func (s *Selection) marks(c Cursor) (m marks, err error) {
+	if c.IsZero() {
+		return m, fmt.Errorf("%w: it is empty", ErrCursor)
 	}
-	return nil
+	m, err = readMarks([]byte(c.form))
+	if err != nil || m.order != fingerprint(s.Order) || len(m.values) != len(s.Order) {
+		return m, fmt.Errorf("%w: it was made with another ORDER BY", ErrCursor)
+	}
+	return m, nil
 }
 
 // After returns the selection of those rows, in their order, that come after the position:
@@ -161,23 +168,25 @@ func (s *Selection) From(c Cursor) (*Selection, error) { return s.beyond(c, true
 // of their order, so that LIMIT takes those next to it: the previous page, last row first.
 // It is like After otherwise.
 func (s *Selection) Before(c Cursor) (*Selection, error) {
-	if err := s.owns(c); err != nil {
+	m, err := s.marks(c)
+	if err != nil {
 		return nil, err
 	}
 	out := s.Reversed()
 	if len(out.Order) > MaxOrder {
 		return nil, position{}.err("at most "+strconv.Itoa(MaxOrder-1)+" keys to order by where pages go back", strconv.Itoa(len(s.Order)), "")
 	}
-	out.Where = And(s.where(), following(out.Order, c, false))
+	out.Where = And(s.where(), following(out.Order, m, false))
 	return out, nil
 }
 
 func (s *Selection) beyond(c Cursor, inclusive bool) (*Selection, error) {
-	if err := s.owns(c); err != nil {
+	m, err := s.marks(c)
+	if err != nil {
 		return nil, err
 	}
 	out := *s
-	out.Where = And(s.where(), following(s.Order, c, inclusive))
+	out.Where = And(s.where(), following(s.Order, m, inclusive))
 	return &out, nil
 }
 
@@ -218,7 +227,7 @@ func (o Order) field() *Field { return &Field{Path: o.Path, Type: o.typ, Targets
 // following returns what is true of the rows that come after the position in the order:
 // a row does if its first key does, or is equal and the rest comes after. Whoever is equal
 // in all keys stands at the position itself.
-func following(order []Order, c Cursor, inclusive bool) Expr {
+func following(order []Order, at marks, inclusive bool) Expr {
 	byID := Order{Path: Path{schema.ID}, typ: schema.TypeRef}
 	if i := slices.IndexFunc(order, Order.isID); i >= 0 {
 		order, byID = order[:i], order[i] // nothing after it decides
@@ -230,9 +239,9 @@ func following(order []Order, c Cursor, inclusive bool) Expr {
 	if inclusive {
 		op++ // to the operator with equality
 	}
-	out := Expr(&Comparison{Left: byID.field(), Op: op, Right: &Literal{Value: value.ID(c.entity)}})
+	out := Expr(&Comparison{Left: byID.field(), Op: op, Right: &Literal{Value: value.ID(at.entity)}})
 	for i, o := range slices.Backward(order) {
-		out = Or(beyondValue(o, c.values[i]), And(atValue(o, c.values[i]), out))
+		out = Or(beyondValue(o, at.values[i]), And(atValue(o, at.values[i]), out))
 	}
 	return out
 }

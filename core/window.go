@@ -62,7 +62,8 @@ func AtEntity(e id.EntityID) Anchor { return Anchor{kind: anchorEntity, entity: 
 // of the last one if there are fewer. Finding it takes time with the index.
 func AtIndex(index int) Anchor { return Anchor{kind: anchorIndex, index: max(index, 0)} }
 
-// WindowState is where the rows of a window stand in their order.
+// WindowState is where the rows of a window stand in their order. States can be compared
+// with ==.
 type WindowState struct {
 	// Anchor is how many of the rows stand before the anchor: the index of the first that
 	// does not.
@@ -74,15 +75,6 @@ type WindowState struct {
 	First, Last ankql.Cursor
 	// Position is the anchor's, zero at the start and at the end.
 	Position ankql.Cursor
-}
-
-// Equal reports whether two states say the same; either may be nil.
-func (s *WindowState) Equal(o *WindowState) bool {
-	if s == nil || o == nil {
-		return s == o
-	}
-	return s.Anchor == o.Anchor && s.HasBefore == o.HasBefore && s.HasAfter == o.HasAfter &&
-		s.First.Equal(o.First) && s.Last.Equal(o.Last) && s.Position.Equal(o.Position)
 }
 
 // extent is what a live query shows: a selection's rows, or a window of them.

@@ -53,7 +53,7 @@ func (q *query) resubscribe() *core.ChangeSet {
 			return
 		}
 		visible := withoutSame(set)
-		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil || !set.Window.Equal(window) {
+		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil || !sameState(set.Window, window) {
 			status, window = set.Status, set.Window
 			out.changed(q, subscription, visible)
 		}
@@ -222,6 +222,13 @@ func windowOf(w *frame.Window) (*core.Window, error) {
 		out.Anchor = core.AtIndex(int(min(a.Index, math.MaxInt32)))
 	}
 	return out, nil
+}
+
+func sameState(a, b *core.WindowState) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // stateOf returns a window's state as a page reads it.
