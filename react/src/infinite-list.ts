@@ -1,12 +1,17 @@
 import {
   ClientError,
+  type ClientStatus,
   type EntityId,
   type LiveSnapshot,
+  type LiveStatus,
   type LiveWindow,
   type WindowAnchor,
   type WindowRange,
   type WindowSnapshot,
+  type WindowState,
 } from '@ankurah-go/client';
+
+import type { ReadableSignal } from './use-signal.ts';
 
 /** A place in a list: its start, its end, the row of a number from 0, or the row of an entity. */
 export type ListPlace = 'start' | 'end' | number | EntityId;
@@ -51,6 +56,9 @@ export type InfiniteListSnapshot<R> = LiveSnapshot<readonly R[]> & {
 /** What a list needs of a live window. */
 export type WindowSource<R> = Pick<LiveWindow<R>, 'getSnapshot' | 'subscribe' | 'move' | 'pin'>;
 
+/** What a list needs of the client's status. */
+export type ConnectionSource = ReadableSignal<Pick<ClientStatus, 'connection'>>;
+
 /** Returns a window that always shows `snapshot`. */
 export function constantWindow<R>(snapshot: WindowSnapshot<R>): WindowSource<R> {
   return { getSnapshot: () => snapshot, subscribe: () => nothing, move: nothing, pin: nothing };
@@ -76,6 +84,7 @@ interface Fetch {
  */
 export class InfiniteList<R extends { readonly id: EntityId }> {
   readonly #open: (range: WindowRange) => WindowSource<R>;
+  readonly #status: ConnectionSource;
   #opened: WindowSource<R> | undefined;
   readonly #pageSize: number;
   readonly #maxRows: number;
@@ -90,15 +99,18 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   #pinned = 0;
   #shift = 0;
   #odd = 0;
+  /** What the window shows, and the last of it that the list shows. */
   #from: WindowSnapshot<R> | undefined;
+  #kept: WindowSnapshot<R> | undefined;
   #shown: InfiniteListSnapshot<R> | undefined;
 
-  constructor(open: (range: WindowRange) => WindowSource<R>, { pageSize = 50, anchor = 'start', maxRows = 20 * pageSize }: InfiniteListOptions) {
+  constructor(open: (range: WindowRange) => WindowSource<R>, status: ConnectionSource, { pageSize = 50, anchor = 'start', maxRows = 20 * pageSize }: InfiniteListOptions) {
     this.#pageSize = pageSize;
     this.#maxRows = Math.max(maxRows, 6 * pageSize);
     this.#range = this.#around(anchor);
     this.#fetch = { kind: 'jump', range: this.#range, from: undefined, index: numberOf(anchor) };
     this.#open = open;
+    this.#status = status;
   }
 
   get #live(): WindowSource<R> {
@@ -119,20 +131,13 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     const from = this.#live.getSnapshot();
     if (this.#shown !== undefined && from === this.#from) return this.#shown;
     this.#from = from;
-    this.#pin = from.pin ?? this.#pin;
-    this.#settle(from);
-    const shown = this.#draw(from);
-    this.#pinView();
-    return shown;
+    return this.#take(from);
   };
 
   readonly subscribe = (listener: () => void): (() => void) => {
     const key = Symbol();
     this.#listeners.set(key, listener);
-    this.#stop ??= this.#live.subscribe(() => {
-      this.#proceed();
-      this.#notify();
-    });
+    this.#stop ??= this.#listen();
     return () => {
       this.#listeners.delete(key);
       if (this.#listeners.size > 0) return;
@@ -160,6 +165,38 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#proceed();
   };
 
+  #listen(): () => void {
+    const changed = (): void => {
+      this.#proceed();
+      this.#notify();
+    };
+    const stop = this.#live.subscribe(changed);
+    let connected = this.#isConnected;
+    const stopStatus = this.#status.subscribe(() => {
+      if (connected === this.#isConnected) return;
+      connected = this.#isConnected;
+      // What this device has may be the answer now.
+      this.getSnapshot();
+      const from = this.#from;
+      if (this.#fetch !== undefined && from !== undefined) this.#settle(this.#fetch, from);
+      this.#draw();
+      changed();
+    });
+    return () => {
+      stop();
+      stopStatus();
+    };
+  }
+
+  get #isConnected(): boolean {
+    return this.#status.peek().connection === 'live';
+  }
+
+  /** Whether the server is still to say what is true; until then this device may know of some rows only. */
+  #isExpected(status: LiveStatus): boolean {
+    return status === 'local' && this.#isConnected;
+  }
+
   /** The part to hold around a place. */
   #around(place: ListPlace): WindowRange {
     const page = this.#pageSize;
@@ -171,12 +208,12 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   }
 
   #jump(place: ListPlace, resolve?: (index: number | undefined) => void): void {
-    this.#begin({ kind: 'jump', range: this.#around(place), from: this.#from?.window?.position, index: numberOf(place), resolve });
+    this.#begin({ kind: 'jump', range: this.#around(place), from: this.#kept?.window?.position, index: numberOf(place), resolve });
   }
 
   #next(count: number): void {
     const { data, hasNext, anchorIndex } = this.getSnapshot();
-    const window = this.#from?.window;
+    const window = this.#kept?.window;
     if (this.#fetch !== undefined || !hasNext || window === undefined) return;
     const range: WindowRange =
       data.length + count <= this.#maxRows || window.last === undefined
@@ -188,7 +225,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
 
   #previous(count: number): void {
     const { data, hasPrevious, anchorIndex } = this.getSnapshot();
-    const window = this.#from?.window;
+    const window = this.#kept?.window;
     if (this.#fetch !== undefined || !hasPrevious || window === undefined) return;
     const range: WindowRange =
       data.length + count <= this.#maxRows || window.first === undefined
@@ -203,7 +240,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#fetch = fetch;
     this.#range = fetch.range;
     this.#live.move(fetch.range);
-    this.#draw(this.#live.getSnapshot());
+    this.#draw();
     this.#notify();
   }
 
@@ -238,38 +275,62 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#keep(Math.min(Math.max(this.#view.first - firstIndex, 0), data.length - 1));
   }
 
-  /** Ends what was under way, if this is it. */
-  #settle({ data, status, window }: WindowSnapshot<R>): void {
+  /** Takes in what the window shows, and returns what the list shows. */
+  #take(from: WindowSnapshot<R>): InfiniteListSnapshot<R> {
     const fetch = this.#fetch;
-    if (fetch === undefined) return;
+    if (fetch === undefined || fetch.kind !== 'jump' || from.window?.position === fetch.from) {
+      this.#pin = from.pin ?? this.#pin;
+      this.#kept = from;
+    } else if (this.#kept?.window === undefined) {
+      this.#number(fetch, from); // whatever there is, is better than nothing
+    }
+    if (fetch !== undefined) this.#settle(fetch, from);
+    const shown = this.#draw();
+    this.#pinView();
+    return shown;
+  }
+
+  /** Ends what was under way, if this is it. */
+  #settle(fetch: Fetch, from: WindowSnapshot<R>): void {
+    const { data, status, window } = from;
     if (status === 'error') {
       // The place is not forgotten: the query may recover.
       if (fetch.kind !== 'jump') this.#fetch = undefined;
+      else this.#number(fetch, from);
       return fetch.resolve?.(undefined);
     }
-    if (window === undefined || !isThere(fetch, window, data.length)) return;
+    if (window === undefined || !isThere(fetch, window, data.length, this.#isExpected(status))) return;
     this.#fetch = undefined;
     // What was looked up is a place in the order from here on.
     if (window.position !== undefined) this.#range = { ...fetch.range, anchor: { cursor: window.position } };
     if (fetch.kind !== 'jump') return;
     // Whoever asked for the place will go there, and say so.
     if (fetch.resolve !== undefined) this.#view = undefined;
-    this.#pin = window.anchor;
-    this.#pinned = fetch.index ?? window.anchor;
-    const { firstIndex } = this.#draw(this.#live.getSnapshot());
+    this.#number(fetch, from);
+    const { firstIndex } = this.#draw();
     const place = Math.max(0, Math.min(window.anchor, data.length - 1));
     this.#keep(place);
     fetch.resolve?.(firstIndex + place);
   }
 
+  /** Shows another place, with the number that its anchor has. */
+  #number({ index }: Fetch, from: WindowSnapshot<R>): void {
+    this.#kept = from;
+    this.#pin = from.window?.anchor ?? this.#pin;
+    this.#pinned = index ?? this.#pin;
+  }
+
   /** Makes the snapshot. */
-  #draw(live: WindowSnapshot<R>): InfiniteListSnapshot<R> {
+  #draw(): InfiniteListSnapshot<R> {
+    const live = this.#kept ?? this.#live.getSnapshot();
     const { data, status, window } = live;
     const told = status === 'error' ? { status, error: live.error } : { status, error: undefined };
+    const expected = this.#isExpected(status);
     const kind = this.#fetch?.kind;
+    const hasPrevious = window !== undefined && (window.hasBefore || (expected && this.#range.anchor !== 'start'));
     const off = this.#pinned - this.#pin;
     // Before the first of all rows there are no numbers, and before any other there are some.
-    if (kind !== 'jump' && (off < 0 || (off > 0 && window?.hasBefore === false))) {
+    if (kind !== 'jump' && (off < 0 || (off > 0 && window !== undefined && !hasPrevious))) {
       this.#pinned -= off;
       const view = this.#view;
       // Whoever looks at the first row of all sees the one that comes before it.
@@ -283,8 +344,8 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
       ...told,
       firstIndex: this.#pinned - this.#pin,
       anchorIndex: window?.anchor ?? 0,
-      hasNext: window?.hasAfter ?? false,
-      hasPrevious: window?.hasBefore ?? false,
+      hasNext: window !== undefined && (window.hasAfter || (expected && this.#range.anchor !== 'end')),
+      hasPrevious,
       isFetchingNext: kind === 'next',
       isFetchingPrevious: kind === 'previous',
       isJumping: kind === 'jump' && (status === 'local' || status === 'live'),
@@ -301,14 +362,15 @@ function numberOf(place: ListPlace): number | undefined {
   return place === 'start' ? 0 : typeof place === 'number' ? Math.max(0, place) : undefined;
 }
 
-/** Whether a window is the one that was asked for, as far as there are rows. */
-function isThere({ range, from }: Fetch, window: NonNullable<WindowSnapshot<unknown>['window']>, rows: number): boolean {
+/**
+ * Whether a window is the one that was asked for: at its place, and with as many rows, or else with
+ * all that there are, unless others are expected.
+ */
+function isThere({ range, from }: Fetch, window: WindowState, rows: number, expected: boolean): boolean {
   const { anchor, before, after } = range;
+  const { position, hasBefore, hasAfter } = window;
+  const behind = rows - window.anchor;
   const placed =
-    typeof anchor === 'string'
-      ? window.position === undefined
-      : 'cursor' in anchor
-        ? window.position === anchor.cursor
-        : window.position !== from || rows - window.anchor === after;
-  return placed && (window.anchor === before || !window.hasBefore) && (rows - window.anchor === after || !window.hasAfter);
+    typeof anchor === 'string' ? position === undefined : 'cursor' in anchor ? position === anchor.cursor : position !== from || behind === after;
+  return placed && (window.anchor === before || (!hasBefore && !expected)) && (behind === after || (!hasAfter && !expected));
 }

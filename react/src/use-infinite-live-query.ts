@@ -84,6 +84,7 @@ export function useInfiniteLiveQuery<M extends AnyModel>(
     () =>
       new InfiniteList<Infer<M>>(
         range => (asked === undefined ? constantWindow(NOWHERE) : client.window(asked, range, { lazy: true })),
+        client.status,
         options,
       ),
     [client, model, key],

@@ -105,19 +105,19 @@ export class FakeWindow implements LiveWindow<Item> {
 
   dispose(): void {}
 
-  /** Shows the rows that belong to the range now. */
-  answer(): void {
-    const { rows } = this.#list;
+  /** Shows the rows that belong to the range now: those of the list, or as far as the device has them. */
+  answer(held?: readonly Item[]): void {
+    const rows = held ?? this.#list.rows;
     const range = this.ranges.at(-1)!;
-    const { position, place } = this.#place(range.anchor);
+    const { position, place } = this.#place(range.anchor, rows);
     const from = Math.max(0, place - range.before);
     const to = Math.min(rows.length, place + range.after);
     const data = rows.slice(from, to);
     this.#follow(data);
-    this.waits = false;
+    this.waits = held !== undefined;
     this.say({
       data,
-      status: 'live',
+      status: held === undefined ? 'live' : 'local',
       error: undefined,
       window: {
         anchor: place - from,
@@ -136,11 +136,10 @@ export class FakeWindow implements LiveWindow<Item> {
     this.say({ ...this.#snapshot, status: 'error', error: new ClientError(code, 'it cannot be answered') });
   }
 
-  #place(anchor: WindowAnchor): { readonly position: string | undefined; readonly place: number } {
-    const { rows } = this.#list;
+  #place(anchor: WindowAnchor, rows: readonly Item[]): { readonly position: string | undefined; readonly place: number } {
     if (anchor === 'start') return { position: undefined, place: 0 };
     if (anchor === 'end') return { position: undefined, place: rows.length };
-    // What is looked up, is looked up once.
+    // What is looked up, is looked up once, by whoever knows all rows.
     this.#anchor ??= { position: this.#lookUp(anchor) };
     const { position = '' } = this.#anchor;
     return { position, place: rows.filter(({ name }) => name < position).length };

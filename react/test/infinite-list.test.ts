@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals-core';
 import { describe, expect, test } from 'vitest';
 
 import { InfiniteList, type InfiniteListOptions } from '../src/infinite-list.ts';
@@ -8,23 +9,26 @@ interface Opened {
   readonly list: InfiniteList<Item>;
   /** The window on the list. */
   readonly window: FakeWindow;
-  /** How often listeners were told. */
-  readonly told: () => number;
+  readonly connect: (connection: 'live' | 'offline') => void;
 }
 
 function open(length: number, options: InfiniteListOptions = {}): Opened {
   const all = new FakeList(length);
+  const status = signal<{ readonly connection: 'live' | 'offline' }>({ connection: 'live' });
   const list = new InfiniteList<Item>(
     range => {
       const window = new FakeWindow(all, range);
       all.windows.push(window);
       return window;
     },
+    status,
     { pageSize: 10, maxRows: 60, ...options },
   );
-  let told = 0;
-  list.subscribe(() => told++);
-  return { all, list, window: all.windows[0]!, told: () => told };
+  list.subscribe(() => {});
+  const connect = (connection: 'live' | 'offline'): void => {
+    status.value = { connection };
+  };
+  return { all, list, window: all.windows[0]!, connect };
 }
 
 /** The list's rows by their numbers, as a virtual list places them. */
@@ -298,11 +302,68 @@ describe('jumping', () => {
 
   test('resolves when nobody looks any more', async () => {
     const all = new FakeList(1000);
-    const list = new InfiniteList<Item>(range => new FakeWindow(all, range), { anchor: 500 });
+    const list = new InfiniteList<Item>(range => new FakeWindow(all, range), signal({ connection: 'live' as const }), { anchor: 500 });
     const stop = list.subscribe(() => {});
     const jump = list.jumpTo(5);
     stop();
     await expect(jump).resolves.toBeUndefined();
+  });
+});
+
+describe('what only this device knows', () => {
+  test('is shown at first, and more is expected', () => {
+    const { all, list, window } = open(100);
+    window.answer(all.rows.slice(0, 5));
+    expect(list.getSnapshot()).toMatchObject({ status: 'local', hasNext: true, hasPrevious: false, firstIndex: 0 });
+    expect(list.getSnapshot().data).toEqual(all.rows.slice(0, 5));
+    window.answer();
+    expect(list.getSnapshot()).toMatchObject({ status: 'live', hasNext: true, isFetchingNext: false });
+    expect(list.getSnapshot().data).toEqual(all.rows.slice(0, 21));
+  });
+
+  test('has the numbers of the place that was asked for', () => {
+    const { all, list, window } = open(100, { anchor: 50 });
+    window.answer(all.rows.slice(45, 55));
+    expect(list.getSnapshot()).toMatchObject({ status: 'local', firstIndex: 45, hasNext: true, hasPrevious: true });
+    window.answer();
+    expect(list.getSnapshot()).toMatchObject({ status: 'live', firstIndex: 40 });
+  });
+
+  test('does not end a list that goes on', () => {
+    const { all, list, window } = open(100);
+    all.settle();
+    list.fetchNext();
+    window.answer(all.rows.slice(0, 21));
+    expect(list.getSnapshot()).toMatchObject({ hasNext: true, isFetchingNext: true });
+    window.answer();
+    expect(list.getSnapshot()).toMatchObject({ hasNext: true, isFetchingNext: false });
+    expect(list.getSnapshot().data).toHaveLength(31);
+  });
+
+  test('is not shown for the rows of another place', () => {
+    const { all, list, window } = open(1000);
+    all.settle();
+    list.show(500, 508);
+    window.answer(all.rows.slice(0, 21)); // the last of what it has
+    expect(list.getSnapshot()).toMatchObject({ isJumping: true, firstIndex: 0, status: 'live' });
+    expect(list.getSnapshot().data).toEqual(all.rows.slice(0, 21));
+    window.answer();
+    expect(list.getSnapshot()).toMatchObject({ isJumping: false, firstIndex: 490 });
+  });
+
+  test('is all that there is without a connection', async () => {
+    const { all, list, window, connect } = open(1000);
+    connect('offline');
+    window.answer(all.rows.slice(0, 15));
+    expect(list.getSnapshot()).toMatchObject({ status: 'local', hasNext: false, isFetchingNext: false });
+    connect('live');
+    expect(list.getSnapshot()).toMatchObject({ hasNext: true });
+    const jump = list.jumpTo(500);
+    window.answer(all.rows.slice(300, 501));
+    expect(list.getSnapshot()).toMatchObject({ isJumping: true });
+    connect('offline'); // nobody else will answer
+    await expect(jump).resolves.toBe(500);
+    expect(list.getSnapshot()).toMatchObject({ isJumping: false, hasNext: false, firstIndex: 490 });
   });
 });
 

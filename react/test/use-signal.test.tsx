@@ -118,7 +118,7 @@ test('shows the rejections of the client as they come', () => {
   act(
     () =>
       void (client.rejections.value = [
-        { transaction: 't', code: 'denied', message: 'albums are closed today', time: new Date(0) },
+        { transaction: 't', code: 'denied', message: 'albums are closed today', time: new Date(0), changes: [] },
       ]),
   );
   expect(shown()).toBe('denied: albums are closed today');
