@@ -22,6 +22,7 @@ type part struct {
 	text   string // where nothing in it is _ and letters are compared as they are
 	runes  []rune // otherwise; anyRune for _
 	simple bool
+	search *search // for a long one with runes
 }
 
 // anyRune stands for _ among the runes of a part.
@@ -77,6 +78,9 @@ func newPart(runes []rune, fold bool) part {
 		for i, c := range runes {
 			runes[i] = foldRune(c)
 		}
+	}
+	if len(runes) >= searchFrom {
+		return part{runes: runes, search: newSearch(runes)}
 	}
 	return part{runes: runes}
 }
@@ -205,6 +209,9 @@ func (q *part) find(s string, fold bool) int {
 			return i + len(q.text)
 		}
 		return -1
+	}
+	if q.search != nil {
+		return q.search.find(s, fold)
 	}
 	for i := range s {
 		if n, ok := q.prefix(s[i:], fold); ok {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/core/value"
 )
 
@@ -59,5 +60,65 @@ func TestLikeDoesNotBacktrack(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("still matching")
+	}
+}
+
+// TestLongPartsAreFound: what is searched for by bits is found where a regular expression
+// finds it, also where a part goes over several words of bits.
+func TestLongPartsAreFound(t *testing.T) {
+	ankqltest.Each(t, 300, func(t *testing.T, g *ankqltest.Gen) {
+		letters := ankqltest.Pick(g, []string{"a", "b"}, []string{"a", "A", "é", "你", "😀", "\u212a", "k", "K"})
+		var text, pattern strings.Builder
+		for range 100 + g.IntN(300) {
+			text.WriteString(ankqltest.Pick(g, letters...))
+		}
+		for range 1 + g.IntN(3) {
+			// A part that is in the text, mostly.
+			runes := []rune(text.String())
+			from := g.IntN(len(runes))
+			to := min(len(runes), from+1+g.IntN(200))
+			pattern.WriteString("%")
+			for _, c := range runes[from:to] {
+				if g.IntN(4) == 0 {
+					c = '_'
+				}
+				pattern.WriteRune(c)
+			}
+			if g.IntN(4) == 0 {
+				pattern.WriteString("b")
+			}
+		}
+		pattern.WriteString(ankqltest.Pick(g, "%", ""))
+		r := row{"a": value.String(text.String())}
+		for _, like := range []string{"LIKE", "ILIKE"} {
+			s := mustParse(t, "a "+like+" ?", pattern.String())
+			if got, want := s.Matches(r), ankqltest.NewWorld(nil).Truth(s.Where, r) == ankql.TruthTrue; got != want {
+				t.Fatalf("%q %s: got %v", text.String(), s, got)
+			}
+		}
+	})
+}
+
+// TestLikeCostsLittleMoreForLongPatterns: a text that is made for it does not make a pattern
+// cost the product of their lengths.
+func TestLikeCostsLittleMoreForLongPatterns(t *testing.T) {
+	text := row{"a": value.String(strings.Repeat("a", 1<<17))}
+	for name, part := range map[string]string{"any": "_", "letters": "a", "both": "a_"} {
+		cost := func(length int) time.Duration {
+			s := mustParse(t, "a ILIKE ?", "%"+strings.Repeat(part, length/len(part))+"b%")
+			best := time.Duration(1 << 62)
+			for range 3 {
+				begin := time.Now()
+				if s.Matches(text) {
+					t.Error("it matches")
+				}
+				best = min(best, time.Since(begin))
+			}
+			return best
+		}
+		short, long := cost(16), cost(ankql.MaxPattern-8)
+		if long > 30*short { // for 255 times the pattern
+			t.Errorf("%s: %v, and %v of 255 times the pattern", name, short, long)
+		}
 	}
 }
