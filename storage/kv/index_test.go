@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql/ankqltest"
+	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
@@ -217,5 +218,63 @@ func TestIndexesUnderConcurrency(t *testing.T) {
 				t.Fatalf("%s: record %d is another one", text, i)
 			}
 		}
+	}
+}
+
+// TestEveryCommitMayBeTheLast: a story in which an index is declared, built, used, given
+// up and removed, cut off after each commit of the store in turn, by the indexer or by the
+// story. What is there then is sound, and the next process brings it to its end.
+func TestEveryCommitMayBeTheLast(t *testing.T) {
+	byYear := schema.Index{Columns: []schema.IndexColumn{{Path: []string{"year"}}}}
+	byName := schema.Index{Columns: []schema.IndexColumn{{Path: []string{"name"}, Desc: true}}}
+	options := kv.Options{Planner: kv.Always, BuildRows: 2, IdleIndexes: 1}
+	story := func(e *kv.Engine) error {
+		w := storagetest.NewWorld(3)
+		var recs []*proto.Record
+		for range 7 {
+			_, rec := w.Create("album", w.AlbumFields()...)
+			if err := e.Commit(t.Context(), &storage.Batch{Records: []storage.RecordWrite{{Record: rec}}}); err != nil && !errors.Is(err, storage.ErrConflict) {
+				return err
+			}
+			recs = append(recs, rec)
+		}
+		for _, declared := range [][]schema.Index{{byYear}, {byYear, byName}, {byName}, nil} {
+			if err := e.Declare(t.Context(), "album", declared); err != nil {
+				return err
+			}
+			_, edited := w.Edit(recs[len(declared)], year(int64(len(declared))))
+			err := e.Commit(t.Context(), &storage.Batch{Records: []storage.RecordWrite{{Record: edited, Expect: recs[len(declared)].State.Head}}})
+			if err != nil && !errors.Is(err, storage.ErrConflict) {
+				return err
+			}
+			recs[len(declared)] = edited
+			if err := e.Settle(t.Context()); err != nil {
+				return err
+			}
+		}
+		return e.Commit(t.Context(), &storage.Batch{Evict: []id.EntityID{recs[5].Entity}})
+	}
+	crashed := true
+	for n := 0; crashed; n++ {
+		disk := kvtest.NewDisk()
+		store := &crashing{Store: disk.Open(), left: n + 1} // the first one is the version's
+		e, err := kv.Open(t.Context(), store, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = story(e)
+		if crashed = err != nil; crashed && !errors.Is(err, errCrashed) {
+			t.Fatalf("cut off after %d commits: %v", n, err)
+		}
+		e.Close()
+		verify(t, disk)
+		again := openOptions(t, disk, options)
+		if err := story(again); err != nil {
+			t.Fatalf("cut off after %d commits, and again: %v", n, err)
+		}
+		if err := again.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		verify(t, disk)
 	}
 }
