@@ -72,6 +72,7 @@ type Node struct {
 	open    snapshots // of open transactions
 	overlay overlay   // shown and not stored yet
 	shown   *moment   // what the loop has published; belongs to the loop
+	world   *world    // around what it is publishing, where references are followed
 	status  statusBoard
 	peers   sessionSet
 

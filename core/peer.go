@@ -142,6 +142,22 @@ func (p *peer) ask(collection string, entities []id.EntityID, done func(error)) 
 	p.out.must(&proto.Get{Request: p.expect(r), Collection: collection, Entities: entities})
 }
 
+// askAll is ask for rows of several collections.
+func (p *peer) askAll(wanted map[string][]id.EntityID, done func(error)) {
+	left := len(wanted)
+	var failed error
+	for collection, entities := range wanted {
+		p.ask(collection, entities, func(err error) {
+			if failed == nil {
+				failed = err
+			}
+			if left--; left == 0 {
+				done(failed)
+			}
+		})
+	}
+}
+
 // askFor asks for rows that this node turned out not to be in step with. Until they are
 // here, the position does not advance.
 func (p *peer) askFor(missing map[string][]id.EntityID) {

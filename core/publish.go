@@ -51,8 +51,10 @@ func (n *Node) tell(t *reactor.Transaction) {
 			n.opts.Listener.failed("publish", recovered("a watcher", cause))
 		}
 	}()
+	n.world = nil
 	if n.reactor.Follows() {
-		t.World = newWorld(n.shown, t)
+		n.world = newWorld(n.shown, t)
+		t.World = n.world
 	}
 	n.aggregates.published(t)
 	n.reactor.Publish(t)
@@ -93,14 +95,17 @@ func (h *hidden) show(t *reactor.Transaction) {
 
 // world implements reactor.World for one transaction.
 type world struct {
-	after  *moment
-	before earlier
+	after   *moment
+	before  earlier
+	changes map[id.EntityID]*reactor.Change
 }
 
 func newWorld(shown *moment, t *reactor.Transaction) *world {
-	w := &world{after: shown, before: earlier{after: shown, records: make(map[id.EntityID]*proto.Record, len(t.Changes))}}
+	w := &world{after: shown, before: earlier{after: shown, records: make(map[id.EntityID]*proto.Record, len(t.Changes))},
+		changes: make(map[id.EntityID]*reactor.Change, len(t.Changes))}
 	for i := range t.Changes {
-		w.before.records[t.Changes[i].Entity] = t.Changes[i].Before
+		c := &t.Changes[i]
+		w.before.records[c.Entity], w.changes[c.Entity] = c.Before, c
 	}
 	return w
 }

@@ -24,6 +24,7 @@ type reading struct {
 	sel        *ankql.Selection // checked and narrowed (prepare)
 	reach      []reactor.Reach  // what it reads behind references; nil if it follows none
 	trails     []trail          // where these lead
+	support    []trail          // to what the rows are sent with
 	unjudged   bool             // the agent is not asked about its rows
 
 	loop *eyes // at the loop's last moment; belongs to the loop
@@ -39,6 +40,9 @@ func (n *Node) reading(p policy.Principal, collection string, sel *ankql.Selecti
 	r := &reading{node: n, principal: p, collection: collection, sel: sel}
 	for _, f := range sel.Fields() {
 		r.reach = appendReach(r.reach, f, nil)
+	}
+	if len(r.reach) > 0 {
+		r.support = supportOf(r)
 	}
 	if r.restricted() {
 		r.reachScopes()

@@ -563,7 +563,7 @@ func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) 
 // outbox, where the durable node will answer them.
 func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) error {
 	rec, err := d.record(ctx, e)
-	if err != nil || rec.now == nil {
+	if err != nil || rec.now == nil || rec.now.Collection != collection {
 		return err
 	}
 	d.arrived(e, math.MaxUint64)

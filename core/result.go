@@ -7,6 +7,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/proto"
 )
 
 // results is what a node keeps true for its live queries. It belongs to the loop.
@@ -268,26 +269,37 @@ func (r *result) move(x *extent) {
 	r.attach()
 }
 
-// verify asks the durable node for rows that came into a live window from storage and not
+// verify asks the durable node for rows that came into a live result from storage and not
 // with the transaction: the durable node tells of the rows of its own window only, and
-// what left that may have changed since.
+// what left that may have changed since. Where references are followed, it tells of what
+// those rows refer to that it takes to be in the result: others came by what is known here.
 func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
-	if !r.inStep() || r.upstreams[0].sel.Limit < 0 {
+	follows := r.extent.reading.follows()
+	if !r.inStep() || r.upstreams[0].sel.Limit < 0 && !follows {
 		return
 	}
 	told := make(map[id.EntityID]bool, len(t.Changes))
 	for i := range t.Changes {
 		told[t.Changes[i].Entity] = true
 	}
-	var list []id.EntityID
+	list := &wanted{}
+	var added []*proto.Record
 	for _, c := range changes {
-		if c.Kind == resultset.Added && !told[c.Entity] && c.Row.BaseRev > 0 {
-			list = append(list, c.Entity)
+		if c.Kind != resultset.Added {
+			continue
+		}
+		added = append(added, c.Row)
+		if !told[c.Entity] && c.Row.BaseRev > 0 && !t.Named[c.Entity] {
+			list.add(c.Row.Collection, c.Entity)
 		}
 	}
-	if len(list) > 0 {
-		r.node.replica.peer.askFor(map[string][]id.EntityID{r.extent.reading.collection: list})
-	}
+	replica := r.node.replica
+	replica.referred(r, added, func(x referred) {
+		if !told[x.entity] && !t.Named[x.entity] {
+			replica.want(list, x)
+		}
+	})
+	replica.peer.askFor(list.byCollection)
 }
 
 // setStatus tells of a status that comes without changes.

@@ -163,7 +163,9 @@ func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 	}
 	out := sub.writer(ctx, since)
 	var err error
-	if m.After > 0 && m.After <= since && since-m.After <= uint64(n.limits.ResumeEntries) {
+	if sub.reading.follows() {
+		err = sub.answerAll(ctx, out, knownRows(m.Known))
+	} else if m.After > 0 && m.After <= since && since-m.After <= uint64(n.limits.ResumeEntries) {
 		err = sub.resume(ctx, out, m.After)
 	} else {
 		out.complete = true
@@ -177,6 +179,25 @@ func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 		sub.session.unsubscribe(sub.number)
 	}
 	return err
+}
+
+// answerAll writes the rows of a selection that follows references, with their support. A
+// position in the feed says nothing of these: what was not told of may have to do with them.
+func (sub *subscription) answerAll(ctx context.Context, out *rowWriter, known map[id.EntityID]uint64) error {
+	out.complete = true
+	return sub.reading.first(ctx, func(at *moment) error {
+		support := sub.supportWriter(out, at, known)
+		err := sub.reading.each(at, func(r *proto.Record) error {
+			if err := out.row(r, known); err != nil {
+				return err
+			}
+			return support.row(r)
+		})
+		if err != nil {
+			return err
+		}
+		return support.flush()
+	})
 }
 
 func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
@@ -209,17 +230,31 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, s
 	}
 	out := sub.writer(ctx, since)
 	out.complete = true
-	known := knownRows(m.Known)
-	for _, r := range rows {
-		if err := out.row(r, known); err != nil {
-			return err
-		}
+	if err = sub.writeWindow(out, rows, knownRows(m.Known)); err == nil {
+		err = out.done()
 	}
-	err = out.done()
 	if m.Once {
 		sub.session.unsubscribe(sub.number)
 	}
 	return err
+}
+
+// writeWindow writes rows with their support. That is read as it is by now: what has changed
+// since the rows were read is sent besides.
+func (sub *subscription) writeWindow(out *rowWriter, rows []*proto.Record, known map[id.EntityID]uint64) error {
+	at := sub.session.node.present(out.ctx)
+	at.follow(rows, sub.reading.support)
+	support := sub.supportWriter(out, at, known)
+	for _, r := range rows {
+		err := out.row(r, known)
+		if err == nil {
+			err = support.row(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return support.flush()
 }
 
 func (sub *subscription) fill(at *moment, window *resultset.Set) error {
@@ -303,6 +338,14 @@ func (w *rowWriter) added(bytes int) error {
 	w.items++
 	w.bytes += bytes
 	if w.items < answerItems && w.bytes < answerBytes {
+		return nil
+	}
+	return w.flush()
+}
+
+// flush sends the frame that is being filled, if there is one.
+func (w *rowWriter) flush() error {
+	if w.frame == nil {
 		return nil
 	}
 	frame := w.frame
@@ -398,7 +441,12 @@ func (sub *subscription) resumeRow(out *rowWriter, r *proto.Record, matched bool
 
 // readable reports whether the peer may see a row as it is.
 func (sub *subscription) readable(row policy.Fields) bool {
-	if sub.scope != nil && !sub.scope.Matches(row) {
+	return sub.readableBy(row, nil)
+}
+
+// readableBy is readable where the scope may follow references.
+func (sub *subscription) readableBy(row policy.Fields, from ankql.Resolver) bool {
+	if sub.scope != nil && !sub.scope.MatchesWith(row, from) {
 		return false
 	}
 	return sub.session.node.policy.Read(sub.session.principal, sub.collection, row) == nil
@@ -418,7 +466,9 @@ func (w watcher) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) 
 		sub.touchWindow(c)
 		return
 	}
-	sub.session.feed.add(sub, c, before && !sub.filling)
+	if before || after {
+		sub.tell(c, before && !sub.filling)
+	}
 }
 
 // Settle implements reactor.Watcher.
@@ -427,41 +477,61 @@ func (w watcher) Settle(t *reactor.Transaction) {
 	w.sub.session.settle(t)
 }
 
-// Lost implements reactor.Follower: the peer comes again, and is answered anew.
-func (w watcher) Lost(_ *reactor.Watch, err error) {
-	w.sub.session.node.opts.Listener.failed("session", err)
-	w.sub.session.run.end(err)
-	w.sub.session.conn.Close("internal error")
+// Lost implements reactor.Follower.
+func (w watcher) Lost(_ *reactor.Watch, err error) { w.sub.session.lost(err) }
+
+// lost ends the connection: the peer comes again, and is answered anew.
+func (s *session) lost(err error) {
+	s.node.opts.Listener.failed("session", err)
+	s.run.end(err)
+	s.conn.Close("internal error")
 }
 
 // survive keeps a defect of the policy agent, which judges rows, to this connection.
 func (s *session) survive() {
 	if cause := recover(); cause != nil {
-		err := recovered("judging a row", cause)
-		s.node.opts.Listener.failed("session", err)
-		s.run.end(err)
-		s.conn.Close("internal error")
+		s.lost(recovered("judging a row", cause))
 	}
 }
 
 // add notes that a row's change is to be sent; held says that the peer holds the row as it
 // was before.
 func (f *sessionFeed) add(sub *subscription, c *reactor.Change, held bool) {
-	if f.changes == nil {
-		f.changes = make(map[id.EntityID]*pendingRow)
+	n := sub.session.node
+	hidden := c.Stored == nil || !sub.readableBy(c.Stored, n.shown)
+	seen := c.Before != nil
+	if hidden && seen {
+		before := ankql.Resolver(n.shown)
+		if n.world != nil {
+			before = &n.world.before
+		}
+		seen = sub.readableBy(c.Before, before)
 	}
+	f.note(c, held, hidden, seen)
+}
+
+// note is add where it is known whether the peer may see the row as it is (else it is
+// hidden), and as it was (seen). What it never saw it does not hear of.
+func (f *sessionFeed) note(c *reactor.Change, held, hidden, seen bool) {
 	row := f.changes[c.Entity]
 	if row == nil {
-		row = &pendingRow{change: c, whole: true, hidden: c.Stored == nil || !sub.readable(c.Stored)}
-		if row.hidden && (c.Before == nil || !sub.readable(c.Before)) {
-			return // it never saw the row, and does not hear that there is one
+		if hidden && !seen {
+			return
 		}
-		f.changes[c.Entity] = row
-		f.order = append(f.order, c.Entity)
+		row = &pendingRow{change: c, whole: true, hidden: hidden}
+		f.put(row)
 	}
 	if held {
 		row.whole = false
 	}
+}
+
+func (f *sessionFeed) put(row *pendingRow) {
+	if f.changes == nil {
+		f.changes = make(map[id.EntityID]*pendingRow)
+	}
+	f.changes[row.change.Entity] = row
+	f.order = append(f.order, row.change.Entity)
 }
 
 func (sub *subscription) touchWindow(c *reactor.Change) {
@@ -477,7 +547,7 @@ func (sub *subscription) touchWindow(c *reactor.Change) {
 	_, held := sub.window.Get(c.Entity)
 	sub.place(sub.window, c)
 	if _, holds := sub.window.Get(c.Entity); held || holds {
-		sub.session.feed.add(sub, c, held)
+		sub.tell(c, held)
 	}
 }
 
@@ -501,11 +571,16 @@ func (s *session) settle(t *reactor.Transaction) {
 	if f.resuming == 0 {
 		update.Seq = t.Seq
 	}
+	for _, sub := range f.windows {
+		sub.moved()
+	}
+	if err := s.node.shown.err; err != nil {
+		f.changes, f.order, f.windows = nil, nil, nil
+		s.lost(err)
+		return
+	}
 	for _, e := range f.order {
 		update.Changes = append(update.Changes, f.changes[e].encode())
-	}
-	for _, sub := range f.windows {
-		update.Changes = append(update.Changes, sub.moved(f.changes)...)
 	}
 	f.changes, f.order, f.windows = nil, nil, nil
 	if len(update.Changes) == 0 || s.behind.Load() {
@@ -535,18 +610,23 @@ func (p *pendingRow) encode() proto.RowChange {
 	return row
 }
 
-// moved returns the rows that came into a window because others left, and refills it.
-func (sub *subscription) moved(sent map[id.EntityID]*pendingRow) (rows []proto.RowChange) {
+// moved refills a window, and notes the rows that came into it because others left.
+func (sub *subscription) moved() {
 	sub.began = false
 	sub.refill(sub.window)
+	at := sub.session.node.shown
 	for _, c := range sub.window.End() {
-		if c.Kind == resultset.Removed || sent[c.Entity] != nil {
+		if c.Kind == resultset.Removed {
 			continue
 		}
-		rows = append(rows, proto.RowChange{Collection: sub.collection, Entity: c.Entity, Rev: c.Row.Rev,
-			Kind: proto.RowState, Head: c.Row.State.Head, Properties: c.Row.State.Properties})
+		f := &sub.session.feed
+		f.state(c.Row)
+		sub.reading.supporting(c.Row, at, sub.eyes(at), func(x referred) {
+			if x.record != nil && !x.hidden {
+				f.state(x.record)
+			}
+		})
 	}
-	return rows
 }
 
 // sent is called after every frame that went out: a session that fell behind is brought
@@ -611,7 +691,13 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	since := sub.session.node.Published()
 	if sub.sel.Limit < 0 {
 		out := sub.writer(ctx, since)
-		if err := sub.resume(ctx, out, after); err != nil {
+		var err error
+		if sub.reading.follows() {
+			err = sub.answerAll(ctx, out, nil)
+		} else {
+			err = sub.resume(ctx, out, after)
+		}
+		if err != nil {
 			return err
 		}
 		return out.done()
@@ -627,10 +713,8 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	}
 	out := sub.writer(ctx, since)
 	out.complete = true
-	for _, r := range rows {
-		if err := out.row(r, nil); err != nil {
-			return err
-		}
+	if err := sub.writeWindow(out, rows, nil); err != nil {
+		return err
 	}
 	return out.done()
 }

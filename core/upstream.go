@@ -29,6 +29,7 @@ type upstream struct {
 	collection string
 	sel        *ankql.Selection
 	users      map[*result]resultset.Side
+	follows    bool // the selection follows references
 
 	number   uint64                   // on the present connection; 0 while not subscribed
 	answered bool                     // the answer is complete on the present connection
@@ -73,7 +74,7 @@ func (r *replica) attach(res *result, of side) *upstream {
 	key := res.extent.reading.collection + "\n" + of.sel.Key()
 	up := r.upstreams.byKey[key]
 	if up == nil {
-		up = &upstream{key: key, collection: res.extent.reading.collection, sel: of.sel, users: make(map[*result]resultset.Side), backoff: backoff{limits: &r.node.limits}}
+		up = &upstream{key: key, collection: res.extent.reading.collection, sel: of.sel, follows: of.sel.FollowsReferences(), users: make(map[*result]resultset.Side), backoff: backoff{limits: &r.node.limits}}
 		r.upstreams.byKey[key] = up
 	}
 	up.users[res] = of.side
@@ -225,7 +226,7 @@ func coalesce(changes []reactor.Change) []reactor.Change {
 func (r *replica) subscribe(up *upstream) {
 	text, params := up.sel.Text()
 	m := &proto.Subscribe{Sub: r.peer.number(), Collection: up.collection, Text: text, Params: params}
-	if i := r.upstreams.find(up.hashed()); i >= 0 && up.sel.Limit < 0 {
+	if i := r.upstreams.find(up.hashed()); i >= 0 && up.resumes() {
 		m.After = r.upstreams.cursors[i].seq
 	}
 	if m.After == 0 {
@@ -237,17 +238,26 @@ func (r *replica) subscribe(up *upstream) {
 	r.peer.out.must(m)
 }
 
+// resumes reports whether the selection is in step by a position of the feed: of a window, and
+// of what follows references, a position does not tell what to send.
+func (up *upstream) resumes() bool { return up.sel.Limit < 0 && !up.follows }
+
 // known returns the rows of a selection that its queries hold.
 func (r *replica) known(up *upstream) (known []proto.KnownRow) {
-	for res, side := range up.users {
-		for _, row := range res.set.Held(side) {
-			if row.BaseRev > 0 && len(known) < r.node.limits.Known {
-				known = append(known, proto.KnownRow{Entity: row.Entity, Rev: row.BaseRev})
-			}
+	know := func(row *proto.Record) {
+		if row != nil && row.BaseRev > 0 && len(known) < r.node.limits.Known {
+			known = append(known, proto.KnownRow{Entity: row.Entity, Rev: row.BaseRev})
 		}
-		return known // all results of one upstream hold much the same
 	}
-	return nil
+	for res, side := range up.users {
+		rows := res.set.Held(side)
+		for _, row := range rows {
+			know(row)
+		}
+		r.referred(res, rows, func(x referred) { know(x.record) })
+		break // all results of one upstream hold much the same
+	}
+	return known
 }
 
 // tell has the results look at how the upstream is doing.
@@ -344,21 +354,21 @@ func (d *draft) savePosition() {
 // then the queries are live.
 func (r *replica) answered(up *upstream) {
 	stale := r.stale(up)
-	if len(stale) == 0 {
+	if stale.empty() {
 		up.listed, up.asked, up.complete = nil, nil, false
 		r.live(up)
 		return
 	}
 	p, number := r.peer, up.number
-	p.ask(up.collection, stale, func(err error) {
+	p.askAll(stale.byCollection, func(err error) {
 		switch {
 		case err != nil:
 			p.lose(fmt.Errorf("rows that were asked for: %w", err))
 		case up.number == number:
 			if up.asked == nil {
-				up.asked = make(map[id.EntityID]struct{}, len(stale))
+				up.asked = make(map[id.EntityID]struct{}, len(stale.seen))
 			}
-			for _, e := range stale {
+			for e := range stale.seen {
 				up.asked[e] = struct{}{}
 			}
 			r.answered(up) // storage may have filled the window with others
@@ -369,7 +379,7 @@ func (r *replica) answered(up *upstream) {
 func (r *replica) live(up *upstream) {
 	up.answered, up.err = true, nil
 	up.backoff.reset()
-	if up.sel.Limit < 0 {
+	if up.resumes() {
 		r.upstreams.open(up)
 		r.peer.confirm()
 	}
@@ -377,13 +387,14 @@ func (r *replica) live(up *upstream) {
 }
 
 // stale returns the rows that the results hold although a complete answer does not name
-// them, and nobody has asked for them since. Of a window only rows before the answer's last say anything, and nothing where it
-// has moved on since.
-func (r *replica) stale(up *upstream) (list []id.EntityID) {
+// them, with what they refer to. Of a window only rows before the answer's last say
+// anything, and nothing where it has moved on since.
+func (r *replica) stale(up *upstream) *wanted {
+	list := &wanted{}
 	if !up.complete {
-		return nil
+		return list
 	}
-	seen := make(map[id.EntityID]bool)
+	unasked := func(e id.EntityID) bool { _, asked := up.asked[e]; return !asked }
 	for res, side := range up.users {
 		if res.strayed {
 			continue
@@ -392,14 +403,17 @@ func (r *replica) stale(up *upstream) (list []id.EntityID) {
 		if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit {
 			rows = rows[:throughListed(rows, up.listed)]
 		}
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row *proto.Record) bool { _, listed := up.listed[row.Entity]; return listed })
 		for _, row := range rows {
-			_, listed := up.listed[row.Entity]
-			_, asked := up.asked[row.Entity]
-			if !listed && !asked && row.BaseRev > 0 && !seen[row.Entity] {
-				seen[row.Entity] = true
-				list = append(list, row.Entity)
+			if row.BaseRev > 0 && unasked(row.Entity) {
+				list.add(row.Collection, row.Entity)
 			}
 		}
+		r.referred(res, rows, func(x referred) {
+			if unasked(x.entity) {
+				r.want(list, x)
+			}
+		})
 	}
 	return list
 }
@@ -436,8 +450,14 @@ func (r *replica) refused(up *upstream, err error) {
 func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string][]id.EntityID, err error) {
 	own := d.outbox.byTx[m.Transaction]
 	d.current.ID = m.Transaction
+	if d.node.reactor.Follows() {
+		d.current.Named = make(map[id.EntityID]bool, len(m.Changes))
+	}
 	for i := range m.Changes {
 		c := &m.Changes[i]
+		if d.current.Named != nil {
+			d.current.Named[c.Entity] = true
+		}
 		ok, err := d.rowChange(ctx, c, own)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -217,7 +218,8 @@ func (x *extent) sides() []side {
 	if x.window == nil {
 		wide := *x.reading.sel
 		if wide.Limit < 0 {
-			wide.Order = nil
+			// Except by what is behind references, which is wanted with the rows.
+			wide.Order = slices.DeleteFunc(slices.Clone(wide.Order), func(o ankql.Order) bool { return !o.FollowsReferences() })
 		} else {
 			wide.Limit += resultset.Slack(wide.Limit)
 		}

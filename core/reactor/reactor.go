@@ -23,6 +23,9 @@ type Change struct {
 	Stored *proto.Record
 }
 
+// Derived reports whether the row itself did not change, but something that it refers to.
+func (c *Change) Derived() bool { return c.Before != nil && c.Before == c.After }
+
 // Transaction is the changes that are shown together. It has at most one for an entity.
 type Transaction struct {
 	Seq     uint64 // the durable node's feed position; 0 on an ephemeral node
@@ -31,6 +34,8 @@ type Transaction struct {
 
 	// World finds what lies behind references; it may be nil where Follows is false.
 	World World
+	// Named has entities that whoever sent the transaction spoke of, changed or not.
+	Named map[id.EntityID]bool
 	// Loose says that watchers may have seen entities of the transaction neither as before
 	// nor as after it. Then who follows references is told whatever matches.
 	Loose bool
