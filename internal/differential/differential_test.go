@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/pgtest"
 	"github.com/ankurah-go/ankurah/proto"
@@ -18,6 +20,8 @@ import (
 	"github.com/ankurah-go/ankurah/storage/memory"
 	"github.com/ankurah-go/ankurah/storage/postgres"
 	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
+	"github.com/ankurah-go/ankurah/storage/sqlite"
+	"github.com/ankurah-go/ankurah/storage/storagetest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -158,7 +162,11 @@ func engines(t *testing.T) map[string]storage.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]storage.Engine{"memory": memory.New(), "sled-compat": sled, "postgres": pg}
+	lite, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]storage.Engine{"memory": memory.New(), "sled-compat": sled, "postgres": pg, "sqlite": lite}
 	t.Cleanup(func() {
 		for name, e := range all {
 			if err := e.Close(); err != nil {
@@ -226,6 +234,30 @@ func recordOf(r *ankqltest.Row) *proto.Record {
 	return &proto.Record{Collection: r.Collection, Entity: r.ID, Rev: 1, State: state}
 }
 
+// declare has an engine keep random indexes, if it keeps any. Half of the time they are ready
+// before anything is asked.
+func declare(t *testing.T, e storage.Engine, g *ankqltest.Gen) {
+	t.Helper()
+	indexer, ok := e.(storage.Indexer)
+	if !ok {
+		return
+	}
+	for _, c := range g.World.Models.Collections() {
+		var indexes []schema.Index
+		for range g.IntN(3) {
+			indexes = append(indexes, storagetest.Index(g, g.World.Models[c]))
+		}
+		if err := indexer.Declare(t.Context(), c, indexes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g.IntN(2) == 0 {
+		if err := indexer.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Every engine answers like the language: whole selections, and each predicate that they are
 // made of, and its negation, in pages of every size.
 func TestEnginesAgreeWithTheLanguage(t *testing.T) {
@@ -238,6 +270,7 @@ func TestEnginesAgreeWithTheLanguage(t *testing.T) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			defer put(t, all[name], g.World)()
+			declare(t, all[name], g)
 		}
 		for range 12 {
 			c := ankqltest.Pick(g, collections...)

@@ -46,6 +46,12 @@ func (d Dialect) ParameterType(t Type, array bool) string {
 // Quote returns a name as an identifier.
 func Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
+// True and false in either dialect. To SQLite the words are names where a column has them.
+const (
+	yes = "(1 = 1)"
+	no  = "(1 = 0)"
+)
+
 // unknown is the truth value of a comparison with NULL.
 func (d Dialect) unknown() string {
 	if d == SQLite {

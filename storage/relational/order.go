@@ -142,7 +142,7 @@ func (s *statement) after(keys []key, p place) string {
 func (k key) isNull() string {
 	switch k.kind {
 	case absent:
-		return "TRUE"
+		return yes
 	case document:
 		return "(" + jsonRank(k.sql) + " IS NULL)"
 	}
@@ -153,11 +153,11 @@ func (k key) isNull() string {
 func (s *statement) past(k key, v value.Value) string {
 	switch {
 	case k.kind == absent:
-		return "FALSE"
+		return no
 	case v.IsNull() && k.nullsFirst:
 		return "(NOT " + k.isNull() + ")"
 	case v.IsNull():
-		return "FALSE"
+		return no
 	}
 	return s.compareKey(k, ankql.OpGreater, v)
 }
@@ -168,7 +168,7 @@ func (s *statement) same(k key, v value.Value) string {
 		return k.isNull()
 	}
 	if k.kind == absent {
-		return "FALSE"
+		return no
 	}
 	return s.compareKey(k, ankql.OpEqual, v)
 }
@@ -186,7 +186,7 @@ func (s *statement) compareKey(k key, op ankql.Operator, v value.Value) string {
 		if holds(op, own-other) {
 			return "(" + k.sql + " IS NOT NULL)"
 		}
-		return "FALSE"
+		return no
 	}
 	sql, _ := s.compareLiteral(k.operand, op, v)
 	return sql

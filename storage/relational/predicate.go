@@ -15,7 +15,7 @@ type predicate struct {
 	exact bool
 }
 
-var everything = predicate{sql: "TRUE"}
+var everything = predicate{sql: yes}
 
 func exactly(sql string) predicate { return predicate{sql: sql, exact: true} }
 
@@ -23,7 +23,7 @@ func exactly(sql string) predicate { return predicate{sql: sql, exact: true} }
 func (s *statement) predicate(e ankql.Expr) predicate {
 	switch e := e.(type) {
 	case ankql.Constant:
-		return exactly([...]string{ankql.TruthFalse: "FALSE", ankql.TruthUnknown: s.dialect.unknown(), ankql.TruthTrue: "TRUE"}[e])
+		return exactly([...]string{ankql.TruthFalse: no, ankql.TruthUnknown: s.dialect.unknown(), ankql.TruthTrue: yes}[e])
 	case *ankql.Conjunction:
 		return s.joined(e.Terms, " AND ")
 	case *ankql.Disjunction:
@@ -69,7 +69,7 @@ func (s *statement) negation(e *ankql.Negation) predicate {
 func (s *statement) nullTest(e *ankql.NullTest) predicate {
 	switch o := s.operand(e.Field.Path); o.kind {
 	case absent:
-		return exactly("TRUE")
+		return exactly(yes)
 	case column:
 		return exactly("(" + o.sql + " IS NULL)")
 	case document:
@@ -158,7 +158,7 @@ func compareNumbers(a operand, op ankql.Operator, b operand) string {
 // isShort says of a number that becomes 2^63 as a float whether it is less.
 func isShort(o operand) string {
 	if o.kind == column && o.typ == Float {
-		return "FALSE"
+		return no
 	}
 	return o.sql + "::numeric BETWEEN 0 AND 9223372036854775807"
 }
@@ -176,7 +176,7 @@ func (s *statement) membership(e *ankql.Membership) predicate {
 	o := s.operand(e.Field.Path)
 	switch {
 	case len(e.Items) == 0:
-		return exactly("FALSE")
+		return exactly(no)
 	case o.kind == beyond:
 		return everything
 	case o.kind == absent:

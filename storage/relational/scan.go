@@ -52,7 +52,7 @@ const (
 // table is named by its Name, qualified by the caller.
 func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, limit int) *Scan {
 	s := &statement{dialect: l.Dialect, table: t}
-	where := exactly("TRUE")
+	where := exactly(yes)
 	if sel.Where != nil {
 		where = s.predicate(sel.Where)
 	}
@@ -62,7 +62,7 @@ func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, 
 	}
 	keys, ordered := s.keys(sel.Order)
 	scan.Ordered = ordered
-	segments := []string{"TRUE"}
+	segments := []string{yes}
 	if ordered && len(after) > 0 {
 		var p place
 		if p, ordered = readPlace(after, sel.Order); ordered {
