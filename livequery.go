@@ -22,19 +22,42 @@ type LiveQuery[T any] struct {
 // data, then from the durable node. The text is AnkQL (package ankql); params take the
 // place of its ? in order, or of its :names if one ankql.Named is given.
 func Query[T any](c *Context, text string, params ...any) (*LiveQuery[T], error) {
-	m, err := use[T](context.Background(), c.Node())
+	m, s, err := selectionOf[T](c, "query", text, params)
 	if err != nil {
 		return nil, err
-	}
-	s, err := ankql.Parse(text, params...)
-	if err != nil {
-		return nil, &Error{Op: "query", Kind: core.KindSelection, Err: err}
 	}
 	q, err := c.Query(m.model.Collection, s)
 	if err != nil {
 		return nil, err
 	}
 	return &LiveQuery[T]{query: q, mapping: m, closed: make(chan struct{})}, nil
+}
+
+// QueryWindow is Query for a part of the rows around a place in their order; the text has no
+// LIMIT.
+func QueryWindow[T any](c *Context, w Window, text string, params ...any) (*LiveQuery[T], error) {
+	m, s, err := selectionOf[T](c, "query", text, params)
+	if err != nil {
+		return nil, err
+	}
+	q, err := c.QueryWindow(m.model.Collection, s, w)
+	if err != nil {
+		return nil, err
+	}
+	return &LiveQuery[T]{query: q, mapping: m, closed: make(chan struct{})}, nil
+}
+
+// selectionOf returns T's mapping and the selection that a text says.
+func selectionOf[T any](c *Context, op, text string, params []any) (*mapping, *ankql.Selection, error) {
+	m, err := use[T](context.Background(), c.Node())
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := ankql.Parse(text, params...)
+	if err != nil {
+		return nil, nil, &Error{Op: op, Kind: core.KindSelection, Err: err}
+	}
+	return m, s, nil
 }
 
 // Rows returns the rows in order. Rows that do not fit into T (another program may have
@@ -76,6 +99,13 @@ func (q *LiveQuery[T]) SetSelection(ctx context.Context, text string, params ...
 	return q.query.SetSelection(ctx, s)
 }
 
+// State returns where the rows of a window stand in their order; nil without a window.
+func (q *LiveQuery[T]) State() *WindowState { return q.query.State() }
+
+// Move moves and resizes the window in place, or gives the query one, and returns when the
+// rows are those of the new one. See core.LiveQuery.Move for what that costs.
+func (q *LiveQuery[T]) Move(ctx context.Context, w Window) error { return q.query.Move(ctx, w) }
+
 // Close ends the query and its subscriptions, and releases what it holds. It does not
 // wait for a callback in progress.
 func (q *LiveQuery[T]) Close() {
@@ -92,6 +122,8 @@ type Changes[T any] struct {
 	// subscriber was too slow for the changes in between.
 	Reset   bool
 	Changes []Change[T]
+	// Window is where the rows stand in their order; nil without a window.
+	Window *WindowState
 }
 
 // Change is what happened to one row.
@@ -138,7 +170,7 @@ func (q *LiveQuery[T]) Subscribe(f func(Changes[T])) (stop func()) {
 }
 
 func (q *LiveQuery[T]) typed(set *core.ChangeSet, reset bool) Changes[T] {
-	c := Changes[T]{Status: set.Status, Err: set.Err, Reset: reset}
+	c := Changes[T]{Status: set.Status, Err: set.Err, Reset: reset, Window: set.Window}
 	for _, x := range set.Changes {
 		typed := Change[T]{Kind: x.Kind, ID: x.Entity, From: x.From, To: x.To}
 		if x.View != nil {
