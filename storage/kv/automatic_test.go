@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
@@ -203,12 +205,14 @@ func TestUnusedIndexesGo(t *testing.T) {
 	})
 }
 
-// A process that does not know of an index cannot commit without keeping it up.
+// A process that does not know of an index cannot commit without keeping it up, and one
+// that does not know that it is gone does not read by it.
 func TestIndexesOfAnotherProcessAreKeptUp(t *testing.T) {
 	disk := kvtest.NewDisk()
-	mine, other := openOptions(t, disk, kv.Options{}), openOptions(t, disk, kv.Options{})
+	mine := openOptions(t, disk, kv.Options{AutoIndexes: -1})
+	other := openOptions(t, disk, kv.Options{IdleIndexes: 1})
 	fill(t, mine, 10)
-	fill(t, other, 11)
+	fill(t, other, 1011)
 	if err := other.Declare(t.Context(), "album", []schema.Index{{Columns: []schema.IndexColumn{{Path: []string{"year"}}}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -217,13 +221,92 @@ func TestIndexesOfAnotherProcessAreKeptUp(t *testing.T) {
 	}
 	fill(t, mine, 12)
 	verify(t, disk)
+	s := selection(t, "year = 2000")
+	x, err := mine.Explain(t.Context(), "album", s, 100)
+	if err != nil || x.Returned != 13 || x.Index != "year" {
+		t.Errorf("%+v, %v", x, err)
+	}
 	if err := other.Declare(t.Context(), "album", nil); err != nil {
 		t.Fatal(err)
 	}
-	x, err := mine.Explain(t.Context(), "album", selection(t, "year = 2000"), 100)
-	if err != nil || x.Returned != 3 {
+	if got := indexes(t, other); got != "" {
+		t.Fatalf("indexes %s", got)
+	}
+	x, err = mine.Explain(t.Context(), "album", s, 100)
+	if err != nil || x.Returned != 13 || x.Index != "" {
 		t.Errorf("%+v, %v", x, err)
 	}
+}
+
+// meddled is a store in which something else happens before a step of a build is
+// committed, and which counts the rows that views read by their keys.
+type meddled struct {
+	kv.Store
+	before func()
+	rows   int
+}
+
+func (m *meddled) Commit(ctx context.Context, w *kv.Writes) error {
+	if before := m.before; before != nil && slices.ContainsFunc(w.Puts, func(p kv.Pair) bool { return p.Key[0] == 'i' }) {
+		m.before = nil
+		before()
+	}
+	return m.Store.Commit(ctx, w)
+}
+
+func (m *meddled) View(ctx context.Context, read func(kv.Reader) error) error {
+	return m.Store.(kv.Viewer).View(ctx, func(r kv.Reader) error { return read(counting{r, m}) })
+}
+
+type counting struct {
+	kv.Reader
+	store *meddled
+}
+
+func (c counting) Get(keys [][]byte) ([][]byte, error) {
+	c.store.rows += len(keys)
+	return c.Reader.Get(keys)
+}
+
+// Between what a step of a build reads and what it writes, rows are edited, deleted and
+// evicted; the step leaves no entry of what they were.
+func TestAStepOfABuildIsOvertaken(t *testing.T) {
+	disk := kvtest.NewDisk()
+	store := &meddled{Store: disk.Open()}
+	e, err := kv.Open(t.Context(), store, kv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w := storagetest.NewWorld(1)
+	var recs []*proto.Record
+	for i := range 10 {
+		_, rec := w.Create("album", year(int64(i)))
+		commit(t, e, storage.RecordWrite{Record: rec})
+		recs = append(recs, rec)
+	}
+	other := openOptions(t, disk, kv.Options{})
+	_, edited := w.Edit(recs[1], year(100))
+	_, deleted := w.Delete(recs[3])
+	store.before = func() {
+		err := other.Commit(t.Context(), &storage.Batch{
+			Records: []storage.RecordWrite{{Record: edited, Expect: recs[1].State.Head}, {Record: deleted, Expect: recs[3].State.Head}},
+			Evict:   []id.EntityID{recs[5].Entity},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := e.Declare(t.Context(), "album", []schema.Index{{Columns: []schema.IndexColumn{{Path: []string{"year"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if store.before != nil {
+		t.Fatal("nothing came in between")
+	}
+	verify(t, disk)
 }
 
 // A page goes on where the last one ended, whatever came to be or ceased to be in between:
@@ -274,7 +357,12 @@ func TestPagesGoOnThroughChangesOfPlan(t *testing.T) {
 
 // Many entries with the same columns are read in reverse without reading them all.
 func TestReverseWalksReadNoMoreThanTheyNeed(t *testing.T) {
-	e := openOptions(t, kvtest.NewDisk(), kv.Options{AutoIndexes: -1})
+	store := &meddled{Store: kvtest.NewDisk().Open()}
+	e, err := kv.Open(t.Context(), store, kv.Options{AutoIndexes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	w := storagetest.NewWorld(1)
 	var writes []storage.RecordWrite
 	for i := range 6000 {
@@ -294,6 +382,7 @@ func TestReverseWalksReadNoMoreThanTheyNeed(t *testing.T) {
 	s := selection(t, "year IS NOT NULL ORDER BY year DESC")
 	var got []*proto.Record
 	var after []byte
+	store.rows = 0
 	for {
 		page, err := e.Scan(t.Context(), "album", s, after, 700)
 		if err != nil {
@@ -303,6 +392,9 @@ func TestReverseWalksReadNoMoreThanTheyNeed(t *testing.T) {
 		if after = page.Next; !page.More {
 			break
 		}
+	}
+	if store.rows > 13_000 {
+		t.Errorf("%d rows were read for pages of 6,000 in all", store.rows)
 	}
 	if len(got) != 6000 || got[0].Entity != writes[4000].Record.Entity || got[5999].Entity != writes[1999].Record.Entity {
 		t.Errorf("%d records", len(got))
