@@ -106,16 +106,24 @@ func (o *ownCommits) accepted() map[id.TransactionID]struct{} {
 // aggregate starts to answer an Aggregate: after the transactions that were offered before
 // have been decided, so that the peer can tell which of them the answer includes.
 func (s *session) aggregate(m *proto.Aggregate) error {
+	a := &aggregateSub{session: s, number: m.Sub}
+	a.mu.reset, a.mu.changed = true, make(map[string]struct{})
+	switch err := s.enterAggregate(a); {
+	case errors.Is(err, errDuplicate): // the same frame again
+		return nil
+	case err != nil:
+		s.reply(m.Sub, err)
+		return nil
+	}
 	before := s.own.undecided()
 	return s.scanning(func(ctx context.Context) {
-		err := s.openAggregate(ctx, m, before)
-		if err != nil && !errors.Is(err, errDuplicate) && ctx.Err() == nil {
-			s.reply(m.Sub, err)
+		if err := s.openAggregate(ctx, a, m, before); err != nil && ctx.Err() == nil {
+			a.refuse(err)
 		}
 	})
 }
 
-func (s *session) openAggregate(ctx context.Context, m *proto.Aggregate, before []<-chan struct{}) error {
+func (s *session) openAggregate(ctx context.Context, a *aggregateSub, m *proto.Aggregate, before []<-chan struct{}) error {
 	for _, decided := range before {
 		select {
 		case <-decided:
@@ -128,11 +136,6 @@ func (s *session) openAggregate(ctx context.Context, m *proto.Aggregate, before 
 		return err
 	}
 	if of, err = s.node.prepareAggregation(s.principal, m.Collection, of); err != nil {
-		return err
-	}
-	a := &aggregateSub{session: s, number: m.Sub}
-	a.mu.reset, a.mu.changed = true, make(map[string]struct{})
-	if err := s.enterAggregate(a); err != nil {
 		return err
 	}
 	var fresh bool
@@ -228,7 +231,7 @@ func (a *aggregateSub) leave() {
 	})
 }
 
-// refuse tells the peer that the aggregate failed. Its tabulation has forgotten it.
+// refuse tells the peer that the aggregate failed, and ends it.
 func (a *aggregateSub) refuse(err error) {
 	a.session.dropAggregate(a.number)
 	a.session.reply(a.number, err)

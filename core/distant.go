@@ -26,6 +26,7 @@ type distant struct {
 	replica *replica
 	opened  bool
 	number  uint64 // on the present connection; 0 while not asked
+	current bool   // groups are of the present connection
 	err     error  // the durable node refuses it
 	backoff backoff
 
@@ -116,14 +117,14 @@ func (d *distant) ask() {
 		c := &of.Columns[i]
 		m.Columns[i] = proto.AggregateColumn{Function: uint64(c.Function), Path: c.Path, Distinct: c.Distinct}
 	}
-	d.number, d.err, d.incoming = m.Sub, nil, nil
+	d.number, d.current, d.err, d.incoming = m.Sub, false, nil, nil
 	p.aggregates[m.Sub] = d
 	p.out.must(m)
 }
 
 // disconnected keeps what the durable node has said so far.
 func (d *distant) disconnected() {
-	d.number, d.incoming, d.err = 0, nil, nil
+	d.number, d.current, d.incoming, d.err = 0, false, nil, nil
 	if v := d.tab.versionNow(); v.status != QueryLoading {
 		d.tab.show(nil, tabulated{status: QueryLocal}, nil)
 	}
@@ -226,7 +227,7 @@ func (d *distant) take(m *proto.Groups, groups []*aggregate.Group, own []*pendin
 // begin takes all groups anew.
 func (d *distant) begin(groups map[string]*aggregate.Group, own []*pendingTx) {
 	first := d.groups == nil
-	d.groups, d.included = groups, own
+	d.groups, d.included, d.current = groups, own, true
 	d.backoff.reset()
 	d.tab.unwatch()
 	limits := d.tab.node.limits
@@ -308,9 +309,15 @@ func (s *tabulations) published(t *reactor.Transaction) {
 	}
 }
 
-// follow notes how an entity is shown now.
+// follow notes how an entity is shown now. Groups of an earlier connection do not include
+// what is acknowledged on this one, so then nothing ends being different.
 func (d *distant) follow(e id.EntityID, here *proto.Record) {
 	x := d.differing[e]
+	if x != nil && !d.current {
+		x.here = here
+		d.count(e, x, x.there, here)
+		return
+	}
 	if here == nil || here.Base == nil {
 		if x != nil {
 			delete(d.differing, e)

@@ -149,10 +149,9 @@ func (s *session) end() {
 	s.subsMu.Lock()
 	subs, aggregates := values(s.subs), values(s.aggregates)
 	clear(s.subs)
-	clear(s.aggregates)
 	s.subsMu.Unlock()
 	for _, a := range aggregates {
-		a.leave()
+		s.dropAggregate(a.number)
 	}
 	for _, sub := range subs {
 		sub.watch.Stop()

@@ -216,7 +216,7 @@ func (t *tabulation) start() {
 	}
 	t.unwatch()
 	t.table = aggregate.New(t.of, aggregate.Limits{Groups: t.node.limits.Groups, Values: t.node.limits.DistinctValues})
-	t.filling, t.edge = true, nil
+	t.filling, t.edge, t.meanwhile = true, nil, make(map[id.EntityID]*passage)
 	t.watch = t.rows.watch(t)
 	t.generation++
 	generation := t.generation
@@ -300,15 +300,28 @@ type tablePage struct {
 
 // page reads rows behind the edge, in a goroutine of its own.
 func (t *tabulation) page(at *moment) (*tablePage, error) {
-	rows, more, err := t.rows.scan(at, t.edge, storage.MaxPage)
+	from := t.rows.resolver(at)
+	rows, more, err := t.rows.present(at, from, t.edge, storage.MaxPage)
+	if err == nil {
+		err = at.err
+	}
 	if err != nil {
 		return nil, err
 	}
-	page := &tablePage{rows: rows}
-	if more && len(rows) > 0 {
+	page := &tablePage{}
+	if more {
 		page.edge = rows[len(rows)-1].Entity.AppendTo(nil)
 	}
-	return page, nil
+	changed := at.changed()
+	if at.past.overfull() {
+		return nil, at.past.tooOld()
+	}
+	if len(changed) > 0 {
+		rows = t.rows.replaced(rows, changed, from, t.edge)
+		rows = slices.DeleteFunc(rows, func(r *proto.Record) bool { return behind(r.Entity, page.edge) })
+	}
+	page.rows = rows
+	return page, at.err
 }
 
 // enter takes in a page as of the moment it was read at, and what happened to its rows
@@ -396,15 +409,10 @@ func (t *tabulation) take(x *touchedRow) error {
 	if !t.filling {
 		return t.pass(e, &p)
 	}
-	if t.edge != nil && !behind(e, t.edge) {
-		return t.pass(e, &p) // its page has been read
-	}
-	if t.meanwhile != nil {
-		if earlier := t.meanwhile[e]; earlier != nil {
-			earlier.after = p.after
-		} else {
-			t.meanwhile[e] = &p
-		}
+	if earlier := t.meanwhile[e]; earlier != nil {
+		earlier.after = p.after
+	} else {
+		t.meanwhile[e] = &p
 	}
 	return nil
 }
