@@ -52,6 +52,14 @@ type Limits struct {
 	// Cursors bounds the selections whose feed position an ephemeral node remembers.
 	// Default 512.
 	Cursors int
+	// Rate is how many units a second a durable node carries out for one connection, and
+	// Burst how many at once; a frame costs one, a commit one for each event, a
+	// subscription 20. What is beyond waits, and so does everything after it. Defaults
+	// 50,000 and 200,000.
+	Rate, Burst int
+	// PrincipalRate and PrincipalBurst are that for all connections of one principal that
+	// has a name. Defaults 150,000 and 600,000.
+	PrincipalRate, PrincipalBurst int
 	// HistoryEvents bounds the events of one entity that a history is made of; beyond it
 	// the call fails with KindLimit. Default 100,000.
 	HistoryEvents int
@@ -85,6 +93,10 @@ func (l *Limits) ensureDefaults() {
 	set(&l.Rejections, 256)
 	set(&l.RejectionBytes, 1<<20)
 	set(&l.Cursors, 512)
+	set(&l.Rate, 50_000)
+	set(&l.Burst, 200_000)
+	set(&l.PrincipalRate, 150_000)
+	set(&l.PrincipalBurst, 600_000)
 	set(&l.HistoryEvents, 100_000)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)

@@ -25,6 +25,7 @@ type session struct {
 	principal policy.Principal
 	commits   chan struct{} // a slot for each transaction under way
 	scans     chan struct{} // a slot for each answer being read
+	rates     []*bucket     // of the connection and of its principal
 
 	subsMu     sync.Mutex
 	subs       map[uint64]*subscription
@@ -44,8 +45,9 @@ const (
 
 // sessionSet is the sessions of a node.
 type sessionSet struct {
-	mu   sync.Mutex
-	open map[*session]struct{}
+	rates rates
+	mu    sync.Mutex
+	open  map[*session]struct{}
 }
 
 func (s *sessionSet) add(x *session) {
@@ -125,6 +127,9 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		s.refuse(err)
 		return err
 	}
+	buckets, leave := n.peers.rates.join(s.principal, &n.limits)
+	defer leave()
+	s.rates = buckets
 	n.peers.add(s)
 	// After that, so that no model is registered between the two and not sent.
 	s.out.must(&proto.Catalog{Models: n.catalog.all()})
@@ -222,6 +227,9 @@ func (s *session) serve() error {
 		}
 		f, err := proto.DecodeFrame(frame)
 		if err == nil {
+			if err := s.throttle(s.run.ctx, f); err != nil {
+				return err
+			}
 			err = s.handle(f)
 		}
 		if err != nil {

@@ -1,0 +1,120 @@
+package core
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/proto"
+)
+
+// bucket lets so many units through in a second, and a burst at once. It is a debt and not
+// a store: whoever takes more than there is waits until it is paid, so that one frame which
+// costs more than the burst gets through as well.
+type bucket struct {
+	rate, burst float64
+
+	mu struct {
+		sync.Mutex
+		left float64
+		at   time.Time // when left was so
+	}
+}
+
+func newBucket(rate, burst int) *bucket {
+	b := &bucket{rate: float64(rate), burst: float64(burst)}
+	b.mu.left, b.mu.at = b.burst, time.Now()
+	return b
+}
+
+// take takes n units and returns how long to wait for them.
+func (b *bucket) take(n int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.mu.left = min(b.burst, b.mu.left+now.Sub(b.mu.at).Seconds()*b.rate)
+	b.mu.at = now
+	b.mu.left -= float64(n)
+	if b.mu.left >= 0 {
+		return 0
+	}
+	return time.Duration(-b.mu.left / b.rate * float64(time.Second))
+}
+
+// rates are the buckets that the connections of one principal share. Anonymous connections
+// share nothing, since they are not one somebody.
+type rates struct {
+	mu    sync.Mutex
+	named map[string]*sharedBucket
+}
+
+type sharedBucket struct {
+	*bucket
+	users int
+}
+
+// join returns the buckets for a connection of a principal, and what to call at its end.
+func (r *rates) join(p policy.Principal, limits *Limits) (buckets []*bucket, leave func()) {
+	buckets = []*bucket{newBucket(limits.Rate, limits.Burst)}
+	if p.Name == "" {
+		return buckets, func() {}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shared := r.named[p.Name]
+	if shared == nil {
+		if r.named == nil {
+			r.named = make(map[string]*sharedBucket)
+		}
+		shared = &sharedBucket{bucket: newBucket(limits.PrincipalRate, limits.PrincipalBurst)}
+		r.named[p.Name] = shared
+	}
+	shared.users++
+	return append(buckets, shared.bucket), func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if shared.users--; shared.users == 0 {
+			delete(r.named, p.Name)
+		}
+	}
+}
+
+// costOf is how many units a frame of a peer takes: one for each event and, roughly, for
+// each row that has to be looked at before anything is sent.
+func costOf(f proto.Frame) int {
+	switch m := f.(type) {
+	case *proto.Commit:
+		return max(1, len(m.Events))
+	case *proto.Subscribe:
+		return 20 + len(m.Known)/100
+	case *proto.Get:
+		return 1 + len(m.Entities)/10
+	case *proto.History, *proto.AsOf:
+		return 20
+	case *proto.Register:
+		return 10 * max(1, len(m.Models))
+	}
+	return 1
+}
+
+// throttle waits until the session may have a frame carried out. Nothing more is read of
+// the peer meanwhile, so that one who asks too much is slowed down and nobody else is.
+func (s *session) throttle(ctx context.Context, f proto.Frame) error {
+	var pause time.Duration
+	cost := costOf(f)
+	for _, b := range s.rates {
+		pause = max(pause, b.take(cost))
+	}
+	if pause == 0 {
+		return nil
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
