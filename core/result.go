@@ -67,6 +67,7 @@ type result struct {
 	filling    bool
 	buffer     []reactor.Change // published while a first scan is under way
 	began      bool             // the set is inside a transaction
+	touched    []id.EntityID    // in that transaction, where references are followed
 	backoff    backoff          // of reading again after storage failed
 
 	upstreams []*upstream // of an ephemeral node: what it takes to be in step
@@ -187,7 +188,10 @@ func (r *result) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	}
 	if !r.began {
 		r.set.Begin()
-		r.began = true
+		r.began, r.touched = true, nil
+	}
+	if r.extent.reading.follows() {
+		r.touched = append(r.touched, c.Entity)
 	}
 	r.apply(r.set, c)
 }
@@ -233,6 +237,8 @@ func (r *result) Settle(t *reactor.Transaction) {
 	}
 	if len(changes) > 0 || r.extent.window != nil && r.set.Rows().State != r.shown.rows.State {
 		r.emit(r.status, r.err, changes, ChangeAdded)
+	}
+	if len(changes) > 0 || len(r.touched) > 0 {
 		r.verify(t, changes)
 	}
 }
@@ -269,10 +275,10 @@ func (r *result) move(x *extent) {
 	r.attach()
 }
 
-// verify asks the durable node for rows that came into a live result from storage and not
+// verify asks the durable node for rows that came into a live window from storage and not
 // with the transaction: the durable node tells of the rows of its own window only, and
-// what left that may have changed since. Where references are followed, it tells of what
-// those rows refer to that it takes to be in the result: others came by what is known here.
+// what left that may have changed since. Where references are followed it is so without a
+// window too (see doubted).
 func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
 	follows := r.extent.reading.follows()
 	if !r.inStep() || r.upstreams[0].sel.Limit < 0 && !follows {
@@ -289,17 +295,14 @@ func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
 			continue
 		}
 		added = append(added, c.Row)
-		if !told[c.Entity] && c.Row.BaseRev > 0 && !t.Named[c.Entity] {
+		if !told[c.Entity] && !t.Named[c.Entity] && c.Row.BaseRev > 0 {
 			list.add(c.Row.Collection, c.Entity)
 		}
 	}
-	replica := r.node.replica
-	replica.referred(r, added, func(x referred) {
-		if !told[x.entity] && !t.Named[x.entity] {
-			replica.want(list, x)
-		}
-	})
-	replica.peer.askFor(list.byCollection)
+	if follows {
+		r.doubted(t, added, list)
+	}
+	r.node.replica.peer.askFor(list.byCollection)
 }
 
 // setStatus tells of a status that comes without changes.

@@ -15,6 +15,7 @@ import (
 // referred is one entity of a row's support.
 type referred struct {
 	entity id.EntityID
+	holder id.EntityID   // that refers to it
 	target string        // the collection that the model says; may be ""
 	record *proto.Record // deleted or not; nil where there is none
 	hidden bool          // there is one, and the principal does not see it
@@ -31,7 +32,7 @@ func (r *reading) supporting(row *proto.Record, at records, sees *eyes, visit fu
 			if !ok {
 				break
 			}
-			x := referred{entity: e, target: t.targets[step], record: at.record(e)}
+			x := referred{entity: e, holder: holder.Entity, target: t.targets[step], record: at.record(e)}
 			if x.record != nil && x.target != "" && x.record.Collection != x.target {
 				break // it is something else, and counts as missing
 			}
@@ -104,15 +105,64 @@ func (w *wanted) add(collection string, e id.EntityID) {
 }
 
 // referred calls visit with the support of rows of a result, as it is shown.
-func (r *replica) referred(res *result, rows []*proto.Record, visit func(referred)) {
+func (r *replica) referred(res *result, rows []*proto.Record, visit func(row *proto.Record, x referred)) {
 	reading := res.extent.reading
 	if len(reading.support) == 0 {
 		return
 	}
 	r.node.shown.follow(rows, reading.support)
 	for _, row := range rows {
-		reading.supporting(row, r.node.shown, nil, visit)
+		reading.supporting(row, r.node.shown, nil, func(x referred) { visit(row, x) })
 	}
+}
+
+// doubted adds what rows refer to that may be known here otherwise than to the durable node.
+// That one tells of the support of the rows that it takes to be in the result. A row that it
+// does not is here by what is known here: what it refers to is asked for when it comes, and
+// when it or something on the way refers elsewhere.
+func (r *result) doubted(t *reactor.Transaction, added []*proto.Record, list *wanted) {
+	came := make(map[id.EntityID]bool, len(t.Changes))
+	own := make(map[id.EntityID]bool, len(t.Changes))
+	relinked := make(map[id.EntityID]bool)
+	for i := range t.Changes {
+		c := &t.Changes[i]
+		own[c.Entity] = true
+		if r.extent.reading.relinks(c) {
+			relinked[c.Entity] = true
+		}
+	}
+	rows := slices.Clone(added)
+	for _, row := range added {
+		came[row.Entity] = true
+	}
+	if len(relinked) > 0 {
+		for _, e := range r.touched {
+			if row, holds := r.set.Get(e); holds && !came[e] {
+				rows = append(rows, row)
+			}
+		}
+	}
+	replica := r.node.replica
+	replica.referred(r, rows, func(row *proto.Record, x referred) {
+		if (came[row.Entity] || relinked[x.holder]) && !own[x.entity] && !t.Named[x.entity] {
+			replica.want(list, x)
+		}
+	})
+}
+
+// relinks reports whether a change makes an entity refer to others on the selection's trails.
+func (r *reading) relinks(c *reactor.Change) bool {
+	if c.Before == nil || c.After == nil {
+		return c.Before != c.After
+	}
+	for i := range r.support {
+		for _, property := range r.support[i].path {
+			if c.Before.Field(property) != c.After.Field(property) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // want adds an entity of a row's support. Where nobody says of which collection it is, it is

@@ -254,7 +254,7 @@ func (r *replica) known(up *upstream) (known []proto.KnownRow) {
 		for _, row := range rows {
 			know(row)
 		}
-		r.referred(res, rows, func(x referred) { know(x.record) })
+		r.referred(res, rows, func(_ *proto.Record, x referred) { know(x.record) })
 		break // all results of one upstream hold much the same
 	}
 	return known
@@ -409,7 +409,7 @@ func (r *replica) stale(up *upstream) *wanted {
 				list.add(row.Collection, row.Entity)
 			}
 		}
-		r.referred(res, rows, func(x referred) {
+		r.referred(res, rows, func(_ *proto.Record, x referred) {
 			if unasked(x.entity) {
 				r.want(list, x)
 			}
