@@ -70,7 +70,8 @@ type LiveQuery struct {
 	principal  policy.Principal
 	collection string
 
-	mu struct {
+	turning sync.Mutex // what is asked for reaches the loop in the order of mu
+	mu      struct {
 		sync.Mutex
 		sel     *ankql.Selection // asked for last
 		window  *Window          // likewise; nil for none
@@ -230,6 +231,8 @@ func (q *LiveQuery) wait(ctx context.Context, done <-chan error) error {
 
 // turnTo checks what is asked for, and has the loop see to it.
 func (q *LiveQuery) turnTo(s *ankql.Selection, w *Window) (<-chan error, error) {
+	q.turning.Lock()
+	defer q.turning.Unlock()
 	checked := q.Selection()
 	if s != nil {
 		var err error
