@@ -54,7 +54,7 @@ type Explainer interface {
 type Explanation struct {
 	Plan     string // in words
 	Method   Method
-	Index    string // the columns of the index that was walked, or ""
+	Index    string // the columns of the index that was walked, "" for none; " and " between several
 	Ranges   int    // how many ranges of ids or of the index were read, or ids looked up
 	Sorted   bool   // the rows did not come in the selection's order
 	Residual string // what was left to evaluate of each row, in AnkQL, or ""

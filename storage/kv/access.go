@@ -16,6 +16,7 @@ type access struct {
 	collection string
 	plan       *plan.Plan
 	index      *index // that the plan walks, or nil
+	parts      []part // of a plan that walks several
 	after      []byte // the sort key to go on after, or nil
 	expect     int    // about how many rows will be wanted; 0 for all
 
@@ -37,16 +38,27 @@ func (a *access) rows(visit func(entity id.EntityID, row []byte) bool) error {
 			return a.gather(visit)
 		}
 		return a.walk(visit)
+	case plan.Union:
+		return a.gather(visit)
 	}
 	return nil
 }
 
+// part is one of the walks of a plan, and the index that it walks.
+type part struct {
+	plan  *plan.Plan
+	index *index
+}
+
 // byID reports whether entries of an unordered walk are put in order of id before their
-// rows are read.
-func (a *access) byID() bool { return !a.plan.Ordered && a.plan.ByID() }
+// rows are read, and that is the selection's order.
+func (a *access) byID() bool {
+	walk := a.plan.Method == plan.Walk || a.plan.Method == plan.Union
+	return walk && !a.plan.Ordered && a.plan.ByID()
+}
 
 // inOrder reports whether the rows come in the selection's order.
-func (a *access) inOrder() bool { return a.plan.Ordered || a.plan.Method == plan.Walk && a.byID() }
+func (a *access) inOrder() bool { return a.plan.Ordered || a.byID() }
 
 // left reports whether rows may follow those that were visited, when visit has not ended
 // it.
@@ -279,21 +291,29 @@ func (a *access) follow(keys [][]byte, visit func(entity id.EntityID, row []byte
 }
 
 // gather reads all entries of the plan's ranges, which tell the ids, and then rows in
-// the order of ids. It keeps as many ids as a page may take, and then some.
+// the order of ids. If that is the order of the selection, it keeps as many ids as a page
+// may take, and then some.
 func (a *access) gather(visit func(entity id.EntityID, row []byte) bool) error {
+	var w idWindow
 	last, resume := a.plan.After(a.after)
-	w := idWindow{limit: max(4*a.expect, most)}
-	err := a.each(a.index.prefix, func(r Range, _ *bool) error {
-		return a.reader.Visit(r, 0, func(key, _ []byte) bool {
-			a.entries++
-			if entity := key[len(key)-id.Size:]; !resume || bytes.Compare(entity, last) > 0 {
-				w.offer(recordEntity(key))
+	if !a.byID() {
+		resume = false
+	} else {
+		w.limit = max(4*a.expect, most)
+	}
+	for _, p := range a.parts {
+		for _, r := range p.plan.Ranges {
+			err := a.reader.Visit(within(p.index.prefix).clipped(p.index.prefix, r), 0, func(key, _ []byte) bool {
+				a.entries++
+				if entity := key[len(key)-id.Size:]; !resume || bytes.Compare(entity, last) > 0 {
+					w.offer(recordEntity(key))
+				}
+				return true
+			})
+			if err != nil {
+				return err
 			}
-			return true
-		})
-	})
-	if err != nil {
-		return err
+		}
 	}
 	a.more = w.settle()
 	return a.lookup(w.ids, visit)
@@ -301,13 +321,13 @@ func (a *access) gather(visit func(entity id.EntityID, row []byte) bool) error {
 
 // idWindow keeps the least of the ids that it is offered, each once.
 type idWindow struct {
-	limit int
+	limit int // 0 for none
 	ids   []id.EntityID
 	full  bool // ids were dropped
 }
 
 func (w *idWindow) offer(e id.EntityID) {
-	if w.ids = append(w.ids, e); len(w.ids) >= 2*w.limit {
+	if w.ids = append(w.ids, e); w.limit > 0 && len(w.ids) >= 2*w.limit {
 		w.settle()
 	}
 }
@@ -316,7 +336,7 @@ func (w *idWindow) offer(e id.EntityID) {
 func (w *idWindow) settle() bool {
 	slices.SortFunc(w.ids, func(a, b id.EntityID) int { return a.Compare(b.ULID) })
 	w.ids = slices.Compact(w.ids)
-	if len(w.ids) > w.limit {
+	if w.limit > 0 && len(w.ids) > w.limit {
 		w.ids, w.full = w.ids[:w.limit], true
 	}
 	return w.full

@@ -352,9 +352,10 @@ func (e *Engine) suggest(c *catalogue, sc *scan, returned int) {
 	if o.AutoIndexes <= 0 || o.Planner == Never || sc.examined < o.AutoIndexRows || sc.examined < wasteful*(returned+1) {
 		return
 	}
-	ix := plan.Suggest(sc.selection, plan.Found{Rows: sc.examined, Matching: sc.matching, Want: sc.limit})
-	if ix != nil && c.find(ix.Name) == nil {
-		e.indexer.want(c.collection, ix)
+	for _, ix := range plan.Suggest(sc.selection, plan.Found{Rows: sc.examined, Matching: sc.matching, Want: sc.limit}) {
+		if c.find(ix.Name) == nil {
+			e.indexer.want(c.collection, ix)
+		}
 	}
 }
 

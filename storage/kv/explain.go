@@ -38,7 +38,7 @@ func (e *Engine) Explain(ctx context.Context, collection string, s *ankql.Select
 }
 
 var methodNames = map[plan.Method]storage.Method{
-	plan.Nothing: storage.MethodNothing, plan.Lookup: storage.MethodLookup, plan.Primary: storage.MethodScan, plan.Walk: storage.MethodIndex,
+	plan.Nothing: storage.MethodNothing, plan.Lookup: storage.MethodLookup, plan.Primary: storage.MethodScan, plan.Walk: storage.MethodIndex, plan.Union: storage.MethodIndex,
 }
 
 func describe(x *storage.Explanation, a *access) {
@@ -48,8 +48,14 @@ func describe(x *storage.Explanation, a *access) {
 	if x.Ranges = len(p.Ranges); p.Method == plan.Lookup {
 		x.Ranges = len(p.Entities)
 	}
-	if p.Method == plan.Walk {
-		x.Index = p.Index.Name
+	for i, part := range a.parts {
+		if i > 0 {
+			x.Index += " and "
+		}
+		x.Index += part.index.Name
+		if part.plan != p {
+			x.Ranges += len(part.plan.Ranges)
+		}
 	}
 	if p.Residual != ankql.True {
 		x.Residual = p.Residual.String()

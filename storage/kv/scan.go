@@ -91,8 +91,13 @@ func (e *Engine) access(r Reader, sc *scan) (*access, *catalogue, error) {
 	if a.plan.Residual == ankql.True {
 		a.expect = min(sc.limit+1, sc.budget)
 	}
+	walks := a.plan.Parts
 	if a.plan.Method == plan.Walk {
-		a.index = c.of(a.plan)
+		walks = []*plan.Plan{a.plan}
+	}
+	for _, walk := range walks {
+		a.index = c.of(walk)
+		a.parts = append(a.parts, part{walk, a.index})
 		if e.usage.note(sc.collection, a.index.number) {
 			e.indexer.want(sc.collection)
 		}

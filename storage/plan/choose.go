@@ -107,10 +107,59 @@ func (c *chooser) best(indexes []*Index) *Plan {
 		}
 		slices.SortStableFunc(walks, byCost)
 	}
-	if len(walks) > 0 && (walks[0].cost < primary.cost || c.walkAny) {
-		return walks[0].plan
+	best := &primary
+	if len(walks) > 0 && (walks[0].cost < best.cost || c.walkAny) {
+		best = &walks[0]
 	}
-	return primary.plan
+	if union, ok := c.union(indexes); ok && (union.cost < best.cost || c.walkAny && !best.plan.bounded()) {
+		best = &union
+	}
+	return best.plan
+}
+
+// bounded reports whether the plan walks part of an index only.
+func (p *Plan) bounded() bool {
+	return p.Method == Walk && (len(p.Ranges) != 1 || len(p.Ranges[0].Low) > 0 || p.Ranges[0].High != nil)
+}
+
+// union returns the plan that walks for each box the index that serves it best, if there
+// is one for each. What several boxes have the same index for is one walk.
+func (c *chooser) union(indexes []*Index) (candidate, bool) {
+	if len(c.boxes) < 2 {
+		return candidate{}, false
+	}
+	served := map[*Index][]box{}
+	for _, b := range c.boxes {
+		var best *Index
+		part := 1.0
+		for _, ix := range indexes {
+			if _, used := indexRanges(ix, []box{b}); used.fraction < part {
+				best, part = ix, used.fraction
+			}
+		}
+		if best == nil {
+			return candidate{}, false
+		}
+		served[best] = append(served[best], b)
+	}
+	p := &Plan{Method: Union, Residual: c.where, order: c.selection.Order, fixed: c.fixed}
+	u := candidate{plan: p}
+	for _, ix := range indexes {
+		boxes := served[ix]
+		if boxes == nil {
+			continue
+		}
+		ranges, used := indexRanges(ix, boxes)
+		w := candidate{plan: &Plan{Method: Walk, Index: ix, Ranges: ranges, Residual: ankql.True, Ordered: true}, part: used.fraction, reads: used.fraction * c.rows}
+		if c.count != nil {
+			c.counted(&w)
+		}
+		p.Parts = append(p.Parts, w.plan)
+		u.reads += w.reads
+		u.cost += float64(len(ranges)) * rangeCost
+	}
+	u.cost += u.reads * (entryCost + followCost + sortCost)
+	return u, true
 }
 
 func byCost(a, b candidate) int {

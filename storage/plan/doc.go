@@ -20,7 +20,16 @@
 // NULL, families of values, and int against float need no cases of their own. What
 // cannot be said so (two properties compared, a pattern) stays in the residual. A box
 // and an index give ranges: the first columns that take single values are a prefix, the
-// next one may take spans, the rest is free.
+// next one may take spans, the rest is free. Where no index serves all boxes, each may have
+// its own, and the plan is the union of the walks.
+//
+// # What is chosen
+//
+// The cost of a plan is what it is expected to read. How much of a collection lies in a
+// plan's ranges is guessed from the form of the predicate; where that could mislead, the
+// entries are counted ([Statistics]). An ordered plan can stop when it has found as many
+// as are wanted, and so costs what its answer costs, unless little of what it reads
+// matches. [Suggest] weighs the same when it proposes an index.
 //
 // # Concurrency
 //

@@ -53,6 +53,7 @@ const (
 	Lookup                // each of Entities by its id
 	Primary               // Ranges of ids, the 16 bytes of each
 	Walk                  // Ranges of the keys of Index
+	Union                 // what any of Parts leads to, each a Walk
 )
 
 // Plan is how to read the entities of a selection.
@@ -61,6 +62,7 @@ type Plan struct {
 	Entities []id.EntityID // ascending, for Lookup
 	Index    *Index        // for Walk
 	Ranges   []Range       // ascending and apart, for Primary and Walk
+	Parts    []*Plan       // for Union; an entity may lie in several of them
 
 	// Residual is what is left to evaluate of each entity reached; ankql.True if nothing.
 	Residual ankql.Expr
@@ -146,6 +148,13 @@ func (p *Plan) String() string {
 		b.WriteString("walk " + strconv.Itoa(len(p.Ranges)) + " ranges of ids")
 	case Walk:
 		b.WriteString("walk " + strconv.Itoa(len(p.Ranges)) + " ranges of index " + p.Index.Name)
+	case Union:
+		for i, part := range p.Parts {
+			if i > 0 {
+				b.WriteString(", and ")
+			}
+			b.WriteString(part.String())
+		}
 	}
 	if p.Reverse {
 		b.WriteString(" in reverse")

@@ -162,6 +162,17 @@ func (w *world) index() *plan.Index {
 // reached returns the things that ranges of a plan lead to, in the order in which a reader
 // that follows the plan comes to them.
 func reached(p *plan.Plan, ranges []plan.Range, things []*thing) []*thing {
+	if p.Method == plan.Union {
+		var out []*thing
+		for _, part := range p.Parts {
+			for _, t := range reached(part, part.Ranges, things) {
+				if !slices.Contains(out, t) {
+					out = append(out, t)
+				}
+			}
+		}
+		return out
+	}
 	type entry struct {
 		key, group []byte
 		thing      *thing
@@ -257,11 +268,12 @@ func TestPlansKeepTheLaws(t *testing.T) {
 		for range 20 {
 			s := w.selection()
 			indexes := []*plan.Index{w.index(), w.index(), w.index()}
-			if ix := plan.Suggest(s, plan.Found{}); ix != nil {
-				indexes = append(indexes, ix)
+			indexes = append(indexes, plan.Suggest(s, plan.Found{})...)
+			for _, always := range []bool{false, true} {
+				p := plan.Choose(s, indexes, plan.Statistics{Walk: always})
+				check(t, p, s, w)
+				methods[p.Method]++
 			}
-			p := plan.Choose(s, indexes, plan.Statistics{})
-			check(t, p, s, w)
 			for _, ix := range indexes {
 				alone := plan.Choose(s, []*plan.Index{ix}, plan.Statistics{})
 				check(t, alone, s, w)
@@ -279,7 +291,7 @@ func TestPlansKeepTheLaws(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{
-		"nothing": methods[plan.Nothing], "lookup": methods[plan.Lookup], "primary": methods[plan.Primary], "walk": methods[plan.Walk],
+		"nothing": methods[plan.Nothing], "lookup": methods[plan.Lookup], "primary": methods[plan.Primary], "walk": methods[plan.Walk], "union": methods[plan.Union],
 		"ordered": ordered, "reverse": reverse, "without residual": whole,
 	} {
 		if n < 50 {
@@ -332,6 +344,8 @@ func TestChoose(t *testing.T) {
 		{"(a = 1 OR a = 2) AND (b = 'x' OR b LIKE 'y%')", nil, []*plan.Index{ab}, "walk 4 ranges of index ab, keep where b = 'x' OR b LIKE 'y%', sort"},
 		{"a = 1 AND b = 'x' OR a = 2 AND b > 'y'", nil, []*plan.Index{ab}, "walk 2 ranges of index ab, sort"},
 		{"a = 1 OR c = 2", nil, all, "walk 1 ranges of ids, keep where a = 1 OR c = 2.0"},
+		{"a = 1 OR b = 'x' ORDER BY c", nil, []*plan.Index{a, b, jn}, "walk 1 ranges of index a, and walk 1 ranges of index b, keep where a = 1 OR b = 'x', sort"},
+		{"a = 1 OR b = 'x' OR a = 5 AND d", nil, []*plan.Index{a, b}, "walk 2 ranges of index a, and walk 1 ranges of index b, keep where a = 1 OR b = 'x' OR a = 5 AND d = TRUE, sort"},
 		{"NOT (a < 5 OR a > 7)", nil, []*plan.Index{a}, "walk 1 ranges of index a, sort"},
 		{"a NOT IN (1, 2)", nil, []*plan.Index{index("a", "a")}, "walk 1 ranges of ids, keep where a NOT IN (1, 2)"},
 		{"b LIKE 'ab%'", nil, all, "walk 1 ranges of index b, keep where b LIKE 'ab%', sort"},
@@ -414,12 +428,15 @@ func TestSuggest(t *testing.T) {
 		"r.a = 1":                             "",
 		"j.n > 5 AND c != 1":                  "j.n",
 		"a = 1 OR a BETWEEN 5 AND 7":          "a",
-		"a = 1 OR b = 'x'":                    "",
-		"a = 1 AND c = 1 OR a = 2 AND d":      "a",
-		"id = '01ARZ3NDEKTSV4RRFFQ69G5FAV'":   "",
-		"FALSE":                               "",
-		"b LIKE 'x%'":                         "b",
-		"a IS NOT NULL":                       "",
+		"a = 1 OR b = 'x'":                    "a; b",
+		"a = 1 OR b = 'x' AND c = 1 OR a = 3": "a; b, c",
+		"a = 1 OR b LIKE '%x'":                "",
+		"a = 1 OR id > '01ARZ3NDEKTSV4RRFFQ69G5FAV'": "",
+		"a = 1 AND c = 1 OR a = 2 AND d":             "a",
+		"id = '01ARZ3NDEKTSV4RRFFQ69G5FAV'":          "",
+		"FALSE":                                      "",
+		"b LIKE 'x%'":                                "b",
+		"a IS NOT NULL":                              "",
 	} {
 		s, err := ankql.Parse(text)
 		if err == nil {
@@ -429,8 +446,11 @@ func TestSuggest(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if ix := plan.Suggest(s, plan.Found{}); ix != nil {
-			got = ix.Name
+		for _, ix := range plan.Suggest(s, plan.Found{}) {
+			if got != "" {
+				got += "; "
+			}
+			got += ix.Name
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
@@ -448,7 +468,7 @@ func TestSuggestByWhatWasFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for matching, want := range map[int]string{10: "a", 2000: "a", 3000: "b", 90_000: "b"} {
-		if got := plan.Suggest(s, plan.Found{Rows: 100_000, Matching: matching, Want: 50}).Name; got != want {
+		if got := plan.Suggest(s, plan.Found{Rows: 100_000, Matching: matching, Want: 50})[0].Name; got != want {
 			t.Errorf("%d of 100,000 match: %q, want %q", matching, got, want)
 		}
 	}

@@ -20,10 +20,10 @@ type Found struct {
 func (f Found) few() bool { return f.Matching*f.Matching < f.Want*f.Rows }
 
 // Suggest returns the index that would serve the selection best: the paths that it fixes,
-// then its order or one path that it bounds. It returns nil where ids alone serve, or no
-// index can. The selection has been checked against its model. Equal suggestions have
-// equal names.
-func Suggest(s *ankql.Selection, found Found) *Index {
+// then its order or one path that it bounds; or several, of which each serves one of the
+// alternatives of an OR. It returns none where ids alone serve, or no index can. The
+// selection has been checked against its model. Equal suggestions have equal names.
+func Suggest(s *ankql.Selection, found Found) []*Index {
 	if ids, _ := s.Entities(); ids != nil {
 		return nil
 	}
@@ -45,19 +45,47 @@ func Suggest(s *ankql.Selection, found Found) *Index {
 		columns = append(columns, Column{Path: paths[path]})
 	}
 	ordered, ok := orderColumns(significant(s.Order, fixed))
-	bounded := boundedPath(boxes, fixed)
-	switch {
-	case bounded != "" && (len(ordered) == 0 || found.few()):
-		columns = append(columns, Column{Path: paths[bounded]})
-	case !ok:
-		return nil
-	default:
-		columns = append(columns, ordered...)
+	unordered := len(ordered) == 0 || found.few()
+	if bounded := boundedPath(boxes, fixed); unordered && bounded != "" {
+		return []*Index{NewIndex(append(columns, Column{Path: paths[bounded]}))}
 	}
-	if len(columns) == 0 {
+	if unordered && len(columns) == 0 {
+		if each := suggestEach(boxes, paths); each != nil {
+			return each
+		}
+	}
+	if columns = append(columns, ordered...); !ok || len(columns) == 0 {
 		return nil
 	}
-	return NewIndex(columns)
+	return []*Index{NewIndex(columns)}
+}
+
+// suggestEach returns an index for each box, or none if one of them has none.
+func suggestEach(boxes []box, paths map[string]ankql.Path) (each []*Index) {
+	if len(boxes) < 2 {
+		return nil
+	}
+	for _, b := range boxes {
+		var columns []Column
+		fixed := fixedPaths([]box{b})
+		if _, ok := fixed[schema.ID]; ok {
+			return nil
+		}
+		for _, path := range slices.Sorted(keysOf(fixed)) {
+			columns = append(columns, Column{Path: paths[path]})
+		}
+		if bounded := boundedPath([]box{b}, fixed); bounded != "" {
+			columns = append(columns, Column{Path: paths[bounded]})
+		}
+		if len(columns) == 0 {
+			return nil
+		}
+		ix := NewIndex(columns)
+		if !slices.ContainsFunc(each, func(other *Index) bool { return other.Name == ix.Name }) {
+			each = append(each, ix)
+		}
+	}
+	return each
 }
 
 func keysOf[V any](m map[string]V) func(func(string) bool) {
