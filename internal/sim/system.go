@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -34,10 +35,12 @@ var Model = &schema.Model{Collection: "note", Properties: []schema.Property{
 	{Name: "title", Type: schema.TypeString},
 	{Name: "rank", Type: schema.TypeInt, Optional: true},
 	{Name: "tag", Type: schema.TypeString, Optional: true},
+	{Name: "meta", Type: schema.TypeJSON, Optional: true},
+	{Name: "next", Type: schema.TypeRef, Target: "note", Optional: true},
 }}
 
-// selections are what the clients keep open.
-var selections = []string{"", "rank > 50", "tag = 'a' ORDER BY rank DESC LIMIT 5", "rank <= 30 OR tag IS NULL ORDER BY title", "ORDER BY rank LIMIT 3"}
+// texts are selections that the clients keep open in each run, besides random ones.
+var texts = []string{"", "rank > 50", "tag = 'a' ORDER BY rank DESC LIMIT 5", "rank <= 30 OR tag IS NULL ORDER BY title", "ORDER BY rank LIMIT 3"}
 
 // system is a durable node and its clients.
 type system struct {
@@ -48,6 +51,9 @@ type system struct {
 	disk    *memory.Disk
 	clients []*client
 	notes   []id.EntityID
+
+	gen        *ankqltest.Gen     // of values and selections that meet each other
+	selections []*ankql.Selection // what the clients keep open
 
 	mu     sync.Mutex // guards what follows; dialers and watchers read it
 	server *core.Node // changed by the run alone
@@ -98,6 +104,9 @@ func Run(ctx context.Context, plan Plan) error {
 	s := &system{plan: plan, rnd: rand.New(rand.NewPCG(plan.Seed, 2)), disk: memory.NewDisk(),
 		net: NewNetwork(plan.Seed, plan.Faults), disks: NewDisks(plan.Seed, plan.Disks), acked: make(map[id.TransactionID]write)}
 	defer s.close()
+	if err := s.choose(); err != nil {
+		return err
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -115,6 +124,27 @@ func Run(ctx context.Context, plan Plan) error {
 		}
 	}
 	return s.settle(ctx)
+}
+
+// randomSelections is how many selections of a run are random.
+const randomSelections = 5
+
+// choose chooses the selections of the run.
+func (s *system) choose() error {
+	s.gen = ankqltest.New(s.plan.Seed)
+	s.gen.World = ankqltest.NewWorld(ankqltest.Schema{Model.Collection: Model})
+	s.gen.References = true
+	for _, text := range texts {
+		sel, err := ankql.Parse(text)
+		if err != nil {
+			return err
+		}
+		s.selections = append(s.selections, sel)
+	}
+	for range randomSelections {
+		s.selections = append(s.selections, s.gen.Selection(Model.Collection))
+	}
+	return nil
 }
 
 func (s *system) close() {
@@ -160,15 +190,12 @@ func (c *client) start(ctx context.Context) error {
 		}
 		return c.system.server
 	}), core.DialOptions{})
+	selections := c.system.selections
 	c.queries, c.shown = make([]*core.LiveQuery, len(selections)), make([][]id.EntityID, len(selections))
 	first := c.system.rnd.IntN(len(selections))
-	for i, text := range selections {
+	for i, sel := range selections {
 		if i != first && c.system.rnd.IntN(2) == 0 {
 			continue
-		}
-		sel, err := ankql.Parse(text)
-		if err != nil {
-			return err
 		}
 		q, err := n.Context(policy.Principal{}).Query("note", sel)
 		if err != nil {
@@ -265,6 +292,9 @@ func (s *system) edit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.notes = append(s.notes, created...)
+	for _, e := range created {
+		s.gen.World.Put(&ankqltest.Row{Collection: Model.Collection, ID: e})
+	}
 	if len(created) > 0 {
 		s.mu.Lock()
 		s.acked[receipt.Transaction()] = write{created[0]}
@@ -292,13 +322,16 @@ func (s *system) change(ctx context.Context, tx *core.Tx) (created id.EntityID, 
 		return tx.Create(ctx, "note", []proto.Field{{Name: "title", Value: value.String(title)}, {Name: "rank", Value: value.Int(s.rnd.Int64N(100))}})
 	}
 	e := s.notes[s.rnd.IntN(len(s.notes))]
-	switch s.rnd.IntN(5) {
+	switch s.rnd.IntN(7) {
 	case 0:
 		err = tx.Delete(ctx, "note", e)
 	case 1:
 		err = tx.Set(ctx, "note", e, []proto.Field{{Name: "tag", Value: value.String(string("abc"[s.rnd.IntN(3)]))}, {Name: "title", Value: value.String(title)}})
 	case 2:
-		err = tx.Set(ctx, "note", e, []proto.Field{{Name: "tag", Value: value.Null}})
+		p := &Model.Properties[1+s.rnd.IntN(len(Model.Properties)-1)]
+		err = tx.Set(ctx, "note", e, []proto.Field{{Name: p.Name, Value: s.gen.Value(p)}})
+	case 3:
+		err = tx.Restore(ctx, "note", e)
 	default:
 		err = tx.Set(ctx, "note", e, []proto.Field{{Name: "rank", Value: value.Int(s.rnd.Int64N(100))}})
 	}
@@ -330,7 +363,7 @@ func (s *system) settle(ctx context.Context) error {
 		}
 		for j, q := range c.queries {
 			if q != nil && q.Status() != core.QueryLive {
-				return fmt.Errorf("client %d, query %q does not settle: %v, %v", i, selections[j], q.Status(), q.Err())
+				return fmt.Errorf("client %d, query %s does not settle: %v, %v", i, s.selections[j], q.Status(), q.Err())
 			}
 		}
 	}
@@ -352,11 +385,7 @@ func (s *system) quiet() bool {
 }
 
 func (s *system) check(ctx context.Context) error {
-	for i, text := range selections {
-		sel, err := ankql.Parse(text)
-		if err != nil {
-			return err
-		}
+	for i, sel := range s.selections {
 		want, err := s.server.Context(policy.Principal{}).Fetch(ctx, "note", sel)
 		if err != nil {
 			return err
@@ -370,7 +399,7 @@ func (s *system) check(ctx context.Context) error {
 				continue
 			}
 			if err := same(c.queries[i].Rows(), want, followed); err != nil {
-				return fmt.Errorf("client %d, query %q: %w", j, text, err)
+				return fmt.Errorf("client %d, query %s: %w", j, sel, err)
 			}
 		}
 	}
