@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -141,6 +142,9 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 		return nil, err
 	}
 	if !n.opts.Durable {
+		if err := sendable(checked); err != nil {
+			return nil, err
+		}
 		return checked, nil
 	}
 	scope, err := n.scope(p, collection)
@@ -150,4 +154,27 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 	narrowed := *checked
 	narrowed.Where = ankql.And(checked.Where, scope.Where)
 	return &narrowed, nil
+}
+
+// sendable refuses selections that no durable node would take: a connection on which one is
+// sent ends.
+func sendable(s *ankql.Selection) error {
+	text, params := s.Text()
+	bytes := len(text)
+	for _, v := range params {
+		bytes += v.Size()
+	}
+	switch {
+	case len(text) > proto.MaxText:
+		return tooLarge(strconv.Itoa(proto.MaxText)+" bytes as text", strconv.Itoa(len(text)), "a long list is one parameter")
+	case len(params) > proto.MaxParams:
+		return tooLarge(strconv.Itoa(proto.MaxParams)+" parameters", strconv.Itoa(len(params)), "")
+	case bytes > proto.MaxFrame/2:
+		return tooLarge(strconv.Itoa(proto.MaxFrame/2)+" bytes with its parameters", strconv.Itoa(bytes), "")
+	}
+	return nil
+}
+
+func tooLarge(limit, got, hint string) error {
+	return &ankql.Error{Pos: -1, Expected: "a selection of at most " + limit, Got: got, Hint: hint}
 }

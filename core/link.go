@@ -213,7 +213,9 @@ func (r *replica) connected(p *peer) {
 	}
 	r.pump()
 	for _, up := range r.upstreams.byKey {
-		r.subscribe(up)
+		if r.subscribe(up); up.err != nil {
+			up.tell()
+		}
 	}
 	// After the transactions: the answers then say which of them they include.
 	r.node.aggregates.each((*distant).ask)

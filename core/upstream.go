@@ -224,6 +224,9 @@ func coalesce(changes []reactor.Change) []reactor.Change {
 
 // subscribe asks the durable node for a selection's rows.
 func (r *replica) subscribe(up *upstream) {
+	if up.err = sendable(up.sel); up.err != nil {
+		return // a window's position made it too long
+	}
 	text, params := up.sel.Text()
 	m := &proto.Subscribe{Sub: r.peer.number(), Collection: up.collection, Text: text, Params: params}
 	if i := r.upstreams.find(up.hashed()); i >= 0 && up.resumes() {
