@@ -17,6 +17,9 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(text)
 	}
+	for _, text := range scenarioInputs(f, "parse.txt") {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := ankql.Parse(text)
 		if err != nil {
@@ -41,6 +44,9 @@ func FuzzParse(f *testing.F) {
 // FuzzEvaluate: whatever the predicate and the row, evaluation agrees with the oracle.
 func FuzzEvaluate(f *testing.F) {
 	f.Add("meta.n IN (1, '9') OR NOT artist.name LIKE 'a_%'", uint64(1))
+	for i, text := range scenarioInputs(f, "check.txt") {
+		f.Add(text, uint64(i))
+	}
 	f.Add("plays BETWEEN -1 AND rating AND name = note", uint64(2))
 	f.Fuzz(func(t *testing.T, text string, seed uint64) {
 		s, err := ankql.Parse(text)

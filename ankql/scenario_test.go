@@ -59,6 +59,20 @@ func runScenarios(t *testing.T, path string, outcome func(string) (*ankql.Select
 	}
 }
 
+// scenarioInputs returns the selections of a file of scenarios.
+func scenarioInputs(t testing.TB, file string) (inputs []string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, paragraph := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+		_, input, _ := splitScenario(paragraph)
+		inputs = append(inputs, input)
+	}
+	return inputs
+}
+
 func splitScenario(paragraph string) (comment, input, want string) {
 	for strings.HasPrefix(paragraph, "#") {
 		line, rest, _ := strings.Cut(paragraph, "\n")

@@ -161,7 +161,7 @@ func TestCandidatesAreFew(t *testing.T) {
 			ix.add(&Watch{where: selection(t, tc.text, tc.params(n)...), seq: uint64(n + 1)})
 		}
 		var s search
-		meta := newWorld(1).of("")
+		meta := newWorld(1).JSON()
 		found := s.candidates(ix, nil, record(500, "year", 500, "name", "0500", "live", trueValue, "meta", meta), nil)
 		byName := s.candidates(ix, nil, record(1001, "name", "500", "live", trueValue), nil)
 		if max(len(found), len(byName)) > tc.most+1 { // one that came first lies in a place that the others left
