@@ -9,7 +9,7 @@
 // # Order
 //
 // Changes are told in the order in which the transaction has them; each to its watches in
-// the order of their registration. The end is told to the watchers that heard of a
+// the order of their registration. Who follows references hears after all others. The end is told to the watchers that heard of a
 // change, in the order of their first such watch, after the last change; to those that settle
 // first ([First]) before all others.
 //
@@ -22,8 +22,20 @@
 //
 //	R1  a watch whose predicate is true of an entity is among the candidates for it
 //
-// What is said of no single property, such as one compared with another or what lies
-// behind a reference, is held against every change of its collection.
+// What is said of no single property, such as one compared with another, is held against
+// every change of its collection.
+//
+// # References
+//
+// A predicate may read behind references (artist.name = 'Muse'). Then a change of an artist
+// is a change of the rows that refer to it: the reactor has a table of the paths by which
+// watches follow references, goes back on those that lead to what changed ([World]), and
+// holds the rows that it finds against the predicates, with what lies behind their
+// references before and after. What a row's references lead to is in the index like the
+// row's own properties. Nobody goes back where no watch reads the property that changed.
+//
+//	R2  a watch whose predicate becomes true or false of an entity is told of it, once in a
+//	    transaction, whatever changed on the way
 //
 // # Concurrency
 //
