@@ -35,3 +35,23 @@ func TestEngineKeepsItsData(t *testing.T) {
 		return func(t testing.TB) storage.Engine { return openEngine(t, o) }
 	})
 }
+
+// Selections that return few rows of many, without an index and with one.
+func BenchmarkSelections(b *testing.B) {
+	storagetest.BenchmarkSelections(b, []int{10_000, 100_000}, openForSelections)
+}
+
+// A commit by how many indexes it has to keep up.
+func BenchmarkUpkeep(b *testing.B) { storagetest.BenchmarkUpkeep(b, openForSelections) }
+
+func openForSelections(t testing.TB) storage.Engine {
+	s, err := Open(context.Background(), Options{Name: newName(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := kv.Open(context.Background(), s, kv.Options{AutoIndexes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
