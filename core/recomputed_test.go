@@ -150,6 +150,9 @@ func (s *story) change(n *core.Node) (touched map[id.EntityID]bool, receipt *cor
 		touched[e] = true
 		op.Entity = e
 		s.last = append(s.last, op.String())
+		if s.g.IntN(4) == 0 { // the transaction reads its own writes
+			s.fetches("in the transaction", tx.Fetch)
+		}
 		return true
 	})
 	r, err := tx.Commit(s.t.Context())
@@ -174,6 +177,20 @@ func (s *story) operations(do func(ankqltest.Op) bool) {
 		if !do(op) {
 			return
 		}
+	}
+}
+
+// fetches holds the answer to a random selection against the world.
+func (s *story) fetches(where string, fetch func(ctx context.Context, collection string, sel *ankql.Selection) ([]*core.View, error)) {
+	s.t.Helper()
+	c := ankqltest.Pick(s.g, s.g.World.Models.Collections()...)
+	sel := s.g.Selection(c)
+	rows, err := fetch(s.t.Context(), c, sel)
+	if err != nil {
+		s.t.Fatalf("%s over %s: %v", sel, c, err)
+	}
+	if problem := differ(s.g.World, "fetches "+where, rows, s.g.World.Fetch(c, sel)); problem != "" {
+		s.t.Fatalf("%s over %s: %s\nafter\n%s", sel, c, problem, strings.Join(s.last, "\n"))
 	}
 }
 
@@ -314,6 +331,7 @@ func recomputedAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
 	s.check(nil)
 	for range 40 {
 		touched, _ := s.change(n)
+		s.fetches("from the node", anonymous(n).Fetch)
 		s.check(touched) // at once: Commit returns when every result shows it
 		s.browse(n)
 		synctest.Wait()
@@ -505,6 +523,8 @@ func (s *peerStory) checkPeers() {
 			s.t.Fatalf("peer %d: %d transactions are pending", i, pending)
 		}
 		s.world(n)
+		p.last = s.last
+		p.fetches("from the peer", anonymous(p.node).Fetch)
 		for _, f := range p.open {
 			problem := p.problem(f, s.g.World, nil)
 			if problem == "" && f.q.Status() != want {
