@@ -9,6 +9,21 @@ export interface Shown {
   readonly year: string;
 }
 
+/** An album and where it is, in pixels from the upper edge of the list's frame. */
+export interface Placed extends Shown {
+  readonly y: number;
+}
+
+/** What is in sight of a long list. */
+export interface View {
+  /** How far the list is scrolled, and how high it is, in pixels. */
+  readonly top: number;
+  readonly height: number;
+  /** The rows in sight, without an id while they are on their way; those that are drawn above them. */
+  readonly rows: readonly Placed[];
+  readonly above: readonly Placed[];
+}
+
 /** The example app in one tab, by its test hooks. */
 export class Albums {
   readonly page: Page;
@@ -64,11 +79,59 @@ export class Albums {
     await this.row(name).getByTestId('row-delete').click();
   }
 
-  async filter(text: string): Promise<void> {
-    await this.hook('filter').fill(text);
+  /** Looks for part of a name or an artist. */
+  async search(words: string): Promise<void> {
+    await this.hook('search').fill(words);
   }
 
-  /** Everything that the list shows now, in order. */
+  /** Looks for albums of some years; an empty text is for any. */
+  async years(from: number | '', to: number | ''): Promise<void> {
+    await this.hook('year-from').fill(String(from));
+    await this.hook('year-to').fill(String(to));
+  }
+
+  /** Sorts by a column; by the one that it is sorted by, the other way round. */
+  async sort(key: 'name' | 'artist' | 'year'): Promise<void> {
+    await this.hook(`sort-${key}`).click();
+  }
+
+  /** Scrolls the list to a distance from its top, in pixels. */
+  async scrollTo(top: number): Promise<void> {
+    await this.hook('albums').evaluate((scroller, to) => scroller.scrollTo({ top: to }), top);
+  }
+
+  /** What is in sight of the list. */
+  view(): Promise<View> {
+    return this.hook('albums').evaluate(scroller => {
+      const frame = scroller.getBoundingClientRect();
+      const text = (row: Element, hook: string): string => row.querySelector(`[data-testid=${hook}]`)?.textContent ?? '';
+      const placed = [...scroller.querySelectorAll('li')].map(row => ({ row, y: row.getBoundingClientRect().top - frame.top }));
+      placed.sort((a, b) => a.y - b.y);
+      const rows = placed.map(({ row, y }) => ({
+        id: row.getAttribute('data-id') ?? '',
+        name: text(row, 'row-name'),
+        artist: text(row, 'row-artist'),
+        year: text(row, 'row-year'),
+        y,
+      }));
+      return {
+        top: scroller.scrollTop,
+        height: scroller.scrollHeight,
+        rows: rows.filter(({ y }) => y >= 0 && y < frame.height),
+        above: rows.filter(({ y }) => y < 0),
+      };
+    });
+  }
+
+  /** Waits until every row in sight is there, and returns them. */
+  wholeView(): Promise<View> {
+    return until('the rows in sight are there', async () => {
+      const view = await this.view();
+      return view.rows.length > 0 && view.rows.every(({ id }) => id !== '') && view;
+    });
+  }
+
+  /** Everything that is shown now of the list, in order. */
   shown(): Promise<Shown[]> {
     return this.hook('album-row').evaluateAll(rows => {
       return rows.map(row => {
@@ -95,6 +158,12 @@ export class Albums {
     } catch {
       throw new Error(`the list should show\n${names.join('\n')}\nand shows\n${last.join('\n')}`);
     }
+  }
+
+  /** Waits until the list says that it has so many albums. */
+  async counts(count: number): Promise<void> {
+    const text = count.toLocaleString('en');
+    await until(`${text} albums`, async () => (await this.hook('count').textContent()) === text);
   }
 
   /** Waits until the banner says so. */

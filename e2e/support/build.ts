@@ -11,6 +11,8 @@ export interface Built {
   readonly server: string;
   /** The server of examples/policy, which refuses albums named "forbidden". */
   readonly policyServer: string;
+  /** The program that adds albums. */
+  readonly seed: string;
   /** The example app. */
   readonly app: string;
 }
@@ -33,6 +35,11 @@ export default function setup(project: TestProject): () => void {
     execFileSync('go', ['build', '-o', binary, `./${program}`], { cwd: root, stdio: 'inherit' });
     return binary;
   };
-  project.provide('built', { server: build('server'), policyServer: build('examples/policy'), app });
+  project.provide('built', {
+    server: build('server'),
+    policyServer: build('examples/policy'),
+    seed: build('examples/seed'),
+    app,
+  });
   return () => rmSync(folder, { recursive: true, force: true });
 }

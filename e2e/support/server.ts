@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Built } from './build.ts';
 import { until } from './until.ts';
 
@@ -21,13 +22,15 @@ export async function freePort(): Promise<number> {
 /** A server as a process of its own, which can be killed and started again over the same data. */
 export class Server {
   readonly port: number;
+  readonly #seed: string;
   readonly #binary: string;
   readonly #args: readonly string[];
   readonly #data: string;
   #process: ChildProcess | undefined;
   #log = '';
 
-  private constructor(binary: string, args: readonly string[], port: number, data: string) {
+  private constructor(seed: string, binary: string, args: readonly string[], port: number, data: string) {
+    this.#seed = seed;
     this.#binary = binary;
     this.#args = args;
     this.port = port;
@@ -39,7 +42,7 @@ export class Server {
     const port = await freePort();
     const data = mkdtempSync(join(tmpdir(), 'ankurah-data-'));
     const args = ['--addr', `127.0.0.1:${port}`, '--data', data, '--app', built.app, ...more];
-    const server = new Server(built.server, args, port, data);
+    const server = new Server(built.seed, built.server, args, port, data);
     await server.start();
     return server;
   }
@@ -48,7 +51,7 @@ export class Server {
   static async startPolicy(built: Built): Promise<Server> {
     const port = await freePort();
     const data = mkdtempSync(join(tmpdir(), 'ankurah-data-'));
-    const server = new Server(built.policyServer, ['-addr', `127.0.0.1:${port}`, '-app', built.app], port, data);
+    const server = new Server(built.seed, built.policyServer, ['-addr', `127.0.0.1:${port}`, '-app', built.app], port, data);
     await server.start();
     return server;
   }
@@ -60,6 +63,11 @@ export class Server {
   /** What the server has logged, in all its lives. */
   get log(): string {
     return this.#log;
+  }
+
+  /** Adds albums through the server's API, as `make seed` does. */
+  async seed(albums: number): Promise<void> {
+    await promisify(execFile)(this.#seed, ['-n', String(albums), '-url', `ws://127.0.0.1:${this.port}/ws`]);
   }
 
   /** Starts the server and waits until it answers. */

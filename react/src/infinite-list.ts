@@ -94,6 +94,10 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   #fetch: Fetch | undefined;
   /** The numbers of the rows in view. */
   #view: { readonly first: number; readonly last: number } | undefined;
+  /** Whether the view came from farther away than a page. */
+  #leapt = false;
+  /** Whether numbers are counted from the start of the list. */
+  #counted = false;
   /** Where the row stands that keeps its number, and that number. */
   #pin = 0;
   #pinned = 0;
@@ -160,6 +164,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   };
 
   readonly show = (first: number, last: number): void => {
+    if (this.#view?.first !== first) this.#leapt = Math.abs(first - (this.#view?.first ?? first)) > this.#pageSize;
     this.#view = { first, last };
     this.#pinView();
     this.#proceed();
@@ -253,6 +258,8 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     const page = this.#pageSize;
     if ((hasNext && view.first > end + page) || (hasPrevious && view.last < firstIndex - page)) {
       this.#jump(view.first);
+    } else if (view.first <= 0 && this.#leapt && this.#counted && hasPrevious) {
+      this.#jump('start'); // rows have come before the first that had a number
     } else if (view.last + page / 2 >= end && hasNext) {
       this.#next(Math.max(page, view.last + page - end));
     } else if (view.first - page / 2 < firstIndex && hasPrevious) {
@@ -293,24 +300,25 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   /** Ends what was under way, if this is it. */
   #settle(fetch: Fetch, from: WindowSnapshot<R>): void {
     const { data, status, window } = from;
+    const { kind, resolve } = fetch;
     if (status === 'error') {
       // The place is not forgotten: the query may recover.
-      if (fetch.kind !== 'jump') this.#fetch = undefined;
+      if (kind !== 'jump') this.#fetch = undefined;
       else this.#number(fetch, from);
-      return fetch.resolve?.(undefined);
+      return resolve?.(undefined);
     }
     if (window === undefined || !isThere(fetch, window, data.length, this.#isExpected(status))) return;
     this.#fetch = undefined;
     // What was looked up is a place in the order from here on.
     if (window.position !== undefined) this.#range = { ...fetch.range, anchor: { cursor: window.position } };
-    if (fetch.kind !== 'jump') return;
+    if (kind !== 'jump') return;
     // Whoever asked for the place will go there, and say so.
-    if (fetch.resolve !== undefined) this.#view = undefined;
+    if (resolve !== undefined) this.#view = undefined;
     this.#number(fetch, from);
     const { firstIndex } = this.#draw();
     const place = Math.max(0, Math.min(window.anchor, data.length - 1));
     this.#keep(place);
-    fetch.resolve?.(firstIndex + place);
+    resolve?.(firstIndex + place);
   }
 
   /** Shows another place, with the number that its anchor has. */
@@ -318,13 +326,12 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#kept = from;
     this.#pin = from.window?.anchor ?? this.#pin;
     this.#pinned = index ?? this.#pin;
+    this.#counted = index !== undefined;
   }
 
   /** Makes the snapshot. */
   #draw(): InfiniteListSnapshot<R> {
-    const live = this.#kept ?? this.#live.getSnapshot();
-    const { data, status, window } = live;
-    const told = status === 'error' ? { status, error: live.error } : { status, error: undefined };
+    const { data, status, error, window } = this.#kept ?? this.#live.getSnapshot();
     const expected = this.#isExpected(status);
     const kind = this.#fetch?.kind;
     const hasPrevious = window !== undefined && (window.hasBefore || (expected && this.#range.anchor !== 'start'));
@@ -341,7 +348,8 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     }
     return (this.#shown = Object.freeze({
       data,
-      ...told,
+      status,
+      error,
       firstIndex: this.#pinned - this.#pin,
       anchorIndex: window?.anchor ?? 0,
       hasNext: window !== undefined && (window.hasAfter || (expected && this.#range.anchor !== 'end')),
@@ -350,7 +358,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
       isFetchingPrevious: kind === 'previous',
       isJumping: kind === 'jump' && (status === 'local' || status === 'live'),
       shift: this.#shift,
-    }));
+    } as InfiniteListSnapshot<R>));
   }
 
   #notify(): void {

@@ -207,6 +207,32 @@ describe('a view', () => {
     expect(list.getSnapshot().data[0]).toBe(all.rows[0]);
   });
 
+  test('that leaps to the first number sees the start, whatever came before it meanwhile', () => {
+    const { all, list } = open(1000);
+    all.settle();
+    list.show(500, 508);
+    all.settle();
+    all.edit({ put: Array.from({ length: 300 }, (_, n) => named(`!${n}`)) });
+    all.answer();
+    list.show(0, 8);
+    all.settle();
+    expect(list.getSnapshot()).toMatchObject({ firstIndex: 0, hasPrevious: false });
+    expect(row(list, 0)).toBe(all.rows[0]);
+  });
+
+  test('that leaps to the first row held of a list that was opened at its end fetches a page', () => {
+    const { all, list } = open(1000, { anchor: 'end', pageSize: 3 });
+    all.settle();
+    for (let page = 0; page < 3; page++) {
+      list.fetchPrevious();
+      all.settle();
+    }
+    list.show(8, 11);
+    list.show(0, 3);
+    all.settle();
+    expect(list.getSnapshot().data.at(-1)).toBe(all.rows.at(-1));
+  });
+
   test('greater than a page never makes it fetch to and fro', () => {
     const { all, list, window } = open(1000, { maxRows: 0 });
     all.settle();

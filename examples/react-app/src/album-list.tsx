@@ -1,53 +1,45 @@
-import { useLiveQuery } from '@ankurah-go/react';
-import { useState, type ReactElement } from 'react';
+import { queryKey } from '@ankurah-go/client';
+import { useCount, useInfiniteLiveQuery } from '@ankurah-go/react';
+import { useDeferredValue, useState, type ReactElement } from 'react';
 
-import { AlbumRow } from './album-row.tsx';
-import { Album } from './model.ts';
-import { albumSelection, filterProblem, type SortKey } from './selection.ts';
+import { albumQuery, NO_FILTER, type AlbumFilter, type AlbumSort } from './album-query.ts';
+import { AlbumRow, ROW_HEIGHT } from './album-row.tsx';
 import { Toolbar } from './toolbar.tsx';
 import { useAlbumActions } from './use-albums.ts';
-import { useDebounced } from './use-debounced.ts';
+import { useVirtualList } from './use-virtual-list.ts';
 
-const PAGE = 50;
-const TYPING_PAUSE_MS = 150;
+const number = new Intl.NumberFormat('en');
 
-/** The list of albums, with its filter, its order and its pages. */
+/** The list of albums, with its filter and its order: all of them under one scrollbar, of which it holds a few. */
 export function AlbumList(): ReactElement {
-  const [typed, setTyped] = useState('');
-  const [sort, setSort] = useState<SortKey>('name');
-  const filter = useDebounced(typed, TYPING_PAUSE_MS).trimEnd();
-  const [page, setPage] = useState({ filter, limit: PAGE });
-  const limit = page.filter === filter ? page.limit : PAGE; // another filter starts from its first page
+  const [filter, setFilter] = useState<AlbumFilter>(NO_FILTER);
+  const [sort, setSort] = useState<AlbumSort>({ key: 'name', direction: 'asc' });
 
-  // One row more than is shown tells whether there is a next page.
-  const { data, status, error } = useLiveQuery(Album, albumSelection(filter, sort, limit + 1));
-  const rows = data.slice(0, limit);
-  const problem = error && filterProblem(error, filter);
-  const actions = useAlbumActions();
+  const query = albumQuery(useDeferredValue(filter), sort);
+  const list = useInfiniteLiveQuery(query, { pageSize: 60 });
+  const { count } = useCount(query);
+  const { scrollRef, height, rows } = useVirtualList(list, { total: count, rowHeight: ROW_HEIGHT, question: queryKey(query) });
+  const { change, remove } = useAlbumActions();
+  const { status, error, data, isPrevious } = list;
 
   return (
     <section className="card list" aria-label="Albums" aria-busy={status === 'loading'}>
-      <Toolbar filter={typed} onFilter={setTyped} problem={problem} sort={sort} onSort={setSort} />
-      {error && !problem && (
+      <Toolbar filter={filter} onFilter={setFilter} sort={sort} onSort={setSort} />
+      {error && (
         <p className="list-error" role="alert">
           {error.message}
         </p>
       )}
-      {rows.length === 0 && status !== 'error' && <Nothing loading={status === 'loading'} filtered={filter !== ''} />}
-      <ul className={status === 'loading' ? 'albums is-stale' : 'albums'}>
-        {rows.map(album => (
-          <AlbumRow key={album.id} album={album} onChange={actions.change} onRemove={actions.remove} />
-        ))}
-      </ul>
+      <div className="albums-scroll" ref={scrollRef} data-testid="albums" tabIndex={-1}>
+        {data.length === 0 && status !== 'error' && <Nothing loading={status === 'loading'} filtered={filter !== NO_FILTER} />}
+        <ul className={isPrevious ? 'albums is-stale' : 'albums'} style={{ height }}>
+          {rows.map(({ row, key, top }) => (
+            <AlbumRow key={key} album={row} top={top} onChange={change} onRemove={remove} />
+          ))}
+        </ul>
+      </div>
       <footer className="list-foot">
-        <p>
-          <span data-testid="count">{rows.length}</span> {rows.length === 1 ? 'album' : 'albums'} shown
-        </p>
-        {data.length > limit && (
-          <button type="button" data-testid="more" onClick={() => setPage({ filter, limit: limit + PAGE })}>
-            Show more
-          </button>
-        )}
+        <span data-testid="count">{count === undefined ? '…' : number.format(count)}</span> {count === 1 ? 'album' : 'albums'}
       </footer>
     </section>
   );
@@ -58,7 +50,7 @@ function Nothing({ loading, filtered }: { readonly loading: boolean; readonly fi
   return (
     <p className="list-empty">
       <strong>{filtered ? 'No album matches' : 'No albums yet'}</strong>
-      {filtered ? 'Change the filter to see others.' : 'Add the first one with the form.'}
+      {filtered ? 'Look for something else to see others.' : 'Add the first one with the form.'}
     </p>
   );
 }

@@ -15,14 +15,32 @@ import { CancelIcon, DeleteIcon, EditIcon, SaveIcon } from './icons.tsx';
 import type { Album } from './model.ts';
 import type { AlbumActions } from './use-albums.ts';
 
+/** The height of every row, in pixels. */
+export const ROW_HEIGHT = 68;
+
 interface AlbumRowProps {
-  readonly album: Album;
+  /** Undefined while the album is on its way. */
+  readonly album: Album | undefined;
+  /** Distance from the top of the list, in pixels. */
+  readonly top: number;
   readonly onChange: AlbumActions['change'];
   readonly onRemove: AlbumActions['remove'];
 }
 
-/** One album, to read or to edit in place. Rendered again only when the album itself changed. */
-export const AlbumRow = memo(function AlbumRow({ album, onChange, onRemove }: AlbumRowProps): ReactElement {
+/** One album at its place in the list. Rendered again only when the album or its place changed. */
+export const AlbumRow = memo(function AlbumRow({ album, top, onChange, onRemove }: AlbumRowProps): ReactElement {
+  const style = { height: ROW_HEIGHT, transform: `translateY(${top}px)` };
+  if (album === undefined) return <li className="album is-coming" style={style} aria-hidden="true" />;
+  return <AlbumAt album={album} style={style} onChange={onChange} onRemove={onRemove} />;
+});
+
+interface AlbumAtProps extends Omit<AlbumRowProps, 'album' | 'top'> {
+  readonly album: Album;
+  readonly style: CSSProperties;
+}
+
+/** An album to read or to edit in place. */
+function AlbumAt({ album, style, onChange, onRemove }: AlbumAtProps): ReactElement {
   // What the album was when editing began: changes from elsewhere do not disturb what is being typed.
   const [original, setOriginal] = useState<Album | undefined>(undefined);
   const editButton = useRef<HTMLButtonElement>(null);
@@ -41,7 +59,7 @@ export const AlbumRow = memo(function AlbumRow({ album, onChange, onRemove }: Al
   };
 
   return (
-    <li className={editing ? 'album is-editing' : 'album'} data-testid="album-row" data-id={album.id}>
+    <li className={editing ? 'album is-editing' : 'album'} style={style} data-testid="album-row" data-id={album.id}>
       {original ? (
         <AlbumEditor
           album={original}
@@ -79,7 +97,7 @@ export const AlbumRow = memo(function AlbumRow({ album, onChange, onRemove }: Al
       )}
     </li>
   );
-});
+}
 
 interface AlbumEditorProps {
   readonly album: Album;

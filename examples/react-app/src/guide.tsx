@@ -19,11 +19,11 @@ export function Guide(): ReactElement {
           changes; start it again, and everyone agrees.
         </li>
         <li>
-          <b>Type a filter</b> such as <code>year &gt; 1999</code>. It stays true: albums enter and leave the list as they
-          are edited.
+          <b>Search</b>, or choose years. The list stays true: albums enter and leave it as they are edited.
         </li>
         <li>
-          <b>Fill the shelf</b> with 1,000 albums: <code>make seed</code>.
+          <b>Fill the shelf</b> with <code>make seed N=100000</code> and drag the scrollbar: the page holds a few hundred of
+          them.
         </li>
       </ol>
     </details>

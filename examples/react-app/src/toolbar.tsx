@@ -1,76 +1,87 @@
-import { useId, type ReactElement } from 'react';
+import type { ReactElement } from 'react';
 
-import { ORDERS, type FilterProblem, type SortKey } from './selection.ts';
+import { YEAR_INPUT } from './album-fields.ts';
+import { ORDERS, type AlbumFilter, type AlbumSort, type SortKey } from './album-query.ts';
 
 interface ToolbarProps {
-  readonly filter: string;
-  readonly onFilter: (filter: string) => void;
-  readonly problem: FilterProblem | undefined;
-  readonly sort: SortKey;
-  readonly onSort: (sort: SortKey) => void;
+  readonly filter: AlbumFilter;
+  readonly onFilter: (filter: AlbumFilter) => void;
+  readonly sort: AlbumSort;
+  readonly onSort: (sort: AlbumSort) => void;
 }
 
-/** The filter, with what is wrong about it, and the order. */
-export function Toolbar({ filter, onFilter, problem, sort, onSort }: ToolbarProps): ReactElement {
-  const noteId = useId();
+/** What to look for, and in which order to show it. */
+export function Toolbar({ filter, onFilter, sort, onSort }: ToolbarProps): ReactElement {
   return (
     <div className="toolbar" role="search">
       <label className="field">
-        Filter
+        Search
         <input
-          data-testid="filter"
-          value={filter}
-          onChange={event => onFilter(event.target.value)}
-          placeholder="year > 1999 AND artist LIKE 'M%'"
+          type="search"
+          data-testid="search"
+          value={filter.words}
+          onChange={event => onFilter({ ...filter, words: event.target.value })}
+          placeholder="Name or artist"
           spellCheck={false}
           autoCapitalize="off"
           autoComplete="off"
           autoCorrect="off"
-          aria-invalid={problem !== undefined}
-          aria-describedby={noteId}
         />
       </label>
-      <label className="field">
-        Sort by
-        <select data-testid="sort" value={sort} onChange={event => onSort(event.target.value as SortKey)}>
-          {Object.keys(ORDERS).map(key => (
-            <option key={key} value={key}>
-              {key}
-            </option>
-          ))}
-        </select>
-      </label>
-      <div id={noteId} className="toolbar-foot" aria-live="polite">
-        {problem ? <FilterError {...problem} /> : <FilterHelp onPick={onFilter} />}
+      <YearField label="From" testId="year-from" year={filter.from} onYear={from => onFilter({ ...filter, from })} />
+      <YearField label="To" testId="year-to" year={filter.to} onYear={to => onFilter({ ...filter, to })} />
+      <div className="sorts" role="group" aria-label="Sort by">
+        {(Object.keys(ORDERS) as SortKey[]).map(key => (
+          <SortButton key={key} of={key} sort={sort} onSort={onSort} />
+        ))}
       </div>
     </div>
   );
 }
 
-function FilterError({ message, hint, before, after }: FilterProblem): ReactElement {
+interface YearFieldProps {
+  readonly label: string;
+  readonly testId: string;
+  readonly year: number | undefined;
+  readonly onYear: (year: number | undefined) => void;
+}
+
+function YearField({ label, testId, year, onYear }: YearFieldProps): ReactElement {
   return (
-    <div className="filter-error" data-testid="filter-error">
-      {message}
-      {hint !== '' && <>; {hint}</>}
-      <pre aria-hidden="true">
-        {before}
-        <mark>{after}</mark>
-      </pre>
-    </div>
+    <label className="field">
+      {label}
+      <input
+        {...YEAR_INPUT}
+        data-testid={testId}
+        value={year ?? ''}
+        onChange={event => onYear(event.target.value === '' ? undefined : Math.trunc(event.target.valueAsNumber))}
+        placeholder="Year"
+      />
+    </label>
   );
 }
 
-const EXAMPLES = ['year >= 2000', "artist ILIKE 'r%'", 'year BETWEEN 1990 AND 1999'];
+interface SortButtonProps {
+  readonly of: SortKey;
+  readonly sort: AlbumSort;
+  readonly onSort: (sort: AlbumSort) => void;
+}
 
-function FilterHelp({ onPick }: { readonly onPick: (filter: string) => void }): ReactElement {
+/** Sorts by one column; once more, the other way round. */
+function SortButton({ of, sort, onSort }: SortButtonProps): ReactElement {
+  const direction = sort.key === of ? sort.direction : undefined;
   return (
-    <p className="toolbar-note">
-      Try{' '}
-      {EXAMPLES.map(example => (
-        <button key={example} type="button" className="example" onClick={() => onPick(example)}>
-          {example}
-        </button>
-      ))}
-    </p>
+    <button
+      type="button"
+      className="sort"
+      data-testid={`sort-${of}`}
+      aria-pressed={direction !== undefined}
+      onClick={() => onSort({ key: of, direction: direction === 'asc' ? 'desc' : 'asc' })}
+    >
+      {of}
+      <span aria-label={direction === 'desc' ? 'descending' : 'ascending'} hidden={direction === undefined}>
+        {direction === 'desc' ? '↓' : '↑'}
+      </span>
+    </button>
   );
 }
