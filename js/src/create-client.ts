@@ -25,18 +25,19 @@ import type {
 } from './client.ts';
 import { ClientError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
-import { writeAsOf, writeHistory, writeRetry, type HistoryOptions, type HistoryPage, type Moment } from './history.ts';
+import { readOne, type HistoryOptions, type HistoryPage, type Moment } from './history.ts';
 import type { StartHost } from './host.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
 import type { Live, LiveEntity, LiveResult, Params } from './live.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
+import type { Reader, Writer } from './msgpack.ts';
 import { selectionOf, type Selection, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
 import { Session, withResolvers, type SessionEvents } from './session.ts';
-import { PageTransaction, rowsOf } from './transaction.ts';
-import { writeAwait, writeDismiss, writeExplain, writeFetch, writeGet, writeToken } from './wire.ts';
+import { committedAs, PageTransaction, rowsOf } from './transaction.ts';
+import { writeAwait, writeDismiss, writeExplain, writeFetch, writeGet, writeRetry, writeToken } from './wire.ts';
 
 /**
  * Opens a node and returns at once; what it does waits until the node is up. A failure to start
@@ -187,15 +188,13 @@ export class NodeClient implements Client {
   }
 
   async history<M extends AnyModel>(model: M, id: EntityId, options: HistoryOptions = {}): Promise<HistoryPage<M>> {
-    const answer = await this.#session.request((w, request) => writeHistory(w, request, model.collection, id, options), {
-      model,
-      signal: options.signal,
-    });
-    if (answer.kind !== 'history') throw new ClientError('internal', `a history answered by ${answer.kind}`);
-    return answer.page as unknown as HistoryPage<M>;
+    const { readHistory, writeHistory } = await import('./inspection.ts');
+    const fields = await this.#inspect((w, request) => writeHistory(w, request, model.collection, id, options), options.signal);
+    return readHistory(fields, model, readOne) as unknown as HistoryPage<M>;
   }
 
   async asOf<M extends AnyModel>(model: M, id: EntityId, moment: Moment, options?: CallOptions): Promise<Infer<M>> {
+    const { writeAsOf } = await import('./inspection.ts');
     const answer = await this.#session.request((w, request) => writeAsOf(w, request, model.collection, id, moment), {
       model,
       signal: options?.signal,
@@ -204,21 +203,17 @@ export class NodeClient implements Client {
   }
 
   async retryRejection(transaction: string): Promise<Receipt> {
-    return this.#committed(async () => {
-      const answer = await this.#session.request((w, request) => writeRetry(w, request, transaction));
-      if (answer.kind !== 'committed') throw new ClientError('internal', `a retry answered by ${answer.kind}`);
-      return answer.transaction;
-    });
+    return this.#committed(async () =>
+      committedAs(await this.#session.request((w, request) => writeRetry(w, request, transaction))),
+    );
   }
 
   async explain<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<Explanation> {
     const [{ model, text, params }, options] = selectionOf(args);
-    const answer = await this.#session.request(
-      (w, request) => writeExplain(w, request, model.collection, text, params),
-      { signal: options?.signal },
+    const { readExplanation } = await import('./inspection.ts');
+    return readExplanation(
+      await this.#inspect((w, request) => writeExplain(w, request, model.collection, text, params), options?.signal),
     );
-    if (answer.kind !== 'explained') throw new ClientError('internal', `a selection was explained by ${answer.kind}`);
-    return answer.explanation;
   }
 
   async dismissRejection(transaction: string): Promise<void> {
@@ -235,6 +230,13 @@ export class NodeClient implements Client {
     this.#store.stop(closed);
     this.#abandon(closed);
     await end;
+  }
+
+  /** Asks for what inspection.ts reads. */
+  async #inspect(write: (w: Writer, request: number) => void, signal: AbortSignal | undefined): Promise<Reader> {
+    const answer = await this.#session.request(write, { signal });
+    if (answer.kind !== 'inspected') throw new ClientError('internal', `a question answered by ${answer.kind}`);
+    return answer.fields;
   }
 
   #live(

@@ -1,7 +1,6 @@
 import type { CallOptions } from './client.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
-import type { Reader, Writer } from './msgpack.ts';
-import { ulidBytes } from './ulid.ts';
+import type { Reader } from './msgpack.ts';
 import { readValue } from './value.ts';
 
 /** What an event is known by; ids sort by time. */
@@ -60,74 +59,10 @@ export interface RejectedChange {
 }
 
 /** The property under which an event marks its entity (proto.Deleted). */
-const mark = '$deleted';
-
-export function writeHistory(w: Writer, request: number, collection: string, id: EntityId, options: HistoryOptions): void {
-  w.array(6);
-  w.int(22);
-  w.int(request);
-  w.string(collection);
-  writeUlid(w, id);
-  if (options.before === undefined) w.nil();
-  else writeUlid(w, options.before);
-  w.int(options.limit ?? 0);
-}
-
-export function writeAsOf(w: Writer, request: number, collection: string, id: EntityId, moment: Moment): void {
-  w.array(6);
-  w.int(23);
-  w.int(request);
-  w.string(collection);
-  writeUlid(w, id);
-  const events = moment instanceof Date ? [] : typeof moment === 'string' ? [moment] : moment;
-  w.array(events.length);
-  for (const event of events) writeUlid(w, event);
-  w.int(moment instanceof Date ? moment.getTime() : 0);
-}
-
-export function writeRetry(w: Writer, request: number, transaction: string): void {
-  w.array(3);
-  w.int(24);
-  w.int(request);
-  writeUlid(w, transaction);
-}
-
-const scratch = new Uint8Array(16);
-
-function writeUlid(w: Writer, id: string): void {
-  ulidBytes(id, scratch, 0);
-  w.bytes(scratch);
-}
-
-/** Reads the fields of a Revisions message after the request. */
-export function readHistory(r: Reader, model: AnyModel): HistoryPage {
-  const revisions = Array.from({ length: r.array() }, () => readRevision(r, model));
-  return Object.freeze({ revisions: Object.freeze(revisions), next: r.nil() ? undefined : r.ulid() });
-}
-
-function readRevision(r: Reader, model: AnyModel): Revision {
-  r.array();
-  const id = r.ulid();
-  const time = new Date(r.number());
-  const author = r.ulid();
-  const user = r.nil() ? undefined : r.string();
-  const parents = Object.freeze(Array.from({ length: r.array() }, () => r.ulid()));
-  const pending = r.bool();
-  let deleted: boolean | undefined;
-  const changes: { [property: string]: ValueChange<unknown> } = {};
-  for (let n = r.array(); n > 0; n--) {
-    r.array();
-    const name = r.string();
-    const before = readOne(r, model, name);
-    const after = readOne(r, model, name);
-    if (name === mark) deleted = after === true;
-    else if (after !== undefined) changes[name] = Object.freeze({ before, after });
-  }
-  return Object.freeze({ id, time, author, user, parents, pending, deleted, changes: Object.freeze(changes) });
-}
+export const mark = '$deleted';
 
 /** Reads a value of a property; null where it is not set, undefined where the model does not know it. */
-function readOne(r: Reader, model: AnyModel | undefined, name: string): unknown {
+export function readOne(r: Reader, model: AnyModel | undefined, name: string): unknown {
   const shape = model?.properties[name]?.shape;
   if (r.nil()) return name === mark || shape !== undefined ? null : undefined;
   if (name === mark) return r.bool();

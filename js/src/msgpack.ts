@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { ulidText } from './ulid.ts';
+import { ulidBytes, ulidText } from './ulid.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -95,6 +95,15 @@ export class Writer {
   bytes(value: Uint8Array): void {
     this.#sized(value.length, 0xc4, 0xc5, 0xc6);
     this.raw(value);
+  }
+
+  /** Appends the 16 bytes of an id. */
+  ulid(id: string): void {
+    this.#reserve(18);
+    ulidBytes(id, this.#bytes, this.#length + 2);
+    this.#bytes[this.#length] = 0xc4;
+    this.#bytes[this.#length + 1] = 16;
+    this.#length += 18;
   }
 
   array(length: number): void {
@@ -334,6 +343,13 @@ export class Reader {
   map(): number {
     const code = this.byte();
     return (code & 0xf0) === 0x80 ? code & 0x0f : this.#size(code - 0xdd);
+  }
+
+  /** Passes over so many items, and returns a reader of them for later. */
+  later(items: number): Reader {
+    const from = this.#at;
+    for (; items > 0; items--) this.skip();
+    return new Reader(this.#bytes.subarray(from, this.#at));
   }
 
   /** Passes over the next item. */

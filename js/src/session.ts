@@ -1,10 +1,8 @@
 import { callOut } from './assert.ts';
 import { ClientError } from './errors.ts';
-import type { Explanation } from './explanation.ts';
-import type { HistoryPage } from './history.ts';
 import type { Host, HostEvents, HostOptions, StartHost } from './host.ts';
 import type { AnyModel } from './model.ts';
-import { Writer } from './msgpack.ts';
+import { Writer, type Reader } from './msgpack.ts';
 import { hasNetwork, watchNetwork } from './network.ts';
 import type { Row } from './row.ts';
 import {
@@ -37,8 +35,7 @@ export type Answer =
   | { readonly kind: 'rows'; readonly rows: readonly Row[] }
   | { readonly kind: 'created'; readonly ids: readonly string[] }
   | { readonly kind: 'located'; readonly cursor: string | undefined; readonly index: number }
-  | { readonly kind: 'explained'; readonly explanation: Explanation }
-  | { readonly kind: 'history'; readonly page: HistoryPage }
+  | { readonly kind: 'inspected'; readonly fields: Reader }
   | { readonly kind: 'committed'; readonly transaction: string };
 
 /** A request that waits for its answer. */
@@ -296,10 +293,9 @@ export class Session {
       if (!more) this.#answer(request, { kind: 'rows', rows: Object.freeze(pending.rows) });
     },
     created: (request, ids) => this.#answer(request, { kind: 'created', ids }),
-    revisions: (request, page) => this.#answer(request, { kind: 'history', page }),
     modelNamed: collection => this.#hello.models.find(model => model.collection === collection),
     located: (request, cursor, index) => this.#answer(request, { kind: 'located', cursor, index }),
-    explained: (request, explanation) => this.#answer(request, { kind: 'explained', explanation }),
+    inspected: (request, fields) => this.#answer(request, { kind: 'inspected', fields }),
     committed: (request, transaction) => this.#answer(request, { kind: 'committed', transaction }),
     query: query => this.#events.query(query),
     status: status => this.#events.status(status),

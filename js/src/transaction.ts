@@ -5,7 +5,7 @@ import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.t
 import { Writer } from './msgpack.ts';
 import { selectionOf, type SelectionArguments } from './query.ts';
 import { formatOf, type Row } from './row.ts';
-import { withResolvers, type Session } from './session.ts';
+import { withResolvers, type Answer, type Session } from './session.ts';
 import { writeCommit, writeCreate, writeEdit, writeFetch, writeGet, writeMark, writeRollback } from './wire.ts';
 
 /** A message of creations is sent when it holds this many, or this many bytes. */
@@ -108,9 +108,7 @@ export class PageTransaction implements Transaction {
     this.#check();
     this.#seal();
     this.#ended = true;
-    const answer = await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal });
-    if (answer.kind !== 'committed') throw new ClientError('internal', `commit answered by ${answer.kind}`);
-    return answer.transaction;
+    return committedAs(await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal }));
   }
 
   /** Ends the transaction without a trace. */
@@ -216,4 +214,10 @@ function isFull(count: number, rows: Writer): boolean {
 export function rowsOf(answer: { readonly kind: string; readonly rows?: readonly Row[] }): readonly Row[] {
   if (answer.rows === undefined) throw new ClientError('internal', `rows answered by ${answer.kind}`);
   return answer.rows;
+}
+
+/** Returns the transaction of an answer to commit or retry. */
+export function committedAs(answer: Answer): string {
+  if (answer.kind !== 'committed') throw new ClientError('internal', `commit answered by ${answer.kind}`);
+  return answer.transaction;
 }

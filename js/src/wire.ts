@@ -45,14 +45,13 @@
 import type { Aggregation } from './aggregate.ts';
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
-import type { Explanation } from './explanation.ts';
-import { readHistory, readRejectedChanges, type HistoryPage, type RejectedChange } from './history.ts';
+import { readRejectedChanges, type RejectedChange } from './history.ts';
 import type { LiveStatus, Params } from './live.ts';
 import { targetOf, type AnyModel } from './model.ts';
 import { Reader, type Writer } from './msgpack.ts';
 import { writeParams } from './params.ts';
 import { formatOf, type Row, type RowReader } from './row.ts';
-import { ulidBytes, ulidText } from './ulid.ts';
+import { ulidText } from './ulid.ts';
 import { writeValue } from './value.ts';
 
 /** Opens every frame. */
@@ -171,7 +170,7 @@ export function writeGet(w: Writer, request: number, tx: number, collection: str
   w.int(request);
   w.int(tx);
   w.string(collection);
-  writeUlid(w, id);
+  w.ulid(id);
 }
 
 /** Appends a creation of `count` entities, whose values `rows` holds as RowFormat wrote them. */
@@ -199,7 +198,7 @@ export function writeEdit(w: Writer, tx: number, collection: string, id: string,
   begin(w, 7, 5);
   w.int(tx);
   w.string(collection);
-  writeUlid(w, id);
+  w.ulid(id);
   w.raw(fields);
 }
 
@@ -207,7 +206,7 @@ export function writeMark(w: Writer, tx: number, collection: string, id: string,
   begin(w, 8, 4);
   w.int(tx);
   w.string(collection);
-  writeUlid(w, id);
+  w.ulid(id);
   w.bool(deleted);
 }
 
@@ -230,7 +229,13 @@ export function writeCancel(w: Writer, request: number): void {
 export function writeDismiss(w: Writer, request: number, transaction: string): void {
   begin(w, 12, 2);
   w.int(request);
-  writeUlid(w, transaction);
+  w.ulid(transaction);
+}
+
+export function writeRetry(w: Writer, request: number, transaction: string): void {
+  begin(w, 24, 2);
+  w.int(request);
+  w.ulid(transaction);
 }
 
 export function writeToken(w: Writer, request: number, token: string | undefined): void {
@@ -330,7 +335,7 @@ function writeWindow(w: Writer, window: Window | undefined): void {
     w.string(anchor.cursor);
   } else if ('entity' in anchor) {
     w.int(3);
-    writeUlid(w, anchor.entity);
+    w.ulid(anchor.entity);
   } else {
     w.int(4);
     w.int(anchor.index);
@@ -347,13 +352,6 @@ function begin(w: Writer, kind: number, fields: number): void {
 function writeOptional(w: Writer, text: string | undefined): void {
   if (text === undefined || text === '') w.nil();
   else w.string(text);
-}
-
-const ulidScratch = new Uint8Array(16);
-
-function writeUlid(w: Writer, id: string): void {
-  ulidBytes(id, ulidScratch, 0);
-  w.bytes(ulidScratch);
 }
 
 /**
@@ -413,9 +411,8 @@ export interface Inbox {
   rejections(rejections: readonly RefusedTransaction[]): void;
   /** Without rows the cursor is undefined. */
   located(request: number, cursor: string | undefined, index: number): void;
-  explained(request: number, explanation: Explanation): void;
-  /** A page of a history, of the model that modelOf returned. */
-  revisions(request: number, page: HistoryPage): void;
+  /** Answers explain and history, by what the reader holds (see inspection.ts). */
+  inspected(request: number, fields: Reader): void;
   /** Returns the model of a collection, or undefined if this page knows none. */
   modelNamed(collection: string): AnyModel | undefined;
 }
@@ -529,27 +526,10 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
     case 43:
       return inbox.located(r.number(), readOptional(r), r.number());
     case 44:
-      return inbox.explained(r.number(), readExplanation(r));
     case 45:
-      return readRevisions(r, inbox);
+      return inbox.inspected(r.number(), r.later(fields - 1));
   }
   for (let i = 0; i < fields; i++) r.skip();
-}
-
-function readExplanation(r: Reader): Explanation {
-  return Object.freeze({
-    plan: r.string(),
-    method: r.string() as Explanation['method'],
-    index: readOptional(r),
-    ranges: r.number(),
-    sorted: r.bool(),
-    residual: readOptional(r),
-    entries: r.number(),
-    rows: r.number(),
-    returned: r.number(),
-    more: r.bool(),
-    milliseconds: r.number() / 1000,
-  });
 }
 
 function readError(r: Reader): ClientError | undefined {
@@ -661,14 +641,6 @@ function readChange(r: Reader, reader: RowReader | undefined): Change {
   if (op === opRemoved) return { from, to, row: undefined };
   assert(reader !== undefined, 'rows without columns');
   return { from, to, row: reader.read(r, id) };
-}
-
-function readRevisions(r: Reader, inbox: Inbox): void {
-  const request = r.number();
-  const model = inbox.modelOf(request);
-  if (model !== undefined) return inbox.revisions(request, readHistory(r, model));
-  r.skip();
-  r.skip();
 }
 
 function readRejections(r: Reader, inbox: Inbox): readonly RefusedTransaction[] {

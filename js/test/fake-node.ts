@@ -283,11 +283,12 @@ export const rejections = (...list: readonly (readonly [transaction: string, cod
   message(w, 41, () => {
     w.array(list.length);
     for (const [transaction, code, text, time] of list) {
-      w.array(4);
+      w.array(5);
       writeId(w, transaction);
       w.string(code);
       w.string(text);
       w.int(time);
+      w.array(0);
     }
   }, 1);
 

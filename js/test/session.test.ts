@@ -29,7 +29,7 @@ describe('the beginning', () => {
       'ws://x',
       1,
       'secret',
-      [['album', [['name', 'string', 'lww', false, null, '', []], ['year', 'int', 'lww', true, null, '', []]]]],
+      [['album', [['name', 'string', 'lww', false, null, '', []], ['year', 'int', 'lww', true, null, '', []]], []]],
     ]);
     expect(client.status.value).toMatchObject({ connection: 'connecting', storage: 'memory' });
   });
@@ -252,7 +252,7 @@ describe('receipts', () => {
     const { node, client } = await open();
     node.say(rejections([idOf(1), 'denied', 'not yours', 1_700_000_000_000]));
     expect(client.rejections.value).toEqual([
-      { transaction: idOf(1), code: 'denied', message: 'not yours', time: new Date(1_700_000_000_000) },
+      { transaction: idOf(1), code: 'denied', message: 'not yours', time: new Date(1_700_000_000_000), changes: [] },
     ]);
     const dismissed = client.dismissRejection(idOf(1));
     await settled();

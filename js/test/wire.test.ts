@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { aggregationOf, countOf } from '../src/aggregate.ts';
-import { writeAsOf, writeHistory, writeRetry } from '../src/history.ts';
+import { readOne } from '../src/history.ts';
+import { readExplanation, readHistory, writeAsOf, writeHistory } from '../src/inspection.ts';
 import { avg, count, defineModel, f, max, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
 import { formatOf } from '../src/row.ts';
@@ -113,7 +114,7 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['history-all', w => writeHistory(w, 12, 'album', entity(9), {})],
   ['as-of', w => writeAsOf(w, 13, 'album', entity(9), [entity(3), entity(4)])],
   ['as-of-time', w => writeAsOf(w, 13, 'album', entity(9), new Date(1_700_000_000_123))],
-  ['retry', w => writeRetry(w, 14, entity(3))],
+  ['retry', w => wire.writeRetry(w, 14, entity(3))],
   ['locate', w => wire.writeLocate(w, 11, 'album', 'ORDER BY name', undefined, 50_000)],
   [
     'aggregate',
@@ -161,8 +162,12 @@ function decode(name: string): unknown[] {
     settled: note('settled'),
     rejections: note('rejections'),
     located: note('located'),
-    explained: note('explained'),
-    revisions: note('revisions'),
+    inspected: (request, fields) =>
+      calls.push(
+        name.startsWith('explained')
+          ? ['explained', request, readExplanation(fields)]
+          : ['revisions', request, readHistory(fields, Album, readOne)],
+      ),
     modelNamed: (): AnyModel => Album,
   });
   return calls;
@@ -396,11 +401,10 @@ describe('the frame protocol is that of wasm/frame', () => {
       settled: see(40),
       rejections: see(41),
       located: see(43),
-      explained: see(44),
-      revisions: see(45),
+      inspected: see(44),
       modelNamed: () => undefined,
     });
-    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41]);
+    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41, 44, 44]);
   });
 
   test('another version is refused in words', () => {
