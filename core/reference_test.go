@@ -6,13 +6,17 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/storage/faulty"
+	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
 // Records refer to artists, these to labels, and labels to labels. A tag is of anything.
@@ -441,4 +445,108 @@ func (all everything) Resolve(collection string, e id.EntityID) (ankql.Fields, b
 	return v, ok && (collection == "" || v.Collection() == collection)
 }
 
-var _ = fmt.Sprint
+// TestReferencesToMany: the entities behind a reference may be too many to be looked for
+// first; the answer is the same.
+func TestReferencesToMany(t *testing.T) {
+	referring(t, func(t *testing.T, n *core.Node) {
+		var bands []id.EntityID
+		several(t, n, func(tx *core.Tx) error {
+			for i := range 300 {
+				band, err := tx.Create(t.Context(), "artist", with("name", "muse", "country", fmt.Sprint(i%7)))
+				if err != nil {
+					return err
+				}
+				bands = append(bands, band)
+				for j := range 2 {
+					if _, err := tx.Create(t.Context(), "record", with("name", fmt.Sprint(i, j), "year", i, "artist", band)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		for _, text := range []string{"artist.name = 'muse'", "artist.name = 'muse' AND artist.country = '3' ORDER BY year DESC", "artist.name = 'muse' ORDER BY artist.country, year LIMIT 30"} {
+			want := naively(t, n, text)
+			q := watch(t, n, "record", text)
+			if got := strings.Fields(rowNames(q, "id")); len(want) == 0 || !slices.Equal(got, want) {
+				t.Errorf("%s: %d rows, want %d", text, len(got), len(want))
+			}
+			put(t, n, "artist", bands[3], "name", "abba")
+			if got, want := strings.Fields(rowNames(q, "id")), naively(t, n, text); !slices.Equal(got, want) {
+				t.Errorf("%s, after a change: %d rows, want %d", text, len(got), len(want))
+			}
+			put(t, n, "artist", bands[3], "name", "muse")
+		}
+	})
+}
+
+// TestReferencesInGroups: transactions that are stored together are shown one by one, and
+// while one is, what rows refer to is as it was then.
+func TestReferencesInGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := faulty.Wrap(memory.New(), nil)
+		n := durable(t, core.Options{Engine: engine})
+		register(t, n)
+		ids := discs(t, n)
+		muse := record(t, watch(t, n, "record", "artist.name = 'muse' ORDER BY name"))
+		first := record(t, watch(t, n, "record", "artist.label.name = 'helium' ORDER BY artist.name, name LIMIT 1"))
+		hold := make(chan struct{})
+		engine.Decide(func(c faulty.Call) faulty.Fault {
+			if c.Op == faulty.Commit {
+				return faulty.Fault{Wait: hold}
+			}
+			return faulty.Fault{}
+		})
+		commit := func(collection, name string, pairs ...any) {
+			tx := anonymous(n).Begin()
+			if err := tx.Set(t.Context(), collection, ids[name], with(pairs...)); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				if _, err := tx.Commit(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			synctest.Wait() // it is in the group after the one that is being stored
+		}
+		commit("record", "jazz", "year", 1979)
+		commit("artist", "air", "name", "muse")
+		commit("artist", "air", "name", "zero 7", "label", ids["helium"])
+		commit("artist", "muse", "name", "zz top")
+		commit("record", "showbiz", "artist", ids["air"])
+		commit("label", "helium", "name", "hydrogen")
+		commit("artist", "air", "name", "muse")
+		close(hold)
+		synctest.Wait()
+		muse.want("added moon", "removed moon", "removed showbiz, removed drones", "added moon, added showbiz")
+		first.want("removed drones, added moon", "removed moon")
+	})
+}
+
+// TestReferencesWhileStorageFails: where storage fails to say what rows refer to, a query says
+// so, and has it right when storage is back.
+func TestReferencesWhileStorageFails(t *testing.T) {
+	var broken atomic.Bool
+	engine := faulty.Wrap(memory.New(), failing(&broken, faulty.Scan, faulty.Fault{Before: errDisk}))
+	n := open(t, core.Options{Engine: engine, Durable: true, Listener: core.Listener{Failed: func(string, error) {}}})
+	if err := errors.Join(n.CreateSystem(t.Context()), n.Register(t.Context(), record_, artist, label, tag)); err != nil {
+		t.Fatal(err)
+	}
+	ids := discs(t, n)
+	q := watch(t, n, "record", "artist.name = 'muse' ORDER BY name")
+	plain := watch(t, n, "record", "year > 1990 ORDER BY name")
+	broken.Store(true)
+	put(t, n, "artist", ids["air"], "name", "muse")
+	if q.Status() != core.QueryError || plain.Status() != core.QueryLive {
+		t.Errorf("statuses %s and %s", q.Status(), plain.Status())
+	}
+	put(t, n, "record", ids["bootleg"], "artist", ids["muse"])
+	broken.Store(false)
+	await(t, "it is right again", func() bool {
+		return rowNames(q, "name") == "bootleg drones moon showbiz" && q.Status() == core.QueryLive
+	})
+	put(t, n, "artist", ids["air"], "name", "air")
+	if got := rowNames(q, "name"); got != "bootleg drones showbiz" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
