@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/internal/entropy"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -27,7 +27,7 @@ type Options struct {
 	Policy policy.Agent
 	// Durable makes the node one that loses nothing and holds full history.
 	Durable bool
-	// Random is where ids and nonces come from. Default crypto/rand.
+	// Random is where ids and nonces come from. Default the system's.
 	Random io.Reader
 	// Listener hears of what is not an answer to a call.
 	Listener Listener
@@ -250,7 +250,7 @@ func (n *Node) Close() (err error) {
 // random returns the source of ids and nonces.
 func random(r io.Reader) io.Reader {
 	if r == nil {
-		return rand.Reader
+		return entropy.Reader
 	}
 	return r
 }

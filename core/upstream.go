@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/internal/sha256"
 	"github.com/ankurah-go/ankurah/proto"
 )
 

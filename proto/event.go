@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/internal/sha256"
 )
 
 // What can be wrong with an event, whoever made it.

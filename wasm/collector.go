@@ -17,3 +17,7 @@ func percentFor(live uint64) int {
 	}
 	return int(min(max(headroom*100/live, usual), mostGrowth))
 }
+
+// liveOf returns how much was alive at the last collection, after which the heap may grow
+// by percent until the next one.
+func liveOf(next uint64, percent int) uint64 { return next * 100 / uint64(100+percent) }

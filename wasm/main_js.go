@@ -56,7 +56,6 @@ func open(ctx context.Context, hello *frame.Hello) (*bridge.Opened, error) {
 	}
 	opened.Node, err = core.OpenEphemeral(ctx, core.Options{
 		Engine:   engine,
-		Random:   new(randomPool),
 		Listener: core.Listener{Failed: func(op string, err error) { complain(fmt.Errorf("%s: %w", op, err)) }},
 	})
 	if err != nil {

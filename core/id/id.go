@@ -1,7 +1,6 @@
 package id
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/ankurah-go/ankurah/internal/entropy"
 )
 
 // Size is the length of every id in bytes, TextSize that of its text form.
@@ -70,11 +71,11 @@ func Make(s Stamp, tail [8]byte) (u ULID) {
 	return u
 }
 
-// New returns a ULID for now with a tail read from random, or from crypto/rand
+// New returns a ULID for now with a tail read from random, or from the system
 // when random is nil. It panics if random fails, since no caller could go on.
 func New(random io.Reader) ULID {
 	if random == nil {
-		random = rand.Reader
+		random = entropy.Reader
 	}
 	return ULID{ulid.MustNew(ulid.Timestamp(time.Now()), random)}
 }

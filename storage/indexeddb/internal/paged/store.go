@@ -3,12 +3,12 @@ package paged
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
+	"github.com/ankurah-go/ankurah/internal/entropy"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
 )
@@ -40,7 +40,7 @@ type Options struct {
 	StepBytes int
 	// OnSuperseded, if not nil, is called once when the store finds that it was.
 	OnSuperseded func()
-	// Random makes the token of this opening; default crypto/rand.
+	// Random makes the token of this opening; default the system's.
 	Random io.Reader
 }
 
@@ -60,7 +60,7 @@ func (o *Options) ensureDefaults() {
 		}
 	}
 	if o.Random == nil {
-		o.Random = rand.Reader
+		o.Random = entropy.Reader
 	}
 }
 
