@@ -20,7 +20,9 @@ import (
 	"github.com/ankurah-go/ankurah/server/webapp"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/postgres"
 	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
+	"github.com/ankurah-go/ankurah/storage/sqlite"
 )
 
 // Deadlines for the HTTP part of a connection; the WebSocket has its own.
@@ -85,7 +87,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 
 // openNode opens the storage, the node over it, and the system if it is a new one.
 func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metrics) (*core.Node, error) {
-	engine, err := openEngine(c.Storage)
+	engine, err := openEngine(ctx, c.Storage)
 	if err != nil {
 		return nil, err
 	}
@@ -111,20 +113,37 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 	return node, nil
 }
 
-func openEngine(s config.Storage) (storage.Engine, error) {
-	if s.Engine == "memory" {
+func openEngine(ctx context.Context, s config.Storage) (storage.Engine, error) {
+	switch s.Engine {
+	case "memory":
 		return memory.New(), nil
+	case "sqlite":
+		engine, err := sqlite.Open(ctx, s.File, sqlite.Options{Exclusive: true})
+		if err != nil {
+			return nil, fmt.Errorf("file %s: %w", s.File, err)
+		}
+		return engine, nil
+	case "postgres":
+		engine, err := postgres.Open(ctx, s.URL, postgres.Options{Exclusive: true})
+		if err != nil {
+			return nil, fmt.Errorf("database %s: %w", s, err)
+		}
+		return engine, nil
 	}
-	engine, err := sledcompat.Open(s.Dir)
+	return openDirectory(s.Dir)
+}
+
+func openDirectory(dir string) (storage.Engine, error) {
+	engine, err := sledcompat.Open(dir)
 	switch {
 	case errors.Is(err, sledcompat.ErrLocked):
-		return nil, fmt.Errorf("data directory %s is in use by another server", s.Dir)
+		return nil, fmt.Errorf("data directory %s is in use by another server", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("data directory %s cannot be written: permission denied", s.Dir)
+		return nil, fmt.Errorf("data directory %s cannot be written: permission denied", dir)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return nil, fmt.Errorf("data directory %s is not a directory", s.Dir)
+		return nil, fmt.Errorf("data directory %s is not a directory", dir)
 	case err != nil:
-		return nil, fmt.Errorf("data directory %s: %w", s.Dir, err)
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	return engine, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/examples/model"
 	"github.com/ankurah-go/ankurah/internal/leaktest"
+	"github.com/ankurah-go/ankurah/internal/pgtest"
 	"github.com/ankurah-go/ankurah/server/config"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
@@ -129,9 +130,29 @@ func get(t testing.TB, url string) (status int, body string) {
 	return response.StatusCode, string(b)
 }
 
-func TestClientsSeeEachOthersWritesAndTheServerKeepsThem(t *testing.T) {
-	leaktest.Check(t)
-	data := "--data=" + filepath.Join(t.TempDir(), "data")
+// Whatever the storage, these hold.
+func TestStorages(t *testing.T) {
+	database := pgtest.New(t, pgtest.Durable...)
+	for name, place := range map[string]func(t testing.TB) string{
+		"pebble":   func(t testing.TB) string { return "--data=" + filepath.Join(t.TempDir(), "data") },
+		"sqlite":   func(t testing.TB) string { return "--storage=sqlite:" + filepath.Join(t.TempDir(), "data.db") },
+		"postgres": func(t testing.TB) string { return "--storage=" + database.Database(t) },
+	} {
+		for what, holds := range map[string]func(t *testing.T, data string){
+			"ClientsSeeEachOthersWritesAndTheServerKeepsThem": clientsSeeEachOthersWrites,
+			"ShutdownLosesNothingThatWasAcknowledged":         shutdownLosesNothing,
+			"KillLosesNothingThatWasAcknowledged":             killLosesNothing,
+		} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				data := place(t)
+				leaktest.Check(t)
+				holds(t, data)
+			})
+		}
+	}
+}
+
+func clientsSeeEachOthersWrites(t *testing.T, data string) {
 	first := start(t, data)
 	a, b := dial(t, first.url("ws")), dial(t, first.url("ws")+"/ws")
 	query, err := ankurah.Query[model.Album](b.Context(ankurah.Anonymous), "year = 2000")
@@ -170,9 +191,7 @@ func TestClientsSeeEachOthersWritesAndTheServerKeepsThem(t *testing.T) {
 
 // Writers hammer a server while it is told to stop: what it has acknowledged is there
 // when it comes back.
-func TestShutdownLosesNothingThatWasAcknowledged(t *testing.T) {
-	leaktest.Check(t)
-	data := "--data=" + filepath.Join(t.TempDir(), "data")
+func shutdownLosesNothing(t *testing.T, data string) {
 	s := start(t, data)
 	w := writers(t, s.url("ws"), 4)
 	w.waitFor(100)
@@ -190,10 +209,8 @@ func TestShutdownLosesNothingThatWasAcknowledged(t *testing.T) {
 }
 
 // The same with a process that is killed.
-func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
-	leaktest.Check(t)
-	data := filepath.Join(t.TempDir(), "data")
-	p := spawn(t, "--addr=127.0.0.1:0", "--data="+data)
+func killLosesNothing(t *testing.T, data string) {
+	p := spawn(t, "--addr=127.0.0.1:0", data)
 	w := writers(t, p.url(t), 4)
 	w.waitFor(100)
 	if err := p.Process.Kill(); err != nil {
@@ -202,7 +219,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 	p.Wait()
 	acknowledged := w.stop()
 
-	got := names(t, start(t, "--data="+data).node)
+	got := names(t, start(t, data).node)
 	for album, name := range acknowledged {
 		if got[album] != name {
 			t.Fatalf("album %v, %q, was acknowledged and is %q", album, name, got[album])
@@ -236,6 +253,7 @@ func TestEachBadCircumstanceIsOneClearLine(t *testing.T) {
 	}
 	locked := filepath.Join(dir, "locked")
 	start(t, "--data="+locked)
+	start(t, "--storage=sqlite:"+locked+".db")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +269,8 @@ func TestEachBadCircumstanceIsOneClearLine(t *testing.T) {
 		{"another server", "--data " + locked, exitFailed, "data directory " + locked + " is in use by another server"},
 		{"data is a file", "--data " + file, exitFailed, "data directory " + file + " is not a directory"},
 		{"data below a file", "--data " + file + "/x", exitFailed, "data directory " + file + "/x is not a directory"},
+		{"another server on a file", "--storage sqlite:" + locked + ".db", exitFailed, "file " + locked + ".db: sqlite: the file is in use by another server: " + locked + ".db"},
+		{"file below a file", "--storage sqlite:" + file + "/x", exitFailed, "file " + file + "/x: storage: unavailable: unable to open database file (14)"},
 		{"port in use", "--storage memory: --addr " + busy.Addr().String(), exitFailed, "--addr: " + busy.Addr().String() + " is in use by another program"},
 		{"no such app", "--storage memory: --app " + dir + "/app", exitFailed, "--app: " + dir + "/app: no such file or directory"},
 		{"no app in it", "--storage memory: --app " + dir, exitFailed, "--app: " + dir + ": has no index.html; is it the folder of a built app?"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -288,4 +289,71 @@ func TestEnginesAgreeWithTheLanguage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Numbers where floats and ints part: each engine compares and orders them by value, whatever
+// the type of the column and of the literal.
+func TestNumbersAtTheirEdges(t *testing.T) {
+	ints := []int64{0, 1, -1, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<53 + 3, -(1<<53 + 1), -(1<<53 + 3), 1 << 62, 1<<62 + 1, 1<<62 + 300,
+		math.MaxInt64, math.MaxInt64 - 511, math.MaxInt64 - 512, math.MaxInt64 - 1023, math.MinInt64, math.MinInt64 + 1, math.MinInt64 + 1023}
+	floats := []float64{0, math.Copysign(0, -1), 0.5, -0.5, 1<<53 - 1, 1 << 53, 1<<53 + 2, 1<<53 + 4, -(1<<53 + 4), 1 << 62, 1<<62 + 1024, 1 << 63, -(1 << 63),
+		math.Nextafter(1<<63, 0), math.Nextafter(-(1 << 63), math.Inf(-1)), 1e300, -1e300, math.Inf(1), math.Inf(-1), math.NaN(), math.SmallestNonzeroFloat64}
+	w := ankqltest.NewWorld(ankqltest.Models())
+	var literals []value.Value
+	add := func(property string, v value.Value) {
+		literals = append(literals, v)
+		values := map[string]value.Value{property: v}
+		if document, err := value.JSON(map[string]any{"n": numberTree(v)}); err == nil {
+			values["meta"] = document
+		}
+		w.Put(&ankqltest.Row{Collection: "album", ID: ankqltest.ID(len(w.Rows)), Values: values})
+	}
+	for _, i := range ints {
+		add("year", value.Int(i))
+	}
+	for _, f := range floats {
+		add("rating", value.Float(f))
+	}
+	// Rows with both, for comparisons of the one with the other.
+	for k, i := range ints {
+		for _, f := range []float64{float64(i), math.Nextafter(float64(i), math.Inf(1)), floats[k]} {
+			w.Put(&ankqltest.Row{Collection: "album", ID: ankqltest.ID(len(w.Rows)), Values: map[string]value.Value{"year": value.Int(i), "rating": value.Float(f)}})
+		}
+	}
+	for name, e := range engines(t) {
+		defer put(t, e, w)()
+		check := func(text string, params ...any) {
+			t.Helper()
+			s, err := ankql.Parse(text, params...)
+			if err == nil {
+				s, err = s.Check(w.Models["album"])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			agree(t, w, "album", s, []subject{stored(t, name, e, 1000)})
+		}
+		for _, path := range []string{"year", "rating", "meta.n"} {
+			for _, op := range []string{"=", "!=", "<", "<=", ">", ">="} {
+				for _, v := range literals {
+					check(path+" "+op+" ?", v)
+				}
+				for _, other := range []string{"year", "rating", "meta.n"} {
+					check(path + " " + op + " " + other)
+				}
+			}
+			check(path+" IN ?", literals)
+			check("ORDER BY " + path)
+			check("ORDER BY " + path + " DESC, rating")
+		}
+	}
+}
+
+// numberTree returns a number as a document is made of.
+func numberTree(v value.Value) any {
+	if i, ok := v.AsInt(); ok {
+		return i
+	}
+	f, _ := v.AsFloat()
+	return f
 }

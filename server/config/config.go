@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/ankurah-go/ankurah/proto"
@@ -43,14 +44,31 @@ type Config struct {
 
 // Storage names an engine and where it keeps its data.
 type Storage struct {
-	// Engine is "pebble" or "memory".
+	// Engine is "pebble", "sqlite", "postgres" or "memory".
 	Engine string
-	// Dir is the data directory; empty for memory.
+	// Dir is pebble's data directory.
 	Dir string
+	// File is SQLite's file.
+	File string
+	// URL is that of the Postgres database, which may have a password in it.
+	URL string
 }
 
-// String returns the storage as a setting.
-func (s Storage) String() string { return s.Engine + ":" + s.Dir }
+// String returns the storage as a setting, without a password.
+func (s Storage) String() string {
+	if s.Engine != "postgres" {
+		return s.Engine + ":" + s.Dir + s.File
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return "postgres:"
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}
 
 // What Parse answers when the user asked for something else than a server.
 var (

@@ -84,9 +84,27 @@ func TestDataDirectory(t *testing.T) {
 		"--storage pebble:":               "pebble:./data",
 		"--storage pebble: --data /srv/x": "pebble:/srv/x",
 		"--storage memory:":               "memory:",
+		"--storage sqlite:a/b.db":         "sqlite:a/b.db",
+		"--storage sqlite:///a/b.db":      "sqlite:///a/b.db",
+		"--storage postgres://u@h:1/d":    "postgres://u@h:1/d",
 	} {
 		if got := parse(t, args).Storage.String(); got != want {
 			t.Errorf("%s: got %s, want %s", args, got, want)
+		}
+	}
+}
+
+// A password is for the database, and not for the log.
+func TestPasswordsAreNotShown(t *testing.T) {
+	for _, text := range []string{"postgres://user:secret@h/d", "postgresql://h/d?user=user&password=secret", "postgres://user:secret@h/%zz"} {
+		c, err := config.Parse([]string{"--storage", text}, env())
+		switch {
+		case err != nil && strings.Contains(err.Error(), "secret"):
+			t.Errorf("%s: %v", text, err)
+		case err == nil && strings.Contains(c.Storage.String(), "secret"):
+			t.Errorf("%s is shown as %s", text, c.Storage)
+		case err == nil && c.Storage.URL != text:
+			t.Errorf("%s becomes %s", text, c.Storage.URL)
 		}
 	}
 }
@@ -108,8 +126,13 @@ func TestEachBadSettingIsOneClearLine(t *testing.T) {
 		{args: "--addr :65536", want: `--addr: "65536" is not a port; want 0 to 65535`},
 		{env: []string{"ANKURAH_ADDR", "x"}, want: `ANKURAH_ADDR: "x" is not an address; want HOST:PORT, as in localhost:9797 or :9797`},
 		{args: "--data=", want: "--data: is empty"},
-		{args: "--storage sqlite:x", want: `--storage: "sqlite:x" is not a storage engine; want pebble:DIR, or memory: to keep nothing`},
-		{args: "--storage pebble", want: `--storage: "pebble" is not a storage engine; want pebble:DIR, or memory: to keep nothing`},
+		{args: "--storage oracle:x", want: `--storage: "oracle:x" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing`},
+		{args: "--storage pebble", want: `--storage: "pebble" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing`},
+		{args: "--storage sqlite:", want: "--storage: sqlite: needs a file, as in sqlite:ankurah.db"},
+		{args: "--storage postgres:d", want: "--storage: postgres: needs a URL with a database, as in postgres://user@localhost/database"},
+		{args: "--storage postgres://h", want: "--storage: postgres: needs a URL with a database, as in postgres://user@localhost/database"},
+		{args: "--storage sqlite:a.db --data x", want: "--data: has no meaning with --storage sqlite:"},
+		{args: "--storage postgres://h/d --data x", want: "--data: has no meaning with --storage postgres:"},
 		{args: "--storage memory:x", want: `--storage: memory: keeps nothing, so it takes no directory, but got "x"`},
 		{args: "--storage memory: --data x", want: "--data: has no meaning with --storage memory:"},
 		{args: "--tls-cert c.pem", want: "--tls-cert: needs --tls-key beside it"},

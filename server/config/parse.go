@@ -79,8 +79,8 @@ func checkTogether(c *Config, source map[string]string) error {
 		return &Error{Setting: source["tls-key"], Problem: "needs --tls-cert beside it"}
 	case source["csp"] != "" && c.App == "":
 		return &Error{Setting: source["csp"], Problem: "has a meaning only with --app"}
-	case source["data"] != "" && c.Storage.Engine == "memory":
-		return &Error{Setting: source["data"], Problem: "has no meaning with --storage memory:"}
+	case source["data"] != "" && c.Storage.Engine != "pebble":
+		return &Error{Setting: source["data"], Problem: "has no meaning with --storage " + c.Storage.Engine + ":"}
 	}
 	return nil
 }

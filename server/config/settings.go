@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,8 @@ var settings = []setting{
 		c.Storage.Dir = text
 		return nonEmpty(text)
 	}},
-	{"storage", "ENGINE:DIR", "storage engine: pebble:DIR, or memory: which forgets (pebble:, in the data directory)", parseStorage},
+	{"storage", "ENGINE:PLACE", "storage engine: pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: which forgets " +
+		"(pebble:, in the data directory)", parseStorage},
 	{"tls-cert", "FILE", "certificate chain in PEM, to serve https and wss", func(c *Config, text string) error {
 		c.TLSCert = text
 		return nonEmpty(text)
@@ -97,18 +99,34 @@ func parseAddr(c *Config, text string) error {
 }
 
 func parseStorage(c *Config, text string) error {
-	engine, dir, ok := strings.Cut(text, ":")
+	engine, place, ok := strings.Cut(text, ":")
 	switch {
-	case !ok, engine != "pebble" && engine != "memory":
-		return fmt.Errorf("%q is not a storage engine; want pebble:DIR, or memory: to keep nothing", text)
-	case engine == "memory" && dir != "":
-		return fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", dir)
+	case !ok:
+		engine = ""
+	case engine == "pebble":
+		c.Storage.Engine = engine
+		if place != "" {
+			c.Storage.Dir = place
+		}
+		return nil
+	case engine == "memory" && place != "":
+		return fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", place)
+	case engine == "memory":
+		c.Storage = Storage{Engine: engine}
+		return nil
+	case engine == "sqlite" && place == "":
+		return errors.New("sqlite: needs a file, as in sqlite:ankurah.db")
+	case engine == "sqlite":
+		c.Storage = Storage{Engine: engine, File: place}
+		return nil
+	case engine == "postgres" || engine == "postgresql":
+		if u, err := url.Parse(text); err != nil || !strings.HasPrefix(place, "//") || strings.Trim(u.Path, "/") == "" {
+			return errors.New("postgres: needs a URL with a database, as in postgres://user@localhost/database")
+		}
+		c.Storage = Storage{Engine: "postgres", URL: text}
+		return nil
 	}
-	c.Storage.Engine = engine
-	if engine == "memory" || dir != "" {
-		c.Storage.Dir = dir
-	}
-	return nil
+	return fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing", text)
 }
 
 func parseOrigins(c *Config, text string) error {

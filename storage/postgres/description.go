@@ -48,7 +48,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return fmt.Errorf("postgres: open: %w", classify(err))
+	return classify(err)
 }
 
 func (e *Engine) prepareLocked(ctx context.Context, tx pgx.Tx) error {

@@ -216,6 +216,57 @@ func TestUnreachableServer(t *testing.T) {
 	}
 }
 
+// A schema that was opened exclusively is refused to the next, and free once it is closed. A
+// cut connection costs the lock only where somebody else takes it.
+func TestExclusiveUse(t *testing.T) {
+	url := schemas(t)()
+	exclusive := Options{Exclusive: true}
+	first, err := Open(t.Context(), url, exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	refused := func() {
+		t.Helper()
+		if e, err := Open(t.Context(), url, exclusive); !errors.Is(err, ErrLocked) {
+			if err == nil {
+				e.Close()
+			}
+			t.Fatalf("a second server: %v", err)
+		}
+	}
+	refused()
+	other := open(t, url) // asks for nothing, as a command line would that only reads
+	defer other.Close()
+	locks := func() (n int) {
+		t.Helper()
+		err := other.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if _, err := other.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"); err != nil {
+		t.Fatal(err)
+	}
+	for locks() == 0 { // it is taken again
+	}
+	refused()
+	if _, err := first.Meta(t.Context(), "k"); err != nil {
+		t.Errorf("after the connection was cut: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for locks() > 0 {
+	}
+	second, err := Open(t.Context(), url, exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
 func TestDatabasesThatAreRefused(t *testing.T) {
 	next := schemas(t)
 	exec := func(url, sql string) {

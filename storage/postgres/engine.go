@@ -21,6 +21,7 @@ type Engine struct {
 	schema  string
 	options Options
 	indexer indexer
+	owner   exclusion
 
 	described atomic.Pointer[description]
 
@@ -50,6 +51,12 @@ func Open(ctx context.Context, url string, options Options) (*Engine, error) {
 		pool.Close()
 		return nil, err
 	}
+	if options.Exclusive {
+		if err := e.owner.hold(ctx, e); err != nil {
+			pool.Close()
+			return nil, classify(err)
+		}
+	}
 	e.indexer.wake() // what another process has left
 	return e, nil
 }
@@ -67,6 +74,10 @@ func (e *Engine) enter(ctx context.Context) error {
 		e.mu.RUnlock()
 		return storage.ErrClosed
 	}
+	if err := e.owner.check(); err != nil {
+		e.mu.RUnlock()
+		return err
+	}
 	return nil
 }
 
@@ -75,6 +86,7 @@ func (e *Engine) leave() { e.mu.RUnlock() }
 // Close implements storage.Engine.
 func (e *Engine) Close() error {
 	e.indexer.stop()
+	e.owner.stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.mu.closed {

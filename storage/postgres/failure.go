@@ -54,7 +54,7 @@ func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrCorrupt):
+	case errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrLocked):
 		return err
 	case code == codeConflict || code == codeUniqueViolation:
 		return fmt.Errorf("%w: %w", storage.ErrConflict, err)
@@ -64,6 +64,9 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", storage.ErrCorrupt, err)
 	case code == "" && cut(err), passes(code):
 		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+	}
+	if strings.HasPrefix(err.Error(), "postgres: ") {
+		return err
 	}
 	return fmt.Errorf("postgres: %w", err)
 }

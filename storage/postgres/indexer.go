@@ -86,11 +86,13 @@ func (x *indexer) consider(d *description, collection string, s *ankql.Selection
 	if x.engine.options.AutoIndexes < 0 {
 		return
 	}
-	ix := plan.Suggest(s, plan.Found{})
-	if ix == nil {
-		return
+	for _, ix := range plan.Suggest(s, plan.Found{}) {
+		x.suggest(d, suggestion{collection, ix, returned})
 	}
-	key, pause := indexKey(collection, ix.Name), askAgain
+}
+
+func (x *indexer) suggest(d *description, s suggestion) {
+	key, pause := indexKey(s.collection, s.index.Name), askAgain
 	if d.indexes[key] {
 		pause = keepUse
 	}
@@ -103,7 +105,7 @@ func (x *indexer) consider(d *description, collection string, s *ankql.Selection
 		clear(x.mu.asked)
 	}
 	x.mu.asked[key] = time.Now()
-	x.mu.wanted = append(x.mu.wanted, suggestion{collection, ix, returned})
+	x.mu.wanted = append(x.mu.wanted, s)
 	x.wakeLocked()
 }
 

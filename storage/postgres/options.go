@@ -15,6 +15,9 @@ type Options struct {
 	// Timeout is how long a statement may take, and how long a call tries to reach a server
 	// that does not answer; default 30 s.
 	Timeout time.Duration
+	// Exclusive refuses a schema that another engine has opened so. One node at a time may
+	// write to a feed; those that share a schema have to know of each other.
+	Exclusive bool
 	// AutoIndexes is how many indexes are made at most for the selections of a
 	// collection; default 16, none if negative.
 	AutoIndexes int

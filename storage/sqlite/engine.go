@@ -26,6 +26,9 @@ type Options struct {
 	Readers int
 	// Busy is how long to wait for another process that has the file; default 10 s.
 	Busy time.Duration
+	// Exclusive refuses a file that another engine has opened so; beside it is then a file
+	// whose name ends in -lock. One node at a time may write to a feed.
+	Exclusive bool
 	// Cache is how many bytes of the file each connection remembers; default 16 MiB.
 	Cache int
 }
@@ -46,6 +49,7 @@ func (o *Options) ensureDefaults() {
 type Engine struct {
 	readers *sql.DB
 	db      *sql.DB // of one connection, that of the writer
+	owner   *sql.DB // of one connection that has a lock, or nil
 	writer  writer
 
 	described atomic.Pointer[description]
@@ -66,6 +70,11 @@ func Open(ctx context.Context, path string, options Options) (*Engine, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	e := &Engine{}
+	if options.Exclusive {
+		if e.owner, err = lock(ctx, path); err != nil {
+			return nil, err
+		}
+	}
 	if e.db, err = connect(path, &options, "synchronous(FULL)"); err != nil {
 		return nil, err
 	}
@@ -79,11 +88,42 @@ func Open(ctx context.Context, path string, options Options) (*Engine, error) {
 	}
 	if err != nil {
 		e.db.Close()
+		e.unlock()
 		return nil, failed(ctx, err)
 	}
 	e.readers.SetMaxOpenConns(options.Readers)
 	e.readers.SetMaxIdleConns(options.Readers)
 	return e, nil
+}
+
+// ErrLocked is what Open returns, with Options.Exclusive, for a file that another engine has
+// opened so.
+var ErrLocked = errors.New("sqlite: the file is in use by another server")
+
+// lock takes a lock that lies beside the file, so that others can still read the file itself.
+// It is a database of its own, in which a transaction does not end.
+func lock(ctx context.Context, path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path + "-lock"}).String())
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
+		db.Close()
+		var own *sqlite.Error
+		if errors.As(err, &own) && own.Code()&primaryOfCode == codeBusy {
+			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+		}
+		return nil, failed(ctx, err)
+	}
+	return db, nil
+}
+
+func (e *Engine) unlock() error {
+	if e.owner == nil {
+		return nil
+	}
+	return e.owner.Close()
 }
 
 func connect(path string, o *Options, pragma string) (*sql.DB, error) {
@@ -120,7 +160,7 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.mu.closed = true
-	return errors.Join(e.readers.Close(), e.writer.close(), e.db.Close())
+	return errors.Join(e.readers.Close(), e.writer.close(), e.db.Close(), e.unlock())
 }
 
 // query runs a statement that only reads and hands over its rows one by one.
