@@ -56,6 +56,70 @@ func Example() {
 	// received live, added {Name:Origin of Symmetry Artist:Muse Year:2001}
 }
 
+type Band struct {
+	Name    string `ankurah:"name"`
+	Country string `ankurah:"country"`
+}
+
+type Record struct {
+	Name string            `ankurah:"name"`
+	Band ankurah.Ref[Band] `ankurah:"band"`
+}
+
+// A selection follows references: by what they lead to rows are chosen, put in order, and
+// kept true.
+func ExampleRef() {
+	ctx := context.Background()
+	node, err := ankurah.NewDurable(memory.New(), ankurah.Permissive())
+	check(err)
+	defer node.Close()
+	check(node.CreateSystem(ctx))
+	c := node.Context(ankurah.Anonymous)
+
+	tx := c.Begin()
+	muse, err := ankurah.Create(tx, &Band{Name: "Muse", Country: "GB"})
+	check(err)
+	air, err := ankurah.Create(tx, &Band{Name: "Air", Country: "FR"})
+	check(err)
+	for _, r := range []*Record{{"Showbiz", muse}, {"Moon Safari", air}, {"Drones", muse}} {
+		_, err = ankurah.Create(tx, r)
+		check(err)
+	}
+	_, err = tx.Commit(ctx)
+	check(err)
+
+	records, err := ankurah.Fetch[Record](ctx, c, "ORDER BY band.country, name")
+	check(err)
+	for _, r := range records {
+		fmt.Println(r.Value.Name)
+	}
+
+	british, err := ankurah.Query[Record](c, "band.country = ?", "GB")
+	check(err)
+	check(british.Wait(ctx, ankurah.QueryLive))
+	show := func() {
+		rows, err := british.Rows()
+		check(err)
+		fmt.Println(len(rows), "from Britain")
+	}
+	show()
+	tx = c.Begin()
+	check(ankurah.Update(ctx, tx, air.EntityID, func(b *Band) error {
+		b.Country = "GB"
+		return nil
+	}))
+	_, err = tx.Commit(ctx)
+	check(err)
+	show()
+
+	// Output:
+	// Moon Safari
+	// Drones
+	// Showbiz
+	// 2 from Britain
+	// 3 from Britain
+}
+
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
