@@ -201,8 +201,12 @@ func (r *reading) matches(row *proto.Record, from ankql.Resolver) bool {
 
 // permits holds a row of the collection, of which the selection is true, against the agent.
 func (r *reading) permits(row *proto.Record) bool {
-	n := r.node
-	return r.unjudged || !n.opts.Durable || policy.IsPermissive(n.policy) || n.policy.Read(r.principal, r.collection, row) == nil
+	return r.seesAll() || r.node.policy.Read(r.principal, r.collection, row) == nil
+}
+
+// seesAll reports whether nothing but the selection decides which rows the principal sees.
+func (r *reading) seesAll() bool {
+	return r.unjudged || !r.node.opts.Durable || policy.IsPermissive(r.node.policy)
 }
 
 // scan returns up to limit rows (a negative one is none) of those that sort after the given

@@ -200,6 +200,9 @@ func (t *Table) distinguish(c *cell, v value.Value, weight int64) {
 // AddCount adds rows that nobody has looked at, where nothing but how many there are is
 // asked for (CountsOnly).
 func (t *Table) AddCount(n int64) {
+	if n == 0 {
+		return
+	}
 	g := t.groups[""]
 	g.rows += n
 	for i := range g.cells {

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"ScanByEntity", scanByEntity},
 		{"ScanLeavesOutDeletedAndOtherCollections", scanLeavesOut},
 		{"ScanGoesOnAfterAnyKey", scanGoesOnAfterAnyKey},
+		{"CountEqualsScan", countEqualsScan},
 		{"IndexesAreKeptUp", indexesAreKeptUp},
 		{"AnswersAreRight", answersAreRight},
 		{"ExplanationsSayWhatIsDone", explanations},

@@ -1,0 +1,73 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/plan"
+)
+
+// Count implements storage.Counter. Rows are looked at where they lie, and none is decoded.
+// Where an index leads to few rows in another order than that of their ids, all of them are
+// looked at in one call.
+func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr, after []byte, limit int) (*storage.CountPage, error) {
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	sc := scan{ctx: ctx, collection: collection, selection: &ankql.Selection{Where: where, Limit: ankql.NoLimit},
+		after: after, limit: max(limit, 1), budget: max(limit, 1)}
+	var page *storage.CountPage
+	read := func(r Reader) error {
+		a, _, err := e.access(r, &sc)
+		if err == nil {
+			page, err = sc.count(a)
+		}
+		return err
+	}
+	var err error
+	if v, ok := e.store.(Viewer); ok {
+		err = v.View(ctx, read)
+	} else {
+		err = read(&plainReader{ctx: ctx, store: e.store})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// count counts the matching rows of a page.
+func (sc *scan) count(a *access) (*storage.CountPage, error) {
+	page := &storage.CountPage{}
+	paged, full, passed := a.plan.Method != plan.Walk || a.plan.Ordered, false, 0
+	visit := func(entity id.EntityID, row []byte) bool {
+		if full = paged && passed == sc.budget; full || !sc.look(entity, row) {
+			return false
+		}
+		if sc.key = entity.AppendTo(sc.key[:0]); !sc.behind() {
+			return true
+		}
+		if passed++; sc.matches() {
+			page.Count++
+		}
+		sc.err = sc.row.err()
+		return sc.err == nil
+	}
+	err := a.rows(visit)
+	if err == nil {
+		err = sc.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if page.More = full || paged && a.left(); page.More {
+		if page.Next = sc.key; sc.key == nil {
+			return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
+		}
+	}
+	return page, nil
+}
