@@ -78,9 +78,10 @@ type Node struct {
 
 	aggregates tabulations
 	loop       loop
-	durable    durability // of a durable node
-	replica    *replica   // of an ephemeral node
-	results    results    // of live queries
+	durable    durability    // of a durable node
+	replica    *replica      // of an ephemeral node
+	results    results       // of live queries
+	windows    servedWindows // of peers
 
 	published atomic.Uint64 // durable: feed position of the last published transaction
 	closeOnce sync.Once

@@ -235,7 +235,7 @@ func (r *result) Settle(t *reactor.Transaction) {
 		r.again(failed)
 		return
 	}
-	if len(changes) > 0 || r.extent.window != nil && r.set.Rows().State != r.shown.rows.State {
+	if len(changes) > 0 || r.extent.window != nil && *r.extent.state(r.set.Rows()) != *r.shown.window {
 		r.emit(r.status, r.err, changes, ChangeAdded)
 	}
 	if len(changes) > 0 || len(r.touched) > 0 {

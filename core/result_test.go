@@ -18,7 +18,9 @@ func TestEqualQueriesShareOneResult(t *testing.T) { // 213, 226, 275
 	server := durable(t, core.Options{})
 	years(t, server, 2001, 2005)
 	for _, n := range []*core.Node{server, connected(t, server, core.Options{})} {
-		first := record(t, watch(t, n, "album", "year > ? AND year < 2005 ORDER BY year LIMIT 2", 2001))
+		q := watch(t, n, "album", "year > ? AND year < 2005 ORDER BY year LIMIT 2", 2001)
+		eventually(t, "rows", func() bool { return q.Len() == 2 && q.Status() == core.QueryLive })
+		first := record(t, q)
 		one := n.Watches()
 		var others []*core.LiveQuery
 		var told []*recorder
@@ -221,4 +223,62 @@ func nowhereID(t *testing.T) id.EntityID {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// Windows of many peers that ask for the same are one window of the durable node; who comes
+// late has the rows, everybody hears of a change, and the last to go frees it.
+func TestPeersShareAWindow(t *testing.T) { // 213, 274, 275
+	for _, c := range []struct {
+		name    string
+		agent   policy.Agent
+		watches int
+	}{{"permissive", policy.Permissive(), 1}, {"row by row", discreet{policy.Permissive()}, 6}} {
+		t.Run(c.name, func(t *testing.T) {
+			server := durable(t, core.Options{Policy: c.agent})
+			ids := map[int]id.EntityID{}
+			for y := 2001; y <= 2040; y++ {
+				ids[y] = add(t, server, "album", "name", "all", "year", y)
+			}
+			var peers []*core.Node
+			var queries []*core.LiveQuery
+			for range 6 {
+				n := connected(t, server, core.Options{})
+				q := watch(t, n, "album", "year > 2003 ORDER BY year LIMIT 3")
+				eventually(t, "live", func() bool { return q.Status() == core.QueryLive })
+				if got := rowNames(q, "year"); got != "2004 2005 2006" {
+					t.Fatalf("a peer shows %q", got)
+				}
+				peers, queries = append(peers, n), append(queries, q)
+			}
+			if got := server.Watches(); got != c.watches {
+				t.Errorf("%d watches for 6 peers, want %d", got, c.watches)
+			}
+			// In one transaction more leaves than the window has in store.
+			several(t, server, func(tx *core.Tx) error {
+				for y := 2004; y < 2034; y++ {
+					if err := tx.Delete(t.Context(), "album", ids[y]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for _, q := range queries {
+				eventually(t, "refilled", func() bool { return rowNames(q, "year") == "2034 2035 2036" })
+			}
+			put(t, peers[0], "album", ids[2036], "year", 2003)
+			for _, q := range queries {
+				eventually(t, "a peer's change", func() bool { return rowNames(q, "year") == "2034 2035 2037" })
+			}
+			for _, n := range peers[1:] {
+				if err := n.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "one watch", func() bool { return server.Watches() == 1 })
+			put(t, server, "album", ids[2034], "year", 1)
+			eventually(t, "still served", func() bool { return rowNames(queries[0], "year") == "2035 2037 2038" })
+			queries[0].Close()
+			eventually(t, "no watch", func() bool { return server.Watches() == 0 })
+		})
+	}
 }

@@ -159,7 +159,10 @@ func (s *session) end() {
 		s.dropAggregate(a.number)
 	}
 	for _, sub := range subs {
-		sub.watch.Stop()
+		sub.stop()
+	}
+	if len(subs) > 0 { // so that nothing is left when Serve returns
+		_ = s.node.loop.call(context.Background(), s.node.loop.runReleases)
 	}
 }
 

@@ -3,8 +3,8 @@ package core
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -27,15 +27,14 @@ type subscription struct {
 	sel        *ankql.Selection // checked and narrowed
 	reading    *reading         // of sel, by the peer's principal
 	scope      *ankql.Selection // what the principal may see at all; nil for everything
-	watch      *reactor.Watch
+	watch      *reactor.Watch   // without a limit
+	stopped    atomic.Bool
 
 	// The rest belongs to the loop.
-	filling   bool // its first answer is being read: changes are sent as whole rows
-	answering bool // its first answer is on its way
-	missed    bool // meanwhile updates were dropped, which answering ends with making up for
-	window    *resultset.Set
-	buffer    []reactor.Change
-	began     bool
+	filling   bool          // its first answer is being read: changes are sent as whole rows
+	answering bool          // its first answer is on its way
+	missed    bool          // meanwhile updates were dropped, which answering ends with making up for
+	window    *servedWindow // with a limit
 }
 
 // sessionFeed is what a session collects of one transaction, and how far it is in step.
@@ -93,17 +92,6 @@ func (sub *subscription) answered(ctx context.Context) error {
 
 var errDuplicate = errors.New("the subscription exists")
 
-// rowsIn yields the rows without their positions.
-func rowsIn(rows resultset.Rows) iter.Seq[*proto.Record] {
-	return func(yield func(*proto.Record) bool) {
-		for _, r := range rows.All() {
-			if !yield(r) {
-				return
-			}
-		}
-	}
-}
-
 // selection reads a selection that the peer sent, and prepares it.
 func (s *session) selection(collection, text string, values []value.Value) (*ankql.Selection, error) {
 	params := make([]any, len(values))
@@ -138,9 +126,25 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if err := s.roomLocked(); err != nil {
 		return nil, err
 	}
-	sub.watch = sub.reading.watch(watcher{sub})
+	if checked.Limit < 0 {
+		sub.watch = sub.reading.watch(watcher{sub})
+	}
 	s.subs[m.Sub] = sub
 	return sub, nil
+}
+
+// stop ends a subscription. Its window is left soon.
+func (sub *subscription) stop() {
+	sub.stopped.Store(true)
+	if sub.watch != nil {
+		sub.watch.Stop()
+		return
+	}
+	sub.session.node.loop.release(func() {
+		if sub.window != nil {
+			sub.window.leave(sub)
+		}
+	})
 }
 
 func (s *session) unsubscribe(number uint64) {
@@ -149,7 +153,7 @@ func (s *session) unsubscribe(number uint64) {
 	delete(s.subs, number)
 	s.subsMu.Unlock()
 	if sub != nil {
-		sub.watch.Stop()
+		sub.stop()
 	}
 }
 
@@ -208,23 +212,31 @@ func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
 	return known
 }
 
-// answerWindow fills the window and sends the rows in it.
+// answerWindow sends the rows in the window.
 func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, since uint64) error {
-	window := resultset.New(sub.sel)
-	err := sub.reading.first(ctx, func(at *moment) error { return sub.fill(at, window) })
+	n := sub.session.node
+	x, err := n.extent(sub.session.principal, sub.collection, sub.sel, nil)
 	if err != nil {
 		return err
 	}
 	var rows []*proto.Record
-	err = sub.session.node.loop.call(ctx, func() {
-		for _, c := range sub.reading.caughtUp(sub.buffer) {
-			sub.place(window, &c)
-		}
-		sub.buffer = nil
-		sub.refill(window)
-		rows = slices.Collect(rowsIn(window.Rows()))
-		sub.window, sub.filling = window, false
+	answer := make(chan error, 1)
+	joined := n.loop.post(func() {
+		n.windows.join(sub, x, func(err error) {
+			if err == nil {
+				rows, sub.filling = sub.window.rows(), false
+			}
+			answer <- err
+		})
 	})
+	if !joined {
+		return ErrClosed
+	}
+	select {
+	case err = <-answer:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
 	if err != nil {
 		return err
 	}
@@ -255,25 +267,6 @@ func (sub *subscription) writeWindow(out *rowWriter, rows []*proto.Record, known
 		}
 	}
 	return support.flush()
-}
-
-func (sub *subscription) fill(at *moment, window *resultset.Set) error {
-	for n, ok := window.Need(); ok; n, ok = window.Need() {
-		rows, more, err := sub.reading.scan(at, n.From, n.N)
-		if err != nil {
-			return err
-		}
-		window.Follow(sub.reading.resolver(at))
-		window.Fill(n, rows, more)
-	}
-	return at.err
-}
-
-func (sub *subscription) refill(window *resultset.Set) {
-	if err := sub.fill(sub.session.node.shown, window); err != nil {
-		sub.session.node.opts.Listener.failed("refill", err)
-		sub.session.conn.Close("internal error")
-	}
 }
 
 // rowWriter sends an answer in frames of bounded size.
@@ -460,14 +453,9 @@ type watcher struct{ sub *subscription }
 
 // Touch implements reactor.Watcher.
 func (w watcher) Touch(_ *reactor.Watch, c *reactor.Change, before, after bool) {
-	sub := w.sub
-	defer sub.session.survive()
-	if sub.sel.Limit >= 0 {
-		sub.touchWindow(c)
-		return
-	}
+	defer w.sub.session.survive()
 	if before || after {
-		sub.tell(c, before && !sub.filling)
+		w.sub.tell(c, before && !w.sub.filling)
 	}
 }
 
@@ -534,33 +522,6 @@ func (f *sessionFeed) put(row *pendingRow) {
 	f.order = append(f.order, row.change.Entity)
 }
 
-func (sub *subscription) touchWindow(c *reactor.Change) {
-	if sub.filling {
-		sub.buffer = buffered(sub.buffer, c)
-		return
-	}
-	if !sub.began {
-		sub.began = true
-		sub.window.Begin()
-		sub.session.feed.windows = append(sub.session.feed.windows, sub)
-	}
-	_, held := sub.window.Get(c.Entity)
-	sub.place(sub.window, c)
-	if _, holds := sub.window.Get(c.Entity); held || holds {
-		sub.tell(c, held)
-	}
-}
-
-func (sub *subscription) place(window *resultset.Set, c *reactor.Change) {
-	from := sub.reading.now()
-	if c.After != nil && sub.reading.matches(c.After, from) {
-		window.Follow(from)
-		window.Put(c.After)
-	} else {
-		window.Remove(c.Entity, c.Rev)
-	}
-}
-
 // settle sends a transaction's effect on the session's subscriptions, once.
 func (s *session) settle(t *reactor.Transaction) {
 	f := &s.feed
@@ -572,7 +533,7 @@ func (s *session) settle(t *reactor.Transaction) {
 		update.Seq = t.Seq
 	}
 	for _, sub := range f.windows {
-		sub.moved()
+		sub.moved(t)
 	}
 	if err := s.node.shown.err; err != nil {
 		f.changes, f.order, f.windows = nil, nil, nil
@@ -610,12 +571,10 @@ func (p *pendingRow) encode() proto.RowChange {
 	return row
 }
 
-// moved refills a window, and notes the rows that came into it because others left.
-func (sub *subscription) moved() {
-	sub.began = false
-	sub.refill(sub.window)
+// moved notes the rows that came into a window because others left.
+func (sub *subscription) moved(t *reactor.Transaction) {
 	at := sub.session.node.shown
-	for _, c := range sub.window.End() {
+	for _, c := range sub.window.finish(t) {
 		if c.Kind == resultset.Removed {
 			continue
 		}
@@ -704,8 +663,8 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	}
 	var rows []*proto.Record
 	err := sub.session.node.loop.call(ctx, func() {
-		if sub.window != nil {
-			rows = slices.Collect(rowsIn(sub.window.Rows()))
+		if sub.window != nil && sub.window.set != nil {
+			rows = sub.window.rows()
 		}
 	})
 	if err != nil || rows == nil {

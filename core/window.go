@@ -273,8 +273,21 @@ func (x *extent) resolve(ctx context.Context) error {
 	return x.settle()
 }
 
+// cursorOf returns where an entity stands. What the order reads behind references this node
+// may not hold, so it asks the durable node about that.
 func (x *extent) cursorOf(ctx context.Context, e id.EntityID) (ankql.Cursor, error) {
 	r := x.reading
+	if r.node.replica != nil && slices.ContainsFunc(r.sel.Order, ankql.Order.FollowsReferences) {
+		cursor, _, err := r.node.replica.locate(ctx, r, &proto.Locate{Entity: e})
+		if !errors.Is(err, ErrOffline) {
+			return cursor, err
+		}
+	}
+	return r.standing(ctx, e)
+}
+
+// standing returns where an entity stands as far as this node knows.
+func (r *reading) standing(ctx context.Context, e id.EntityID) (ankql.Cursor, error) {
 	c := &Context{r.node, r.principal}
 	view, err := c.Get(ctx, r.collection, e)
 	if err != nil {
@@ -300,7 +313,7 @@ func (c *Context) Locate(ctx context.Context, collection string, s *ankql.Select
 // locate is Locate for a reading.
 func (r *reading) locate(ctx context.Context, index int) (ankql.Cursor, int, error) {
 	if replica := r.node.replica; replica != nil {
-		cursor, at, err := replica.locate(ctx, r, index)
+		cursor, at, err := replica.locate(ctx, r, &proto.Locate{Index: uint64(index)})
 		if !errors.Is(err, ErrOffline) {
 			return cursor, at, err
 		}
@@ -338,15 +351,16 @@ func (r *reading) walk(ctx context.Context, index int) (ankql.Cursor, int, error
 }
 
 // locate asks the durable node.
-func (r *replica) locate(ctx context.Context, what *reading, index int) (cursor ankql.Cursor, at int, err error) {
+func (r *replica) locate(ctx context.Context, what *reading, m *proto.Locate) (cursor ankql.Cursor, at int, err error) {
 	outcome := make(chan error, 1)
-	text, params := what.sel.Text()
+	m.Collection = what.collection
+	m.Text, m.Params = what.sel.Text()
 	if !r.node.loop.post(func() {
 		if r.peer == nil {
 			outcome <- ErrOffline
 			return
 		}
-		r.peer.locate(&proto.Locate{Collection: what.collection, Text: text, Params: params, Index: uint64(index)}, func(m *proto.Located, failed error) {
+		r.peer.locate(m, func(m *proto.Located, failed error) {
 			if failed == nil {
 				cursor, failed = ankql.ParseCursor(m.Cursor)
 				at = int(min(m.Index, math.MaxInt))
@@ -375,7 +389,14 @@ func (s *session) locate(ctx context.Context, m *proto.Locate) error {
 	if err != nil {
 		return err
 	}
-	cursor, index, err := s.node.reading(s.principal, m.Collection, selection).walk(ctx, int(min(m.Index, math.MaxInt32)))
+	reading := s.node.reading(s.principal, m.Collection, selection)
+	var cursor ankql.Cursor
+	var index int
+	if m.Entity.IsZero() {
+		cursor, index, err = reading.walk(ctx, int(min(m.Index, math.MaxInt32)))
+	} else {
+		cursor, err = reading.standing(ctx, m.Entity)
+	}
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (s *panes) check(w *ankqltest.World, status core.QueryStatus) {
 func TestWindowsEqualRecomputed(t *testing.T) { // 205, 224, 230 to 240, 243
 	for _, kind := range []string{"durable", "ephemeral"} {
 		t.Run(kind, func(t *testing.T) {
-			ankqltest.Each(t, 20, func(t *testing.T, g *ankqltest.Gen) {
+			ankqltest.Each(t, 14, func(t *testing.T, g *ankqltest.Gen) {
 				synctest.Test(t, func(t *testing.T) { windowsAlone(t, g, kind == "durable") })
 			})
 		})
@@ -177,7 +177,7 @@ func TestWindowsEqualRecomputed(t *testing.T) { // 205, 224, 230 to 240, 243
 }
 
 func windowsAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
-	g.NoLimit = true
+	g.NoLimit, g.References = true, g.IntN(2) == 0
 	g.Full = ankqltest.Pick(g, 12, 60)
 	n := open(t, core.Options{Durable: isDurable})
 	status := core.QueryLocal
@@ -210,13 +210,13 @@ func windowsAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
 // but what its windows show is right whenever nothing is on its way, also after it has been
 // offline and moved meanwhile.
 func TestPeersWindowsEqualRecomputed(t *testing.T) {
-	ankqltest.Each(t, 20, func(t *testing.T, g *ankqltest.Gen) {
+	ankqltest.Each(t, 14, func(t *testing.T, g *ankqltest.Gen) {
 		synctest.Test(t, func(t *testing.T) { windowsOfPeers(t, g) })
 	})
 }
 
 func windowsOfPeers(t *testing.T, g *ankqltest.Gen) {
-	g.NoLimit = true
+	g.NoLimit, g.References = true, g.IntN(2) == 0
 	g.Full = ankqltest.Pick(g, 12, 60)
 	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}})
 	if err := server.CreateSystem(t.Context()); err != nil {

@@ -138,7 +138,7 @@ func sampleFrames(t testing.TB) map[string]Frame {
 			{Key: []value.Value{value.ID(entityID(7)), value.Null}, Rows: 3, Parts: []value.Value{value.Int(2), value.Bytes([]byte{1, 2}), value.Int(3)}},
 			{Key: []value.Value{value.ID(entityID(8)), value.String("rock")}},
 		}},
-		"locate":  &Locate{Request: 10, Collection: "album", Text: "year > ? ORDER BY name", Params: []value.Value{value.Int(1985)}, Index: 50_000},
+		"locate":  &Locate{Request: 10, Collection: "album", Text: "year > ? ORDER BY name", Params: []value.Value{value.Int(1985)}, Entity: entityID(1), Index: 50_000},
 		"located": &Located{Request: 10, Cursor: "lAHP_-0", Index: 49_999},
 		"ping":    &Ping{Time: 1_700_000_000_000_000},
 		"pong":    &Pong{Time: 1_700_000_000_000_000, Seq: 80},
