@@ -262,6 +262,33 @@ export const delta = (query: unknown, what: FakeDelta) => (w: Writer): void =>
     writeWindow(w, what.window);
   }, 8);
 
+/** What happened to groups, as a test writes it. */
+export interface FakeGroups {
+  readonly status?: 'loading' | 'local' | 'live' | 'error';
+  readonly error?: readonly [code: string, message: string];
+  readonly reset?: boolean;
+  readonly more?: boolean;
+  /** Each by its id, with its values; without values it is no more. */
+  readonly groups?: readonly (readonly [id: string, ...values: readonly unknown[]])[];
+}
+
+/** Tells what happened to a live aggregate. */
+export const groups = (query: unknown, what: FakeGroups) => (w: Writer): void =>
+  message(w, 42, () => {
+    w.int(query as number);
+    w.bool(what.more ?? false);
+    w.int(['loading', 'local', 'live', 'error'].indexOf(what.status ?? 'live'));
+    writeError(w, what.error);
+    w.bool(what.reset ?? false);
+    const list = what.groups ?? [];
+    w.array(list.length);
+    for (const [id, ...values] of list) {
+      w.array(1 + values.length);
+      w.bytes(Uint8Array.from(id, character => character.charCodeAt(0)));
+      for (const value of values) writeValue(w, value);
+    }
+  }, 6);
+
 /** Tells the state of the node. */
 export const status = (connection: number, pending: number, error?: readonly [string, string]) => (w: Writer): void =>
   message(w, 39, () => {
