@@ -231,7 +231,7 @@ func (x *indexer) build(c *catalogue, ix *index) error {
 		p.after = recordEntity(row.Key).Bytes()
 	}
 	if len(pairs) == x.slice {
-		w.Checks = append(w.Checks, Check{catalogueKey(c.collection), c.raw})
+		w.Checks = append(w.Checks, Check{c.key, c.raw})
 		w.Puts = append(w.Puts, Pair{key, p.appendTo(nil)})
 		err = store.Commit(ctx, w)
 	} else {

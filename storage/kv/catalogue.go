@@ -45,6 +45,7 @@ func (ix *index) entryKey(row ankql.Fields, e id.EntityID) []byte {
 // immutable: a change makes another, and is committed with a check of the row before.
 type catalogue struct {
 	collection string
+	key        []byte // of the row
 	raw        []byte // the row; nil if there is none
 	next       uint32 // the number of the index that is made next
 	indexes    []*index
@@ -55,7 +56,7 @@ type catalogue struct {
 
 // readCatalogue reads the row of a collection, nil for none.
 func readCatalogue(collection string, raw []byte) (*catalogue, error) {
-	c := &catalogue{collection: collection, raw: raw}
+	c := &catalogue{collection: collection, key: catalogueKey(collection), raw: raw}
 	if raw == nil {
 		return c, nil
 	}
@@ -266,9 +267,8 @@ func (e *Engine) recatalogue(ctx context.Context, collection string, w *Writes, 
 		if w != nil {
 			*writes = *w
 		}
-		key := catalogueKey(collection)
-		writes.Checks = append(slices.Clip(writes.Checks), Check{key, c.raw})
-		writes.Puts = append(slices.Clip(writes.Puts), Pair{key, raw})
+		writes.Checks = append(slices.Clip(writes.Checks), Check{c.key, c.raw})
+		writes.Puts = append(slices.Clip(writes.Puts), Pair{c.key, raw})
 		err = e.store.Commit(ctx, writes)
 		e.catalogues.forget(collection)
 		if err == nil {

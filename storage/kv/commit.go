@@ -61,8 +61,8 @@ type commitPlan struct {
 	batch      *storage.Batch
 	heads      *heads
 	doubt      bool
-	stored     map[string][]byte     // rows read or remembered
-	catalogues map[string]*catalogue // of the collections written to
+	stored     map[string][]byte // rows read or remembered
+	catalogues []*catalogue      // of the collections written to
 	w          *Writes
 	rows       [][]byte             // of the batch's records, as written
 	room       arena                // where their keys and rows are
@@ -77,8 +77,8 @@ func (p *commitPlan) prepare(ctx context.Context) (*Writes, error) {
 		return nil, err
 	}
 	p.w, p.rows = newWrites(p.batch), p.rows[:0]
-	for collection, c := range p.catalogues {
-		p.check(catalogueKey(collection), c.raw)
+	for _, c := range p.catalogues {
+		p.check(c.key, c.raw)
 	}
 	for _, ev := range p.batch.Events {
 		p.addEvent(ev)
@@ -108,7 +108,7 @@ func (p *commitPlan) prepare(ctx context.Context) (*Writes, error) {
 }
 
 func (p *commitPlan) read(ctx context.Context) error {
-	p.stored, p.catalogues = map[string][]byte{}, nil
+	p.stored, p.catalogues = map[string][]byte{}, p.catalogues[:0]
 	if err := p.get(ctx, p.reads()); err != nil {
 		return err
 	}
@@ -261,7 +261,7 @@ func (p *commitPlan) putRecord(w *storage.RecordWrite) error {
 	if !rec.State.Deleted() {
 		after = rec
 	}
-	return p.maintain(p.catalogues[rec.Collection], rec.Entity, stored, after)
+	return p.maintain(p.catalogueOf(rec.Collection), rec.Entity, stored, after)
 }
 
 // home returns the row that says that an entity is in a collection.
@@ -303,7 +303,7 @@ func (p *commitPlan) evict(entity id.EntityID) error {
 		p.check(creation, nil)
 		p.set(homeKey(entity), nil)
 	}
-	c := p.catalogues[string(home)]
+	c := p.catalogueOf(string(home))
 	if len(c.maintained) == 0 {
 		return nil
 	}

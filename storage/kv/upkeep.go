@@ -12,7 +12,7 @@ import (
 // makes the commit depend on its row (K5). One that was never read is taken to be empty,
 // as most are; in doubt it is read.
 func (p *commitPlan) catalogue(ctx context.Context, collection string) (*catalogue, error) {
-	if c := p.catalogues[collection]; c != nil {
+	if c := p.catalogueOf(collection); c != nil {
 		return c, nil
 	}
 	var c *catalogue
@@ -21,16 +21,23 @@ func (p *commitPlan) catalogue(ctx context.Context, collection string) (*catalog
 		p.engine.catalogues.forget(collection)
 		c, err = p.engine.catalogue(ctx, collection)
 	} else if c = p.engine.catalogues.get(collection); c == nil {
-		c = &catalogue{collection: collection}
+		c, err = readCatalogue(collection, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.catalogues == nil {
-		p.catalogues = map[string]*catalogue{}
-	}
-	p.catalogues[collection] = c
+	p.catalogues = append(p.catalogues, c)
 	return c, nil
+}
+
+// catalogueOf returns a catalogue that the commit depends on, or nil.
+func (p *commitPlan) catalogueOf(collection string) *catalogue {
+	for _, c := range p.catalogues { // a batch has few collections
+		if c.collection == collection {
+			return c
+		}
+	}
+	return nil
 }
 
 // maintain brings the entries of an entity from the stored row, nil for none, to the new

@@ -130,7 +130,7 @@ func (x *indexer) keepUses(c *catalogue, uses map[uint32]time.Time) error {
 		}
 		p.used = uses[ix.number]
 		err = x.engine.store.Commit(x.life, &Writes{
-			Checks: []Check{{key, values[0]}, {catalogueKey(c.collection), c.raw}},
+			Checks: []Check{{key, values[0]}, {c.key, c.raw}},
 			Puts:   []Pair{{key, p.appendTo(nil)}},
 		})
 		if err != nil && !errors.Is(err, storage.ErrConflict) {
