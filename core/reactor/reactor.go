@@ -132,7 +132,7 @@ func (w *Watch) Stop() {
 	indexes := r.mu.plain
 	if w.behind != nil {
 		indexes = r.mu.following
-		r.mu.routes.remove(w)
+		r.mu.routes.remove(w) // while its homes are known
 	}
 	ix := indexes[w.collection]
 	ix.remove(w)

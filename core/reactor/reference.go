@@ -6,6 +6,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -101,6 +102,22 @@ type route struct {
 	targets    []string
 	properties map[string]int // how many watches read each; "" is everything
 	watches    int
+	elsewhere  int // watches that the index does not find by what is at the end alone
+}
+
+// ends reports whether a field reads a property at the route's end.
+func (rt *route) ends(f *ankql.Field) bool {
+	return f != nil && f.Type != "" && len(f.Targets) == len(rt.path) && slices.Equal(f.Path[:len(rt.path)], rt.path)
+}
+
+// finds reports whether the index finds the watch by what is at the route's end.
+func (rt *route) finds(w *Watch) bool {
+	for i := range w.homes {
+		if w.homes[i].Field == nil || !rt.ends(w.behind.field(w.homes[i].Field)) {
+			return false
+		}
+	}
+	return true
 }
 
 // routes has the routes by the collection that they lead to, "" for any.
@@ -128,6 +145,9 @@ func (rs *routes) add(w *Watch) {
 			(*rs)[target][key] = rt
 		}
 		rt.watches++
+		if !rt.finds(w) {
+			rt.elsewhere++
+		}
 		rt.properties[x.Property]++
 		w.behind.routes[i] = rt
 	}
@@ -138,6 +158,9 @@ func (rs routes) remove(w *Watch) {
 		x := &w.behind.reach[i]
 		if rt.properties[x.Property]--; rt.properties[x.Property] == 0 {
 			delete(rt.properties, x.Property)
+		}
+		if !rt.finds(w) {
+			rt.elsewhere--
 		}
 		if rt.watches--; rt.watches > 0 {
 			continue
@@ -322,7 +345,7 @@ func (f *following) own() {
 
 // candidates returns the watches that may be concerned by a change of a row.
 func (f *following) candidates(ix *index, c *Change) []*Watch {
-	if f.transaction.Loose {
+	if rt.elsewhere > 0 || f.transaction.Loose {
 		return ix.all()
 	}
 	return f.reactor.search.candidates(ix, c.Before, c.After, f.world)
@@ -347,11 +370,48 @@ func (f *following) derived() {
 	for i := range f.transaction.Changes {
 		c := &f.transaction.Changes[i]
 		for _, rt := range r.mu.routes.to(c.Collection) {
-			if d := rt.difference(c); d.any {
+			if d := rt.difference(c); d.any && f.awaited(rt, c) {
 				f.back(rt, &d, len(rt.path)-1, c.Entity, make(map[id.EntityID]bool))
 			}
 		}
 	}
+}
+
+// awaited reports whether any watch may be true of rows that refer to an entity by a route,
+// before or after its change, by what it holds itself.
+func (f *following) awaited(rt *route, c *Change) bool {
+	ix := f.reactor.mu.following[rt.collection]
+	if rt.elsewhere > 0 || f.transaction.Loose {
+		return true
+	}
+	for _, sh := range ix.shelves {
+		if !rt.ends(sh.field) {
+			continue
+		}
+		if ix.blind > 0 && sh.finds(nullKey) {
+			return true
+		}
+		end := &ankql.Field{Path: sh.field.Path[len(rt.path):], Type: sh.field.Type}
+		for _, r := range []*proto.Record{c.Before, c.After} {
+			v := value.Null
+			if r != nil {
+				v = end.Value(r, nil)
+			}
+			if sh.finds(value.AppendKey(nil, v, value.Ascending)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// finds reports whether the shelf has any watch for a key.
+func (sh *shelf) finds(key []byte) bool {
+	found := len(sh.points[string(key)]) > 0
+	if !found {
+		sh.ranges.containing(key, func(*Watch) { found = true })
+	}
+	return found
 }
 
 // back goes a route backwards, from an entity at the end of the given step to the rows at

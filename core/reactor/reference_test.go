@@ -258,6 +258,9 @@ func TestFollowingReadsWhatItNeeds(t *testing.T) {
 	if p := publish(singer(1, idValue(2)), singer(1, idValue(5))); p.asked != 0 || len(hears.rows) != 0 {
 		t.Errorf("asked %d times for what nobody reads, told %v", p.asked, hears.rows)
 	}
+	if p := publish(singer(5, idValue(2)), singer(6, idValue(2))); p.asked != 0 || len(hears.rows) != 0 {
+		t.Errorf("asked %d times for values that nobody waits for, told %v", p.asked, hears.rows)
+	}
 	if p := publish(singer(1, idValue(2)), singer(2, idValue(2))); p.asked != 1 || hears.rows[song.Entity] != [2]bool{true, false} {
 		t.Errorf("asked %d times, told %v", p.asked, hears.rows)
 	}
