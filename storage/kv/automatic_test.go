@@ -402,3 +402,28 @@ func TestReverseWalksReadNoMoreThanTheyNeed(t *testing.T) {
 		t.Errorf("%d records", len(got))
 	}
 }
+
+// Counting goes on from page to page, however many ids an index leads to.
+func TestCountsByIndexAreWhole(t *testing.T) {
+	e := openOptions(t, kvtest.NewDisk(), kv.Options{Planner: kv.Always})
+	fill(t, e, 6000)
+	if err := e.Declare(t.Context(), "album", []schema.Index{{Columns: []schema.IndexColumn{{Path: []string{"year"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{"year > 2009": 5400, "year = 2000": 60, "year > 2009 AND score < 100": 90, "year < 2000": 0} {
+		count, pages := 0, 0
+		for page := (&storage.CountPage{More: true}); page.More; pages++ {
+			var err error
+			if page, err = e.Count(t.Context(), "album", selection(t, text).Where, page.Next, 100); err != nil {
+				t.Fatal(err)
+			}
+			count += int(page.Count)
+		}
+		if count != want {
+			t.Errorf("%s: %d in %d pages, want %d", text, count, pages, want)
+		}
+	}
+}

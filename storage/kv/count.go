@@ -7,12 +7,10 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
-	"github.com/ankurah-go/ankurah/storage/plan"
 )
 
-// Count implements storage.Counter. Rows are looked at where they lie, and none is decoded.
-// Where an index leads to few rows in another order than that of their ids, all of them are
-// looked at in one call.
+// Count implements storage.Counter. Rows are looked at where they lie, in order of their
+// ids whatever way leads to them, and none is decoded.
 func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr, after []byte, limit int) (*storage.CountPage, error) {
 	if err := e.enter(ctx); err != nil {
 		return nil, err
@@ -43,9 +41,9 @@ func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr,
 // count counts the matching rows of a page.
 func (sc *scan) count(a *access) (*storage.CountPage, error) {
 	page := &storage.CountPage{}
-	paged, full, passed := a.plan.Method != plan.Walk || a.plan.Ordered, false, 0
+	full, passed := false, 0
 	visit := func(entity id.EntityID, row []byte) bool {
-		if full = paged && passed == sc.budget; full || !sc.look(entity, row) {
+		if full = passed == sc.budget; full || !sc.look(entity, row) {
 			return false
 		}
 		if sc.key = entity.AppendTo(sc.key[:0]); !sc.behind() {
@@ -64,7 +62,7 @@ func (sc *scan) count(a *access) (*storage.CountPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if page.More = full || paged && a.left(); page.More {
+	if page.More = full || a.left(); page.More {
 		if page.Next = sc.key; sc.key == nil {
 			return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
 		}
