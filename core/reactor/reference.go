@@ -345,7 +345,7 @@ func (f *following) own() {
 
 // candidates returns the watches that may be concerned by a change of a row.
 func (f *following) candidates(ix *index, c *Change) []*Watch {
-	if rt.elsewhere > 0 || f.transaction.Loose {
+	if f.transaction.Loose {
 		return ix.all()
 	}
 	return f.reactor.search.candidates(ix, c.Before, c.After, f.world)
