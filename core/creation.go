@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -127,7 +127,7 @@ func (c *creator) add(p *schema.Property, from int) {
 // sort puts the columns in the order of their names; of a name that is given twice the
 // later one counts.
 func (c *creator) sort() {
-	slices.SortStableFunc(c.columns, func(a, b column) int { return strings.Compare(a.name, b.name) })
+	sort.SliceStable(c.columns, func(i, j int) bool { return c.columns[i].name < c.columns[j].name })
 	kept := c.columns[:0]
 	for i, col := range c.columns {
 		if i+1 == len(c.columns) || c.columns[i+1].name != col.name {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -180,7 +181,9 @@ func (t *tabulation) groups() ([]*aggregate.Group, tabulated) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.sorted == nil {
-		t.mu.sorted = slices.SortedFunc(maps.Values(t.mu.shown), byGroup)
+		list := slices.Collect(maps.Values(t.mu.shown))
+		sort.Slice(list, func(i, j int) bool { return byGroup(list[i], list[j]) < 0 })
+		t.mu.sorted = list
 	}
 	return t.mu.sorted, t.mu.version
 }

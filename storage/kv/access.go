@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage/plan"
@@ -334,7 +335,7 @@ func (w *idWindow) offer(e id.EntityID) {
 
 // settle sorts the window and reports whether it is not all that was offered.
 func (w *idWindow) settle() bool {
-	slices.SortFunc(w.ids, func(a, b id.EntityID) int { return a.Compare(b.ULID) })
+	sort.Slice(w.ids, func(i, j int) bool { return w.ids[i].Compare(w.ids[j].ULID) < 0 })
 	w.ids = slices.Compact(w.ids)
 	if w.limit > 0 && len(w.ids) > w.limit {
 		w.ids, w.full = w.ids[:w.limit], true

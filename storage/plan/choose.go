@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/ankql"
 )
@@ -96,7 +96,7 @@ func (c *chooser) best(indexes []*Index) *Plan {
 		walks[i] = c.walk(ix)
 		c.price(&walks[i])
 	}
-	slices.SortStableFunc(walks, byCost)
+	sort.SliceStable(walks, func(i, j int) bool { return byCost(walks[i], walks[j]) < 0 })
 	if len(walks) > 0 && c.count != nil && !walks[0].sure(&primary) {
 		for i := range walks[:min(len(walks), maxCounted)] {
 			c.counted(&walks[i])
@@ -105,7 +105,7 @@ func (c *chooser) best(indexes []*Index) *Plan {
 		for i := range walks {
 			c.price(&walks[i])
 		}
-		slices.SortStableFunc(walks, byCost)
+		sort.SliceStable(walks, func(i, j int) bool { return byCost(walks[i], walks[j]) < 0 })
 	}
 	best := &primary
 	if len(walks) > 0 && (walks[0].cost < best.cost || c.walkAny) {

@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/core/value"
 )
@@ -54,7 +55,7 @@ func union(sets ...set) set {
 		return sets[0]
 	}
 	all := slices.Concat(sets...)
-	slices.SortFunc(all, func(x, y span) int { return bytes.Compare(x.low, y.low) })
+	sort.Slice(all, func(i, j int) bool { return bytes.Compare(all[i].low, all[j].low) < 0 })
 	var out set
 	for _, s := range all {
 		if s.empty() {

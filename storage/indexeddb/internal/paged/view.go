@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
@@ -146,7 +147,7 @@ func (v *view) lookup(n int, key func(i int) []byte, found func(i int, value []b
 		value, _, at = b.find(k, at)
 		found(i, value)
 	}
-	slices.SortStableFunc(missing, func(a, b want) int { return a.page - b.page })
+	sort.SliceStable(missing, func(i, j int) bool { return missing[i].page < missing[j].page })
 	for len(missing) > 0 {
 		var pages []int
 		count := 0
