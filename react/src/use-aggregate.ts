@@ -14,8 +14,9 @@ import {
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
+import { useKept } from './use-kept.ts';
 import { constantLive, DeferredLive, useLive } from './use-live.ts';
-import type { Nothing } from './use-live-query.ts';
+import { rowsBefore, type Nothing, type UseLiveQueryOptions } from './use-live-query.ts';
 
 const NO_GROUPS: readonly never[] = Object.freeze([]);
 const LOADING: LiveSnapshot<readonly never[]> = Object.freeze({ data: NO_GROUPS, status: 'loading', error: undefined });
@@ -36,11 +37,13 @@ const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
  * `data` is always an array, in the order of what the groups agree in, and a group that did not
  * change is the same object as before. Without `groupBy` it has one row, once there is an answer.
  * What is asked is told apart by its structure, so it may be written inline; null, undefined or
- * false asks nothing. `status` and `error` are those of `useLiveQuery`.
+ * false asks nothing. `status` and `error` are those of `useLiveQuery`, and so is `keepPrevious`, as
+ * long as the columns stay the same.
  */
 export function useAggregate<M extends AnyModel, const S extends AggregateSelect<M>, const G extends AggregatePath<M> = never>(
   model: M,
   query: AggregateQuery<M, S, G> | Nothing,
+  options?: UseLiveQueryOptions,
 ): LiveSnapshot<readonly AggregateRow<M, S, G>[]> {
   const client = useClient();
   const asked = query || undefined;
@@ -52,7 +55,8 @@ export function useAggregate<M extends AnyModel, const S extends AggregateSelect
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
-  return useLive(live);
+  const columns = asked === undefined ? undefined : keyOf(model, { groupBy: asked.groupBy, select: asked.select });
+  return useKept(live, useLive(live), client, columns, options?.keepPrevious !== false, rowsBefore);
 }
 
 /** Names what is asked. What the client will refuse is named after the refusal. */

@@ -1,11 +1,20 @@
 'use client';
 
-import type { AnyModel, ClientError, LiveSnapshot, LiveStatus, Params, Selection } from '@ankurah-go/client';
+import type { AnyModel, ClientError, LiveSnapshot, LiveStatus, Selection } from '@ankurah-go/client';
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
+import { useKept } from './use-kept.ts';
 import { constantLive, DeferredLive, useLive } from './use-live.ts';
-import { keyOf, readArguments, type Nothing } from './use-live-query.ts';
+import {
+  keyOf,
+  readArguments,
+  rowsBefore,
+  type BuiltQueryArguments,
+  type LiveQueryArguments,
+  type Nothing,
+  type UseLiveQueryOptions,
+} from './use-live-query.ts';
 
 /** What {@link useCount} shows. */
 export interface CountSnapshot {
@@ -33,16 +42,17 @@ const SKIPPED: DeferredLive<undefined> = constantLive(LOADING);
  * device changes shows at once. `status` is `local` while it is counted on this device, and `live`
  * when the server has answered. Components that ask the same share one count.
  *
- * The selection is given as to `useLiveQuery`; its order is left out, and it has no limit. Null,
- * undefined or false asks nothing: `count` is undefined and `status` is `loading`.
+ * The selection is given as to `useLiveQuery`; its order is left out, and it has no limit. When only
+ * the selection changes, the count before is shown until there is another, unless `keepPrevious` is
+ * false. Null, undefined or false asks nothing: `count` is undefined and `status` is `loading`.
  */
-export function useCount<M extends AnyModel>(selection: Selection<M> | Nothing): CountSnapshot;
-export function useCount<M extends AnyModel>(model: M, ...query: [selection?: string | Nothing, params?: Params]): CountSnapshot;
+export function useCount<M extends AnyModel>(selection: Selection<M> | Nothing, options?: UseLiveQueryOptions): CountSnapshot;
+export function useCount<M extends AnyModel>(model: M, ...query: LiveQueryArguments): CountSnapshot;
 export function useCount<M extends AnyModel>(
-  ...args: [selection: Selection<M> | Nothing] | [model: M, selection?: string | Nothing, params?: Params]
+  ...args: BuiltQueryArguments<M> | [model: M, ...query: LiveQueryArguments]
 ): CountSnapshot {
   const client = useClient();
-  const { asked } = readArguments(args);
+  const { asked, options } = readArguments(args);
   const key = asked === undefined ? undefined : keyOf(asked);
   const model = asked?.model;
   // The key stands for text and parameters, which may be new objects with each render.
@@ -52,6 +62,7 @@ export function useCount<M extends AnyModel>(
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
-  const { data, status, error } = useLive(live);
+  const keep = asked !== undefined && options?.keepPrevious !== false;
+  const { data, status, error } = useKept(live, useLive(live), client, model, keep, rowsBefore);
   return useMemo(() => Object.freeze({ count: data, status, error }), [data, status, error]);
 }

@@ -1,13 +1,13 @@
 'use client';
 
-import type { AnyModel, Client, LiveSnapshot } from '@ankurah-go/client';
+import type { Client, LiveSnapshot } from '@ankurah-go/client';
 import { useEffect, useMemo, useRef } from 'react';
 
 /** What a component showed last as the answer to a query. */
 interface Answer<S> {
   readonly live: object;
   readonly client: Client;
-  readonly model: AnyModel | undefined;
+  readonly model: unknown;
   readonly snapshot: S;
 }
 
@@ -18,14 +18,15 @@ interface Answer<S> {
  * is newer than itself shows newer rows for a moment, and that is all.
  *
  * @param live - What the snapshot is of: one object for each query.
- * @param keep - Whether to look back at all. Answers of another client or model are never shown.
+ * @param model - What it is about. Answers of another client, or about something else, are never shown.
+ * @param keep - Whether to look back at all.
  */
 // oxlint-disable react/refs
 export function useKept<S extends LiveSnapshot<unknown>>(
   live: object,
   snapshot: S,
   client: Client,
-  model: AnyModel | undefined,
+  model: unknown,
   keep: boolean,
   carry: (before: S, now: S) => S,
 ): S {

@@ -101,7 +101,7 @@ export function readArguments<M extends AnyModel>(
 }
 
 /** Shows the rows of the query before in a snapshot that has none yet. */
-function rowsBefore<R>(before: LiveSnapshot<R>, now: LiveSnapshot<R>): LiveSnapshot<R> {
+export function rowsBefore<R>(before: LiveSnapshot<R>, now: LiveSnapshot<R>): LiveSnapshot<R> {
   return before.data === now.data ? now : { ...now, data: before.data };
 }
 

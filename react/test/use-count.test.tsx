@@ -82,6 +82,8 @@ describe('a count', () => {
     expect([...client.open.keys()].map(key => key.split('\n')[1])).toEqual(['year = 2']);
     act(() => client.openCount(Album, 'year = 2').answer(2, 'live'));
     expect(shown()).toBe('live: 2');
+    rerender(provide(client, <Count selection="year = 3" />, true));
+    expect(shown()).toBe('loading: 2'); // until there is another
     unmount();
     await released();
     expect(client.open.size).toBe(0);
@@ -116,6 +118,20 @@ describe('groups', () => {
     expect(rendered).toEqual(['Muse 2 2001', 'null 1 null', 'null 2 null']);
     expect(shown()).toBe('live');
     expect(client.opened).toHaveLength(1);
+  });
+
+  test('of the selection before stay until there are others, with the same columns only', () => {
+    const client = new FakeClient();
+    function Years({ where, mean }: { readonly where: string; readonly mean?: boolean }): ReactElement {
+      const result = useAggregate(Album, mean ? { where, select: { n: count(), mean: avg('year') } } : { where, select: { n: count() } });
+      return <p data-testid="probe">{`${result.status}: ${JSON.stringify(result.data)}`}</p>;
+    }
+    const { rerender } = renderWith(client, <Years where="year > 1" />);
+    act(() => client.openAggregate(Album, { where: 'year > 1', select: { n: count() } }).answer([{ id: '', n: 5 }], 'live'));
+    rerender(provide(client, <Years where="year > 2" />));
+    expect(shown()).toBe('loading: [{"id":"","n":5}]');
+    rerender(provide(client, <Years where="year > 2" mean />));
+    expect(shown()).toBe('loading: []');
   });
 
   test('of what cannot be asked are an error', () => {
