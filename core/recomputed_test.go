@@ -20,6 +20,10 @@ import (
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/kv"
+	"github.com/ankurah-go/ankurah/storage/kv/kvtest"
+	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
 // story is a run of random transactions against random live queries, and the world as it
@@ -289,6 +293,20 @@ func differ(w *ankqltest.World, verb string, got []*core.View, want []*ankqltest
 	return ""
 }
 
+// someEngine returns one that answers by scanning, or one that has an index made for nearly
+// every selection.
+func someEngine(t *testing.T, g *ankqltest.Gen) storage.Engine {
+	t.Helper()
+	if g.IntN(2) == 0 {
+		return memory.New()
+	}
+	e, err := kv.Open(t.Context(), kvtest.NewDisk().Open(), kv.Options{Planner: kv.Always, AutoIndexRows: 1, BuildRows: 3, ScanRows: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // registerAll registers the world's models.
 func registerAll(t *testing.T, n *core.Node, w *ankqltest.World) {
 	t.Helper()
@@ -317,7 +335,7 @@ func recomputedAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
 		g.Model("thing")
 	}
 	g.Full, g.References = ankqltest.Pick(g, 12, 60), g.IntN(2) == 0
-	n := open(t, core.Options{Durable: isDurable})
+	n := open(t, core.Options{Durable: isDurable, Engine: someEngine(t, g)})
 	if isDurable {
 		if err := n.CreateSystem(t.Context()); err != nil {
 			t.Fatal(err)
@@ -375,14 +393,14 @@ type peerOf struct {
 
 func recomputedPeers(t *testing.T, g *ankqltest.Gen) {
 	g.Full, g.References = ankqltest.Pick(g, 12, 60), g.IntN(2) == 0
-	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}})
+	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}, Engine: someEngine(t, g)})
 	if err := server.CreateSystem(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	registerAll(t, server, g.World)
 	s := &peerStory{story: &story{t: t, g: g}, server: server, dead: map[id.EntityID]string{}}
 	for range 2 {
-		n := open(t, core.Options{})
+		n := open(t, core.Options{Engine: someEngine(t, g)})
 		registerAll(t, n, g.World)
 		p := &peerOf{story: &story{t: t, g: g}, node: n, link: local.Connect(server, n)}
 		s.peers = append(s.peers, p)
