@@ -7,7 +7,7 @@ export interface Explanation {
    * `scan` of the collection, or by an `index`; `engine` if the storage does not say.
    */
   readonly method: 'nothing' | 'lookup' | 'scan' | 'index' | 'engine';
-  /** The columns of the index; undefined for none. */
+  /** The columns of the index, with " and " between several; undefined for none. */
   readonly index: string | undefined;
   /** How many ranges of the index or of ids are read, or ids looked up. */
   readonly ranges: number;

@@ -156,4 +156,17 @@ describe('in Node.js', () => {
     const next = await connect(all);
     await expect(next.fetch(all.Album, 'year = 123456')).resolves.toEqual([]);
   });
+
+  test('a client explains how a selection is read', async () => {
+    const all = models();
+    const client = await connect(all);
+    await client.transact(async tx => {
+      for (const year of [1999, 2001, 2003]) await tx.create(all.Album, { name: `explained ${year}`, year });
+    });
+    const explained = await client.explain(all.Album, "year > ? AND name LIKE 'explained%' ORDER BY name LIMIT 1", [2000]);
+    expect(explained).toMatchObject({ method: 'scan', index: undefined, sorted: true, returned: 1, more: true });
+    expect(explained.rows).toBeGreaterThanOrEqual(3);
+    expect(explained.plan).toContain('read the collection');
+    await expect(client.explain(all.Album, 'yaer > 2000')).rejects.toMatchObject({ code: 'selection' });
+  });
 });

@@ -2,9 +2,11 @@ package kv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -426,4 +428,56 @@ func TestCountsByIndexAreWhole(t *testing.T) {
 			t.Errorf("%s: %d in %d pages, want %d", text, count, pages, want)
 		}
 	}
+}
+
+// A build that fails is tried again, but not all the time, and whoever asks meanwhile is
+// answered without it.
+func TestAFailedBuildIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &full{Store: kvtest.NewDisk().Open()}
+		e, err := kv.Open(t.Context(), store, kv.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		fill(t, e, 2000)
+		store.full.Store(true)
+		s := selection(t, "year = 2000")
+		for range 20 {
+			page, err := e.Scan(t.Context(), "album", s, nil, 50)
+			if err != nil || len(page.Records) != 20 {
+				t.Fatal(page, err)
+			}
+			if err := e.Settle(t.Context()); !errors.Is(err, storage.ErrFull) {
+				t.Fatalf("settle: %v", err)
+			}
+		}
+		if n := store.refused.Load(); n != 1 {
+			t.Errorf("%d attempts in no time", n)
+		}
+		store.full.Store(false)
+		time.Sleep(2 * time.Minute)
+		if x := ask(t, e, "year = 2000", 50); x.Index != "year" {
+			t.Errorf("%+v", x)
+		}
+	})
+}
+
+// full is a store that may be out of space.
+type full struct {
+	kv.Store
+	full    atomic.Bool
+	refused atomic.Int32
+}
+
+func (f *full) Commit(ctx context.Context, w *kv.Writes) error {
+	if f.full.Load() {
+		f.refused.Add(1)
+		return storage.ErrFull
+	}
+	return f.Store.Commit(ctx, w)
+}
+
+func (f *full) View(ctx context.Context, read func(kv.Reader) error) error {
+	return f.Store.(kv.Viewer).View(ctx, read)
 }

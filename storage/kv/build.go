@@ -24,13 +24,13 @@ type indexer struct {
 
 	mu struct {
 		sync.Mutex
-		stopped bool
-		running bool
-		wanted  map[string]*errand // by collection
-		order   []string           // of the collections wanted
-		idle    chan struct{}      // closed when there is nothing to do
-		rest    time.Duration      // after the last step
-		failed  error              // why the last errand was given up
+		stopped  bool
+		running  bool
+		wanted   map[string]*errand   // by collection
+		order    []string             // of the collections wanted
+		idle     chan struct{}        // closed when there is nothing to do
+		failed   error                // why the last errand was given up
+		failedAt map[string]time.Time // when that was, by collection
 	}
 	slice int // rows of the next step of a build; the goroutine's own
 }
@@ -41,17 +41,19 @@ type errand struct{ suggested []*plan.Index }
 func (x *indexer) init(e *Engine) {
 	x.engine = e
 	x.life, x.end = context.WithCancel(context.Background())
-	x.mu.wanted = map[string]*errand{}
+	x.mu.wanted, x.mu.failedAt = map[string]*errand{}, map[string]time.Time{}
 	x.slice = e.options.BuildRows
 }
 
-// want has the collection looked at, and an index made for each suggestion.
+// want has the collection looked at, and an index made for each suggestion, unless that
+// has failed a short while ago.
 func (x *indexer) want(collection string, suggested ...*plan.Index) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.mu.stopped {
+	if at, failed := x.mu.failedAt[collection]; x.mu.stopped || failed && time.Since(at) < retryTime {
 		return
 	}
+	delete(x.mu.failedAt, collection)
 	job := x.mu.wanted[collection]
 	if job == nil {
 		job = &errand{}
@@ -64,6 +66,10 @@ func (x *indexer) want(collection string, suggested ...*plan.Index) {
 		x.done.Go(x.run)
 	}
 }
+
+// retryTime is how long an errand that has failed is left alone: a full disk, or a row that
+// cannot be read, is not tried again with every scan.
+const retryTime = time.Minute
 
 // stop ends the goroutine and waits for it.
 func (x *indexer) stop() {
@@ -121,8 +127,8 @@ func (x *indexer) next() (string, *errand, bool) {
 	return collection, &job, true
 }
 
-// finish takes what was done from the errand. What failed is given up until somebody
-// reads the catalogue again.
+// finish takes what was done from the errand. What failed is given up until the collection
+// is wanted again, a while later.
 func (x *indexer) finish(collection string, job *errand, more bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -131,6 +137,7 @@ func (x *indexer) finish(collection string, job *errand, more bool, err error) {
 	x.mu.order = x.mu.order[1:]
 	if err != nil {
 		x.mu.failed = fmt.Errorf("kv: indexes of %s: %w", collection, err)
+		x.mu.failedAt[collection] = time.Now()
 		x.engine.catalogues.forget(collection)
 	} else if more || len(left.suggested) > 0 {
 		x.mu.order = append(x.mu.order, collection)
