@@ -20,13 +20,14 @@ export class Condition {
   readonly text: string;
   /** The values, in the order of the `?`. */
   readonly params: BoundParams;
-  readonly #level: Level;
+  /** @internal */
+  readonly level: Level;
 
   /** @internal */
   constructor(text: string, params: BoundParams, holds: Level = level.test) {
     this.text = text;
     this.params = Object.freeze(params);
-    this.#level = holds;
+    this.level = holds;
     Object.freeze(this);
   }
 
@@ -44,14 +45,11 @@ export class Condition {
   not(): Condition {
     return new Condition(`NOT ${within(this, level.not)}`, this.params, level.not);
   }
-
-  /** @internal */
-  static within(condition: Condition, around: Level): string {
-    return condition.#level < around ? `(${condition.text})` : condition.text;
-  }
 }
 
-const { within } = Condition;
+function within({ text, level: holds }: Condition, around: Level): string {
+  return holds < around ? `(${text})` : text;
+}
 
 /** The condition that selects everything; it is not written where it stands alone. */
 export const everything: Condition = new Condition('TRUE', []);

@@ -9,7 +9,6 @@ import {
   type AggregateQuery,
   type AggregateRow,
   type AggregateSelect,
-  type Aggregation,
   type AnyAggregateQuery,
 } from './aggregate.ts';
 import { chooseHost } from './choose-host.ts';
@@ -27,17 +26,19 @@ import { ClientError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import { readOne, type HistoryOptions, type HistoryPage, type Moment } from './history.ts';
 import type { StartHost } from './host.ts';
+import type { Asked } from './live-query.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
 import { LiveStore } from './live-store.ts';
 import type { LiveWindow, WindowRange } from './live-window.ts';
-import type { Live, LiveEntity, LiveResult, Params } from './live.ts';
+import type { Live, LiveEntity, LiveResult } from './live.ts';
 import type { AnyModel, EntityId, Infer } from './model.ts';
 import type { Reader, Writer } from './msgpack.ts';
+import { writeParams } from './params.ts';
 import { selectionOf, type Selection, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
-import { Session, withResolvers, type SessionEvents } from './session.ts';
-import { committedAs, PageTransaction, rowsOf } from './transaction.ts';
-import { writeAwait, writeDismiss, writeExplain, writeFetch, writeGet, writeRetry, writeToken } from './wire.ts';
+import { answerOf, Session, withResolvers, type SessionEvents } from './session.ts';
+import { PageTransaction } from './transaction.ts';
+import { writeAwait, writeDismiss, writeFetch, writeGet, writeRetry, writeToken } from './wire.ts';
 
 /**
  * Opens a node and returns at once; what it does waits until the node is up. A failure to start
@@ -128,28 +129,25 @@ export class NodeClient implements Client {
   }
 
   query<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): LiveResult<Infer<M>> {
-    const [{ model, text, params }, options] = selectionOf(args);
-    return this.#live(model, text, params, options) as unknown as LiveResult<Infer<M>>;
+    return this.#live(...selectionOf(args)) as unknown as LiveResult<Infer<M>>;
   }
 
   window<M extends AnyModel>({ model, text, params }: Selection<M>, range: WindowRange, options?: QueryOptions): LiveWindow<Infer<M>> {
-    return this.#live(model, text, params, options, range) as unknown as LiveWindow<Infer<M>>;
+    return this.#live({ model, text, params, window: range }, options) as unknown as LiveWindow<Infer<M>>;
   }
 
   entity<M extends AnyModel>(model: M, id: EntityId, options?: QueryOptions): LiveEntity<Infer<M>> {
-    const live = new MappedLive(this.#live(model, 'id = ?', [id], options), rowOf);
+    const live = new MappedLive(this.#live({ model, text: 'id = ?', params: [id] }, options), rowOf);
     return live as unknown as LiveEntity<Infer<M>>;
   }
 
   async count<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<number> {
-    const [{ model, text, params }, options] = selectionOf(args);
-    const live = this.#live(model, text, params, undefined, undefined, countOf(model));
-    return countIn(await this.#answer(live, options?.signal)) ?? 0;
+    const [selection, options] = selectionOf(args);
+    return countIn(await this.#answer(this.#counted(selection, undefined), options?.signal)) ?? 0;
   }
 
   liveCount<M extends AnyModel>(...args: SelectionArguments<M, QueryOptions>): Live<number | undefined> {
-    const [{ model, text, params }, options] = selectionOf(args);
-    const live = new MappedLive(this.#live(model, text, params, options, undefined, countOf(model)), countIn);
+    const live = new MappedLive(this.#counted(...selectionOf(args)), countIn);
     return live as unknown as Live<number | undefined>;
   }
 
@@ -172,19 +170,13 @@ export class NodeClient implements Client {
 
   async fetch<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<readonly Infer<M>[]> {
     const [{ model, text, params }, options] = selectionOf(args);
-    const answer = await this.#session.request(
-      (w, request) => writeFetch(w, request, 0, model.collection, text, params),
-      { model, signal: options?.signal },
-    );
-    return rowsOf(answer) as readonly Infer<M>[];
+    const rows = await this.#session.rows(model, (w, request) => writeFetch(w, request, 0, model.collection, text, params), options);
+    return rows as readonly Infer<M>[];
   }
 
   async get<M extends AnyModel>(model: M, id: EntityId, options?: CallOptions): Promise<Infer<M>> {
-    const answer = await this.#session.request((w, request) => writeGet(w, request, 0, model.collection, id), {
-      model,
-      signal: options?.signal,
-    });
-    return rowsOf(answer)[0] as Infer<M>;
+    const [row] = await this.#session.rows(model, (w, request) => writeGet(w, request, 0, model.collection, id), options);
+    return row as Infer<M>;
   }
 
   async history<M extends AnyModel>(model: M, id: EntityId, options: HistoryOptions = {}): Promise<HistoryPage<M>> {
@@ -195,25 +187,21 @@ export class NodeClient implements Client {
 
   async asOf<M extends AnyModel>(model: M, id: EntityId, moment: Moment, options?: CallOptions): Promise<Infer<M>> {
     const { writeAsOf } = await import('./inspection.ts');
-    const answer = await this.#session.request((w, request) => writeAsOf(w, request, model.collection, id, moment), {
-      model,
-      signal: options?.signal,
-    });
-    return rowsOf(answer)[0] as Infer<M>;
+    const [row] = await this.#session.rows(model, (w, request) => writeAsOf(w, request, model.collection, id, moment), options);
+    return row as Infer<M>;
   }
 
   async retryRejection(transaction: string): Promise<Receipt> {
     return this.#committed(async () =>
-      committedAs(await this.#session.request((w, request) => writeRetry(w, request, transaction))),
+      answerOf('committed', await this.#session.request((w, request) => writeRetry(w, request, transaction))).transaction,
     );
   }
 
   async explain<M extends AnyModel>(...args: SelectionArguments<M, CallOptions>): Promise<Explanation> {
     const [{ model, text, params }, options] = selectionOf(args);
-    const { readExplanation } = await import('./inspection.ts');
-    return readExplanation(
-      await this.#inspect((w, request) => writeExplain(w, request, model.collection, text, params), options?.signal),
-    );
+    const { readExplanation, writeExplain } = await import('./inspection.ts');
+    const write = (w: Writer, request: number): void => writeExplain(w, request, model.collection, text, params, writeParams);
+    return readExplanation(await this.#inspect(write, options?.signal));
   }
 
   async dismissRejection(transaction: string): Promise<void> {
@@ -234,25 +222,19 @@ export class NodeClient implements Client {
 
   /** Asks for what inspection.ts reads. */
   async #inspect(write: (w: Writer, request: number) => void, signal: AbortSignal | undefined): Promise<Reader> {
-    const answer = await this.#session.request(write, { signal });
-    if (answer.kind !== 'inspected') throw new ClientError('internal', `a question answered by ${answer.kind}`);
-    return answer.fields;
+    return answerOf('inspected', await this.#session.request(write, { signal })).fields;
   }
 
-  #live(
-    model: AnyModel,
-    text: string,
-    params: Params | undefined,
-    options: QueryOptions | undefined,
-    range?: WindowRange,
-    aggregation?: Aggregation,
-  ): SharedLiveResult {
-    return new SharedLiveResult(this.#store, model, text, params, options?.lazy ?? false, range, aggregation);
+  #live(asked: Asked, options: QueryOptions | undefined): SharedLiveResult {
+    return new SharedLiveResult(this.#store, asked, options?.lazy ?? false);
+  }
+
+  #counted({ model, text, params }: Asked, options: QueryOptions | undefined): SharedLiveResult {
+    return this.#live({ model, text, params, aggregation: countOf(model) }, options);
   }
 
   #aggregated(model: AnyModel, query: AnyAggregateQuery, options: QueryOptions | undefined): SharedLiveResult {
-    const { text, params } = conditionOf(query);
-    return this.#live(model, text, params, options, undefined, aggregationOf(model, query));
+    return this.#live({ model, ...conditionOf(query), aggregation: aggregationOf(model, query) }, options);
   }
 
   /** Resolves with what a live result shows once it is answered, by the durable node where one is connected. */

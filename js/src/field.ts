@@ -146,18 +146,20 @@ function testOf(path: readonly string[], ...parts: readonly (readonly [word: str
 
 /** Returns the text of an operand, and binds its value unless it is a field. */
 function operandText(path: readonly string[], operand: unknown, params: BoundParams[number][]): string {
-  if (operand === null || operand === undefined) {
-    throw new ClientError('invalid', `${path.join('.')} is compared with ${operand}: nothing equals NULL, ask with isNull() or isNotNull()`);
-  }
+  checkIsThere(path, operand);
   if (isField(operand)) return pathText(operand[fieldPath]);
   params.push(operand as ParamValue);
   return '?';
 }
 
-function membership(path: readonly string[], word: string, values: readonly unknown[]): Condition {
-  if (values.some(value => value === null || value === undefined)) {
-    throw new ClientError('invalid', `${path.join('.')} ${word} a list with NULL in it: nothing equals NULL, ask with isNull() or isNotNull()`);
+function checkIsThere(path: readonly string[], operand: unknown): void {
+  if (operand === null || operand === undefined) {
+    throw new ClientError('invalid', `${path.join('.')} is compared with ${operand}: nothing equals NULL, ask isNull() or isNotNull()`);
   }
+}
+
+function membership(path: readonly string[], word: string, values: readonly unknown[]): Condition {
+  for (const value of values) checkIsThere(path, value);
   return new Condition(`${pathText(path)} ${word} ?`, [Object.freeze([...values]) as readonly ParamValue[]]);
 }
 

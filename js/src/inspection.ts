@@ -3,8 +3,12 @@
 
 import type { Explanation } from './explanation.ts';
 import type { HistoryOptions, HistoryPage, Moment, Revision, ValueChange } from './history.ts';
+import type { Params } from './live.ts';
 import type { AnyModel, EntityId } from './model.ts';
 import type { Reader, Writer } from './msgpack.ts';
+
+/** Appends what is bound to a selection, as `writeParams` of params.ts does. */
+type WriteParams = (w: Writer, params: Params | undefined) => void;
 
 /** Reads the value of the property of a name, as `readOne` of history.ts does. */
 type ReadNamed = (r: Reader, model: AnyModel, name: string) => unknown;
@@ -57,6 +61,22 @@ function readRevision(r: Reader, model: AnyModel, readOne: ReadNamed): Revision 
     else if (after !== undefined) changes[name] = Object.freeze({ before, after });
   }
   return Object.freeze({ id, time, author, user, parents, pending, deleted, changes: Object.freeze(changes) });
+}
+
+export function writeExplain(
+  w: Writer,
+  request: number,
+  collection: string,
+  text: string,
+  params: Params | undefined,
+  writeParams: WriteParams,
+): void {
+  w.array(5);
+  w.int(20);
+  w.int(request);
+  w.string(collection);
+  w.string(text);
+  writeParams(w, params);
 }
 
 /** Reads the fields of an Explained message after the request. */

@@ -18,8 +18,18 @@ export function snapshotOf<T>(data: T, status: LiveStatus, error: ClientError | 
   return Object.freeze({ data, status, error: error ?? new ClientError('internal', 'no reason was given') });
 }
 
+/** What a live query asks: rows or groups of a selection, all of them or a part. */
+export interface Asked {
+  readonly model: AnyModel;
+  readonly text: string;
+  readonly params: Params | undefined;
+  readonly aggregation?: Aggregation | undefined;
+  readonly window?: Window | undefined;
+  readonly pin?: number;
+}
+
 /** One selection that the node keeps true for all results on this page that are equal. */
-export class LiveQuery implements DeltaTarget {
+export class LiveQuery implements Asked, DeltaTarget {
   readonly key: string;
   readonly model: AnyModel;
   readonly text: string;
@@ -36,7 +46,7 @@ export class LiveQuery implements DeltaTarget {
   /** The part of the rows that was asked for last, of a query that shows only a part. */
   window: Window | undefined;
   /** A place among the rows that is kept: whatever comes and goes before it, it is of the same row. */
-  pin = 0;
+  pin: number;
 
   readonly #rows = new RowList<Row>();
   /** Rows of another result whose identity is kept where they are the same. */
@@ -52,19 +62,14 @@ export class LiveQuery implements DeltaTarget {
   #error: ClientError | undefined;
   readonly #listeners = new Set<() => void>();
 
-  constructor(
-    key: string,
-    model: AnyModel,
-    text: string,
-    params: Params | undefined,
-    seed: readonly Row[],
-    aggregation?: Aggregation,
-  ) {
+  constructor(key: string, { model, text, params, aggregation, window, pin = 0 }: Asked, seed: readonly Row[]) {
     this.key = key;
     this.model = model;
     this.text = text;
     this.params = params;
     this.aggregation = aggregation;
+    this.window = window;
+    this.pin = pin;
     this.#seed = seed;
   }
 

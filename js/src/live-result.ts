@@ -1,8 +1,7 @@
-import type { Aggregation } from './aggregate.ts';
 import { callOut } from './assert.ts';
 import type { ClientError } from './errors.ts';
 import type { LiveResult, LiveSnapshot, LiveStatus, Params } from './live.ts';
-import { snapshotOf, type LiveQuery, type Snapshot } from './live-query.ts';
+import { snapshotOf, type Asked, type LiveQuery, type Snapshot } from './live-query.ts';
 import type { LiveStore } from './live-store.ts';
 import type { AnyModel } from './model.ts';
 import type { Selection } from './query.ts';
@@ -12,39 +11,11 @@ import type { Window } from './wire.ts';
 /** How long a lazy result that nobody subscribes to keeps its query open. */
 const lazyDelay = 1000;
 
-/** One user of a live query: an application, or a component. */
-export class SharedLiveResult implements LiveResult<Row> {
-  readonly #store: LiveStore;
-  readonly #model: AnyModel;
-  readonly #lazy: boolean;
-  readonly #listeners = new Map<symbol, () => void>();
-  #text: string;
-  #params: Params | undefined;
-  #query: LiveQuery;
-  #stop: (() => void) | undefined;
-  #disposed = false;
-  /** What is shown while another selection has no answer yet. */
-  #carried: Snapshot | undefined;
+/** The parts of a snapshot by their names. */
+abstract class Shown<T> {
+  abstract readonly getSnapshot: () => LiveSnapshot<T>;
 
-  constructor(
-    store: LiveStore,
-    model: AnyModel,
-    text: string,
-    params: Params | undefined,
-    lazy: boolean,
-    window?: Window,
-    aggregation?: Aggregation,
-  ) {
-    this.#store = store;
-    this.#model = model;
-    this.#text = text;
-    this.#params = params;
-    this.#lazy = lazy;
-    this.#query = window === undefined ? store.hold(model, text, params, [], aggregation) : store.holdWindow(model, text, params, window);
-    if (lazy) store.release(this.#query, lazyDelay);
-  }
-
-  get data(): readonly Row[] {
+  get data(): T {
     return this.getSnapshot().data;
   }
 
@@ -54,6 +25,26 @@ export class SharedLiveResult implements LiveResult<Row> {
 
   get error(): ClientError | undefined {
     return this.getSnapshot().error;
+  }
+}
+
+/** One user of a live query: an application, or a component. */
+export class SharedLiveResult extends Shown<readonly Row[]> implements LiveResult<Row> {
+  readonly #store: LiveStore;
+  readonly #lazy: boolean;
+  readonly #listeners = new Map<symbol, () => void>();
+  #query: LiveQuery;
+  #stop: (() => void) | undefined;
+  #disposed = false;
+  /** What is shown while another selection has no answer yet. */
+  #carried: Snapshot | undefined;
+
+  constructor(store: LiveStore, asked: Asked, lazy: boolean) {
+    super();
+    this.#store = store;
+    this.#lazy = lazy;
+    this.#query = store.hold(asked);
+    if (lazy) store.release(this.#query, lazyDelay);
   }
 
   readonly move = (window: Window): void => this.#store.move(this.#query, window);
@@ -81,12 +72,12 @@ export class SharedLiveResult implements LiveResult<Row> {
 
   setSelection(selection: string | Selection<AnyModel>, given?: Params): void {
     const { text, params } = typeof selection === 'string' ? { text: selection, params: given } : selection;
-    if (this.#disposed || this.#store.keyOf(this.#model, text, params, this.#query.aggregation) === this.#query.key) return;
-    const before = this.getSnapshot();
     const previous = this.#query;
-    const next = this.#store.hold(this.#model, text, params, before.data, previous.aggregation);
-    this.#text = text;
-    this.#params = params;
+    const { model, aggregation } = previous;
+    const asked = { model, text, params, aggregation };
+    if (this.#disposed || this.#store.keyOf(asked) === previous.key) return;
+    const before = this.getSnapshot();
+    const next = this.#store.hold(asked, before.data);
     this.#carried = before.status === 'loading' && before.data.length === 0 ? undefined : snapshotOf(before.data, 'loading', undefined);
     this.#query = next;
     const attached = this.#stop !== undefined;
@@ -112,11 +103,7 @@ export class SharedLiveResult implements LiveResult<Row> {
   #attach(): void {
     if (!this.#store.isOpen(this.#query)) {
       const shown = this.getSnapshot();
-      const { window, aggregation } = this.#query;
-      this.#query =
-        window === undefined
-          ? this.#store.hold(this.#model, this.#text, this.#params, shown.data, aggregation)
-          : this.#store.holdWindow(this.#model, this.#text, this.#params, window, this.#query);
+      this.#query = this.#store.hold(this.#query, shown.data);
       if (shown.data.length > 0) this.#carried = Object.freeze({ ...shown, status: 'loading', error: undefined });
     } else if (this.#lazy) {
       this.#store.retain(this.#query);
@@ -136,28 +123,17 @@ export class SharedLiveResult implements LiveResult<Row> {
 }
 
 /** A live result seen through a function of its rows, as a live entity is. */
-export class MappedLive<T> {
+export class MappedLive<T> extends Shown<T> {
   readonly #base: SharedLiveResult;
   readonly #map: (rows: readonly Row[]) => T;
   #from: Snapshot | undefined;
   #shown: LiveSnapshot<T> | undefined;
 
   constructor(base: SharedLiveResult, map: (rows: readonly Row[]) => T) {
+    super();
     this.#base = base;
     this.#map = map;
     this.subscribe = base.subscribe;
-  }
-
-  get data(): T {
-    return this.getSnapshot().data;
-  }
-
-  get status(): LiveStatus {
-    return this.getSnapshot().status;
-  }
-
-  get error(): ClientError | undefined {
-    return this.getSnapshot().error;
   }
 
   readonly getSnapshot = (): LiveSnapshot<T> => {

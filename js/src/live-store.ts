@@ -1,7 +1,5 @@
-import type { Aggregation } from './aggregate.ts';
 import type { ClientError } from './errors.ts';
-import type { Params } from './live.ts';
-import { LiveQuery } from './live-query.ts';
+import { LiveQuery, type Asked } from './live-query.ts';
 import type { AnyModel } from './model.ts';
 import type { Row } from './row.ts';
 import { queryKey } from './selection-key.ts';
@@ -23,32 +21,18 @@ export class LiveStore {
   #lastWindow = 0;
   #ended: ClientError | undefined;
 
-  /** Returns the query for a selection, held once; it is opened unless an equal one is open. */
-  hold(
-    model: AnyModel,
-    text: string,
-    params: Params | undefined,
-    seed: readonly Row[] = [],
-    aggregation?: Aggregation,
-  ): LiveQuery {
-    const key = this.keyOf(model, text, params, aggregation);
+  /**
+   * Returns the query for what is asked, held once; it is opened unless an equal one is open. One with
+   * a window is nobody else's.
+   */
+  hold(asked: Asked, seed: readonly Row[] = []): LiveQuery {
+    const key = asked.window === undefined ? this.keyOf(asked) : `#${++this.#lastWindow}`;
     let query = this.#byKey.get(key);
     if (query === undefined) {
-      query = new LiveQuery(key, model, text, params, seed, aggregation);
+      query = new LiveQuery(key, asked, seed);
       this.#byKey.set(key, query);
       this.#open(query);
     }
-    this.retain(query);
-    return query;
-  }
-
-  /** Opens a query that shows a part of its rows, and is held once. It is nobody else's. */
-  holdWindow(model: AnyModel, text: string, params: Params | undefined, window: Window, before?: LiveQuery): LiveQuery {
-    const query = new LiveQuery(`#${++this.#lastWindow}`, model, text, params, before?.snapshot.data ?? []);
-    query.window = window;
-    query.pin = before?.pin ?? 0;
-    this.#byKey.set(query.key, query);
-    this.#open(query);
     this.retain(query);
     return query;
   }
@@ -60,7 +44,7 @@ export class LiveStore {
   }
 
   /** Names a query; models that only share their collection do not share queries. */
-  keyOf(model: AnyModel, text: string, params: Params | undefined, aggregation?: Aggregation): string {
+  keyOf({ model, text, params, aggregation }: Asked): string {
     let number = this.#models.get(model);
     if (number === undefined) this.#models.set(model, (number = this.#models.size));
     return `${number} ${queryKey(model, text, params)}${aggregation === undefined ? '' : `\n${aggregation.key}`}`;
@@ -154,6 +138,6 @@ export class LiveStore {
 }
 
 /** Lets Node.js end although a query waits to be closed; a browser's timer is but a number. */
-function unref(timer: unknown): void {
-  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') timer.unref();
+function unref(timer: number | { unref?(): void }): void {
+  if (typeof timer === 'object') timer.unref?.();
 }

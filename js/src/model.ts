@@ -242,7 +242,7 @@ function checkName(what: string, name: string): void {
   if (!/^[\p{L}_][\p{L}\p{Nd}_-]*$/u.test(name) || bytes > 128 || name === '__proto__') {
     throw new ClientError(
       'schema',
-      `${what} name ${JSON.stringify(name)}: letters, digits, _ and - are allowed, a letter or _ first, at most 128 bytes`,
+      `${what} name ${JSON.stringify(name)}: letters, digits, _ and -, a letter or _ first, at most 128 bytes`,
     );
   }
 }

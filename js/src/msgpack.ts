@@ -257,9 +257,6 @@ export class Reader {
     if (code >= 0xe0) return code - 0x100;
     const at = this.#at;
     switch (code) {
-      case 0xca:
-        this.#at += 4;
-        return this.#view.getFloat32(at);
       case 0xcb:
         this.#at += 8;
         return this.#view.getFloat64(at);

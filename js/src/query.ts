@@ -65,10 +65,12 @@ export class Query<M extends AnyModel> implements Selection<M> {
     this.#order = order;
     this.#limit = limit;
     this.text = [
-      ...(where === everything ? [] : [where.text]),
-      ...(order.length === 0 ? [] : [`ORDER BY ${order.join(', ')}`]),
-      ...(limit === undefined ? [] : [`LIMIT ${limit}`]),
-    ].join(' ');
+      where !== everything && where.text,
+      order.length > 0 && `ORDER BY ${order.join(', ')}`,
+      limit !== undefined && `LIMIT ${limit}`,
+    ]
+      .filter(Boolean)
+      .join(' ');
     this.params = where.params;
     Object.freeze(this);
   }
@@ -76,7 +78,7 @@ export class Query<M extends AnyModel> implements Selection<M> {
   /** Narrows the query to what the condition is true of, too. A condition that is null, say, changes nothing. */
   where(condition: (entity: Fields<M>) => OptionalCondition): Query<M> {
     const more = condition(entityAt([]) as Fields<M>);
-    return new Query(this.model, this.#where === everything ? and(more) : and(this.#where, more), this.#order, this.#limit);
+    return new Query(this.model, and(this.#where !== everything && this.#where, more), this.#order, this.#limit);
   }
 
   /** Adds a key to the order, less significant than those so far. */

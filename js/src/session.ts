@@ -38,6 +38,12 @@ export type Answer =
   | { readonly kind: 'inspected'; readonly fields: Reader }
   | { readonly kind: 'committed'; readonly transaction: string };
 
+/** Returns an answer that is of the kind that was asked for. */
+export function answerOf<K extends Answer['kind']>(kind: K, answer: Answer): Extract<Answer, { readonly kind: K }> {
+  if (answer.kind !== kind) throw new ClientError('internal', `${kind} expected, not ${answer.kind}`);
+  return answer as Extract<Answer, { readonly kind: K }>;
+}
+
 /** A request that waits for its answer. */
 interface Pending {
   readonly model: AnyModel | undefined;
@@ -142,6 +148,15 @@ export class Session {
     }
     this.#pending.set(request, { model: options?.model, rows: [], resolve, reject });
     return signal === undefined ? promise : this.#abortable(promise, request, signal);
+  }
+
+  /** Sends a request for rows of a model, and resolves with them. */
+  async rows(
+    model: AnyModel,
+    write: (w: Writer, request: number) => void,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<readonly Row[]> {
+    return answerOf('rows', await this.request(write, { model, signal: options?.signal })).rows;
   }
 
   /** Ends the session; every request that waits rejects with `reason`. */

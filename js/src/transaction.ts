@@ -5,7 +5,7 @@ import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.t
 import { Writer } from './msgpack.ts';
 import { selectionOf, type SelectionArguments } from './query.ts';
 import { formatOf, type Row } from './row.ts';
-import { withResolvers, type Answer, type Session } from './session.ts';
+import { answerOf, withResolvers, type Session } from './session.ts';
 import { writeCommit, writeCreate, writeEdit, writeFetch, writeGet, writeMark, writeRollback } from './wire.ts';
 
 /** A message of creations is sent when it holds this many, or this many bytes. */
@@ -85,22 +85,16 @@ export class PageTransaction implements Transaction {
   async get<M extends AnyModel>(model: M, id: EntityId): Promise<Infer<M>> {
     this.#check();
     this.#seal();
-    const answer = await this.#session.request(
-      (w, request) => writeGet(w, request, this.#tx, model.collection, id),
-      { model },
-    );
-    return rowsOf(answer)[0] as Infer<M>;
+    const [row] = await this.#session.rows(model, (w, request) => writeGet(w, request, this.#tx, model.collection, id));
+    return row as Infer<M>;
   }
 
   async query<M extends AnyModel>(...args: SelectionArguments<M>): Promise<readonly Infer<M>[]> {
     this.#check();
     this.#seal();
     const [{ model, text, params }] = selectionOf(args);
-    const answer = await this.#session.request(
-      (w, request) => writeFetch(w, request, this.#tx, model.collection, text, params),
-      { model },
-    );
-    return rowsOf(answer) as readonly Infer<M>[];
+    const rows = await this.#session.rows(model, (w, request) => writeFetch(w, request, this.#tx, model.collection, text, params));
+    return rows as readonly Infer<M>[];
   }
 
   /** Commits, and resolves with the transaction's id. */
@@ -108,7 +102,7 @@ export class PageTransaction implements Transaction {
     this.#check();
     this.#seal();
     this.#ended = true;
-    return committedAs(await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal }));
+    return answerOf('committed', await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal })).transaction;
   }
 
   /** Ends the transaction without a trace. */
@@ -178,7 +172,7 @@ export class PageTransaction implements Transaction {
     const answer = await this.#session.request((w, request) =>
       writeCreate(w, request, this.#tx, model, values.length, rows.peek()),
     );
-    const ids = answer.kind === 'created' ? answer.ids : [];
+    const { ids } = answerOf('created', answer);
     const format = formatOf(model);
     return values.map((given, i) => format.created(must(ids[i], 'fewer ids than creations'), given));
   }
@@ -208,16 +202,4 @@ function encode(model: AnyModel, list: readonly Values[]): readonly Encoded[] {
 
 function isFull(count: number, rows: Writer): boolean {
   return count >= fullCreation.rows || rows.length >= fullCreation.bytes;
-}
-
-/** Returns the rows of an answer to fetch or get. */
-export function rowsOf(answer: { readonly kind: string; readonly rows?: readonly Row[] }): readonly Row[] {
-  if (answer.rows === undefined) throw new ClientError('internal', `rows answered by ${answer.kind}`);
-  return answer.rows;
-}
-
-/** Returns the transaction of an answer to commit or retry. */
-export function committedAs(answer: Answer): string {
-  if (answer.kind !== 'committed') throw new ClientError('internal', `commit answered by ${answer.kind}`);
-  return answer.transaction;
 }

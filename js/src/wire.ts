@@ -151,20 +151,6 @@ export function writeFetch(
   writeParams(w, params);
 }
 
-export function writeExplain(
-  w: Writer,
-  request: number,
-  collection: string,
-  text: string,
-  params: Params | undefined,
-): void {
-  begin(w, 20, 4);
-  w.int(request);
-  w.string(collection);
-  w.string(text);
-  writeParams(w, params);
-}
-
 export function writeGet(w: Writer, request: number, tx: number, collection: string, id: string): void {
   begin(w, 5, 4);
   w.int(request);

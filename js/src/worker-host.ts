@@ -10,10 +10,10 @@ export const startWorkerHost: StartHost = (options, events) => {
     link.drop();
     events.failed(new ClientError('internal', message));
   };
-  const link = new PortLink(worker.port, options, events, () => fail('the worker that runs the node has crashed'));
+  const link = new PortLink(worker.port, options, events, () => fail('the worker of the node has crashed'));
   worker.onerror = event => {
     const why = event instanceof ErrorEvent && event.message ? `: ${event.message}` : '';
-    fail(`the worker that runs the node could not be started${why}`);
+    fail(`the worker of the node could not be started${why}`);
   };
   // Where there are no locks to tell it, a page that goes says so.
   const leave = (event: PageTransitionEvent): void => {

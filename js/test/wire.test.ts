@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 
 import { aggregationOf, countOf } from '../src/aggregate.ts';
 import { readOne } from '../src/history.ts';
-import { readExplanation, readHistory, writeAsOf, writeHistory } from '../src/inspection.ts';
+import { readExplanation, readHistory, writeAsOf, writeExplain, writeHistory } from '../src/inspection.ts';
 import { avg, count, defineModel, f, max, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
+import { writeParams } from '../src/params.ts';
 import { formatOf } from '../src/row.ts';
 import { ulidText } from '../src/ulid.ts';
 import * as wire from '../src/wire.ts';
@@ -77,7 +78,7 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['unsubscribe', w => wire.writeUnsubscribe(w, 70_000)],
   ['fetch', w => wire.writeFetch(w, 2, 4, 'album', '', undefined)],
   ['get', w => wire.writeGet(w, 5, 0, 'album', entity(9))],
-  ['explain', w => wire.writeExplain(w, 12, 'album', 'year > ?', [1985])],
+  ['explain', w => writeExplain(w, 12, 'album', 'year > ?', [1985], writeParams)],
   [
     'create',
     w => {
