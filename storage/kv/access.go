@@ -157,11 +157,29 @@ func (r Range) clipped(prefix []byte, to plan.Range) Range {
 // walk follows the entries of the plan's ranges.
 func (a *access) walk(visit func(entity id.EntityID, row []byte) bool) error {
 	return a.each(a.index.prefix, func(r Range, stop *bool) error {
-		if a.plan.Reverse {
+		switch {
+		case a.plan.Descending:
+			return a.downward(r, visit, stop)
+		case a.plan.Reverse:
 			return a.backward(r, visit, stop)
 		}
 		return a.forward(r, visit, stop)
 	})
+}
+
+// downward follows the entries of a range in descending order.
+func (a *access) downward(r Range, visit func(entity id.EntityID, row []byte) bool, stop *bool) error {
+	for n := a.first(); !*stop; n = min(2*n, most) {
+		keys, err := a.keys(Range{Start: r.Start, End: r.End, Reverse: true}, n)
+		if err != nil {
+			return err
+		}
+		if err := a.follow(keys, visit, stop); err != nil || len(keys) < n {
+			return err
+		}
+		r.End = keys[n-1]
+	}
+	return nil
 }
 
 // forward follows the entries of a range in ascending order.

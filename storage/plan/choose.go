@@ -188,7 +188,7 @@ func (c *chooser) primary() candidate {
 func (c *chooser) walk(ix *Index) candidate {
 	ranges, used := indexRanges(ix, c.boxes)
 	p := &Plan{Method: Walk, Index: ix, Ranges: ranges, order: c.selection.Order, fixed: c.fixed}
-	p.Ordered, p.Reverse = indexOrder(ix, c.selection.Order, c.fixed)
+	p.Ordered, p.Reverse, p.Descending = indexOrder(ix, c.selection.Order, c.fixed)
 	p.Residual = c.residual(used)
 	w := candidate{plan: p, part: used.fraction, reads: used.fraction * c.rows}
 	if n := float64(len(ranges)); ix.Unique && c.pins(ix) && n < w.reads {

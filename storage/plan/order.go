@@ -41,14 +41,13 @@ func idOrder(order []ankql.Order, fixed map[string][]byte) (ordered, reverse boo
 	return isID(keys[0].Path), isID(keys[0].Path) && keys[0].Desc
 }
 
-// indexOrder reports whether an index, walked one way or the other, is in the order. Its
-// columns have to be those of the order and no more, since ties are broken by id.
-func indexOrder(ix *Index, order []ankql.Order, fixed map[string][]byte) (ordered, reverse bool) {
+// indexOrder reports whether an index, walked one way or the other, is in the order, and
+// whether ids descend where it is walked in reverse. Its columns have to be those of the
+// order and no more, since ties are broken by id.
+func indexOrder(ix *Index, order []ankql.Order, fixed map[string][]byte) (ordered, reverse, descending bool) {
 	keys := significant(order, fixed)
 	if n := len(keys); n > 0 && isID(keys[n-1].Path) {
-		if keys[n-1].Desc {
-			return false, false
-		}
+		descending = keys[n-1].Desc
 		keys = keys[:n-1]
 	}
 	var columns []Column
@@ -57,9 +56,9 @@ func indexOrder(ix *Index, order []ankql.Order, fixed map[string][]byte) (ordere
 			columns = append(columns, c)
 		}
 	}
-	forward := matchesOrder(columns, keys, false)
+	forward := !descending && matchesOrder(columns, keys, false)
 	reverse = !forward && matchesOrder(columns, keys, true)
-	return forward || reverse, reverse
+	return forward || reverse, reverse, reverse && descending
 }
 
 func matchesOrder(columns []Column, keys []ankql.Order, reverse bool) bool {
@@ -95,6 +94,8 @@ func (p *Plan) Resume(sortKey []byte) []Range {
 	switch {
 	case !ok:
 		return p.Ranges
+	case p.Descending:
+		return clip(p.Ranges, span{low: []byte{}, high: entry})
 	case p.Reverse:
 		return clip(p.Ranges, span{low: []byte{}, high: after(entry[:len(entry)-id.Size])})
 	}

@@ -70,10 +70,12 @@ type Plan struct {
 	// Ordered says that the entities are reached in the selection's order: lookups and
 	// ranges from first to last, or, with Reverse, ranges and the groups in them from
 	// last to first. A group is the entries of an index that differ only by id; inside
-	// it ids ascend in either case, so a reader in reverse walks each group forward.
+	// it ids ascend in either case, so a reader in reverse walks each group forward,
+	// unless Descending says that they descend in reverse: then it walks straight back.
 	// Ranges of ids have no groups.
-	Ordered bool
-	Reverse bool
+	Ordered    bool
+	Reverse    bool
+	Descending bool
 
 	order []ankql.Order
 	fixed map[string][]byte // the ascending key of each path that can have one value only

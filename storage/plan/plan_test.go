@@ -196,6 +196,9 @@ func reached(p *plan.Plan, ranges []plan.Range, things []*thing) []*thing {
 		}
 	}
 	slices.SortFunc(entries, func(x, y entry) int {
+		if p.Descending {
+			return bytes.Compare(y.key, x.key)
+		}
 		if c := bytes.Compare(x.group, y.group); c != 0 && p.Reverse {
 			return -c
 		}
@@ -336,6 +339,9 @@ func TestChoose(t *testing.T) {
 		{"a = 1 AND b > 'x' ORDER BY b DESC", nil, []*plan.Index{ab}, "walk 1 ranges of index ab in reverse"},
 		{"a = 1 ORDER BY a, b DESC, a DESC", nil, all, "walk 1 ranges of index ab-desc"},
 		{"ORDER BY a DESC, b DESC", nil, all, "walk 1 ranges of index ab in reverse"},
+		{"ORDER BY a DESC, b DESC, id DESC", nil, all, "walk 1 ranges of index ab in reverse"},
+		{"a = 1 ORDER BY b DESC, id DESC", nil, []*plan.Index{ab}, "walk 1 ranges of index ab in reverse"},
+		{"ORDER BY a, id DESC", nil, []*plan.Index{a}, "walk 1 ranges of ids, sort"}, // ids descend in no walk forward
 		{"ORDER BY a DESC, b", nil, all, "walk 1 ranges of index ab-desc in reverse"},
 		{"ORDER BY a", nil, []*plan.Index{ab}, "walk 1 ranges of ids, sort"}, // ties would come by b
 		{"ORDER BY a, id", nil, all, "walk 1 ranges of index a"},
@@ -533,5 +539,45 @@ func BenchmarkChoose(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		plan.Choose(s, indexes, plan.Statistics{})
+	}
+}
+
+// Pages from a cursor on, and back from one, are ranges of the index that the order has, walked
+// in order: they cost what they show, wherever in the list they are.
+func TestCursorsAreRanges(t *testing.T) {
+	ab, abDesc := index("ab", "a", "b"), index("ab-desc", "a", "b DESC")
+	row := &thing{id: entity(3), fields: map[string]value.Value{"a": value.Int(5), "b": value.String("x")}}
+	for _, c := range []struct {
+		text    string
+		indexes []*plan.Index
+		after   string
+		before  string
+	}{
+		{"ORDER BY a, b LIMIT 10", []*plan.Index{ab}, "walk 4 ranges of index ab", "walk 2 ranges of index ab in reverse"},
+		{"a = 5 ORDER BY b DESC LIMIT 10", []*plan.Index{ab, abDesc}, "walk 1 ranges of index ab-desc", "walk 2 ranges of index ab-desc in reverse"},
+		{"LIMIT 10", nil, "walk 1 ranges of ids", "walk 1 ranges of ids in reverse"},
+	} {
+		s, err := ankql.Parse(c.text)
+		if err == nil {
+			s, err = s.Check(model)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		cursor := s.Cursor(row, row.id, nil)
+		after, err := s.After(cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := s.Before(cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Choose(after, c.indexes, plan.Statistics{}).String(); got != c.after {
+			t.Errorf("after: %s\n  %s\nwant\n  %s", after, got, c.after)
+		}
+		if got := plan.Choose(before, c.indexes, plan.Statistics{}).String(); got != c.before {
+			t.Errorf("before: %s\n  %s\nwant\n  %s", before, got, c.before)
+		}
 	}
 }

@@ -50,7 +50,7 @@ func indexRanges(ix *Index, boxes []box) ([]Range, coverage) {
 }
 
 // boxSpans returns the spans of one box: its columns that take single values are prefixes,
-// the first column that takes more ends them.
+// the first column that takes more ends them. Where all columns are prefixes the id follows.
 func boxSpans(ix *Index, b box) (spans set, paths map[string]bool, fraction float64) {
 	paths, fraction = map[string]bool{}, 1
 	spans = set{{low: []byte{}}}
@@ -70,7 +70,13 @@ func boxSpans(ix *Index, b box) (spans set, paths map[string]bool, fraction floa
 		spans = extend(spans, s)
 		paths[path] = true
 		if !points {
-			break
+			return spans, paths, fraction
+		}
+	}
+	if s, ok := b.sets[schema.ID]; ok && len(paths) == len(ix.Columns) && !paths[schema.ID] {
+		if s = idSpans(s); len(s)*len(spans) <= MaxRanges {
+			spans = extend(spans, s)
+			paths[schema.ID] = true
 		}
 	}
 	return spans, paths, fraction
@@ -125,7 +131,6 @@ func selectivity(s set) float64 {
 
 // idRanges returns the ranges of ids that hold what lies in the boxes.
 func idRanges(boxes []box) ([]Range, coverage) {
-	tag := family(value.AppendKey(nil, value.ID(id.EntityID{}), value.Ascending))
 	var all set
 	var used coverage
 	for i, b := range boxes {
@@ -135,12 +140,19 @@ func idRanges(boxes []box) ([]Range, coverage) {
 			used.add(b, nil, 1, i == 0)
 			continue
 		}
-		for _, v := range intersect(s, set{tag}) {
-			all = append(all, span{low: v.low[1:], high: idBound(v.high, tag)})
-		}
+		all = append(all, idSpans(s)...)
 		used.add(b, map[string]bool{schema.ID: true}, selectivity(s), i == 0)
 	}
 	return rangesOf(all, &used), used
+}
+
+// idSpans returns the spans of the bytes of the ids that a set of keys holds.
+func idSpans(s set) (out set) {
+	tag := family(value.AppendKey(nil, value.ID(id.EntityID{}), value.Ascending))
+	for _, v := range intersect(s, set{tag}) {
+		out = append(out, span{low: v.low[1:], high: idBound(v.high, tag)})
+	}
+	return out
 }
 
 // idBound takes the family's tag from an upper bound.

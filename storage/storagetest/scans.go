@@ -35,6 +35,8 @@ var Selections = []string{
 	"ORDER BY year DESC NULLS LAST, name",
 	"ORDER BY score, year DESC, name",
 	"ORDER BY live, id DESC",
+	"ORDER BY live DESC, id DESC",
+	"year > 1990 ORDER BY year DESC NULLS LAST, id DESC",
 	"ORDER BY id",
 	"ORDER BY meta.genre, meta.n DESC",
 	"ORDER BY cover DESC, artist",
