@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -172,7 +173,12 @@ func (r *reading) first(ctx context.Context, scan func(at *moment) error) error 
 	}
 	snap := r.node.open.begin(r.node.limits.SnapshotRecords)
 	defer r.node.open.end(snap)
-	return scan(snap.at(ctx, r.node))
+	err := scan(snap.at(ctx, r.node))
+	if err != nil && snap.overfull() {
+		// It says nothing about the selection: another time there may be less going on.
+		err = &Error{Kind: KindDeadline, Err: fmt.Errorf("more than %d entities changed while rows were read", snap.limit)}
+	}
+	return err
 }
 
 // caughtUp returns, on the loop, what to apply of the changes that were published during the

@@ -550,3 +550,45 @@ func TestReferencesWhileStorageFails(t *testing.T) {
 		t.Errorf("afterwards: %s", got)
 	}
 }
+
+// TestReferencesWhileMuchChanges: what is read while more changes than a snapshot keeps is read
+// again, on the durable node and for a peer.
+func TestReferencesWhileMuchChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := faulty.Wrap(memory.New(), nil)
+		n := open(t, core.Options{Engine: engine, Durable: true, Limits: core.Limits{SnapshotRecords: 2},
+			Listener: core.Listener{Failed: func(string, error) {}}})
+		if err := errors.Join(n.CreateSystem(t.Context()), n.Register(t.Context(), record_, artist, label, tag)); err != nil {
+			t.Fatal(err)
+		}
+		ids := discs(t, n)
+		peer, _ := referringPeer(t, n)
+		settled()
+		for name, on := range map[string]*core.Node{"durable": n, "peer": peer} {
+			hold := make(chan struct{})
+			var holding atomic.Bool
+			holding.Store(true)
+			engine.Decide(func(c faulty.Call) faulty.Fault {
+				if c.Op == faulty.Scan && holding.Load() {
+					return faulty.Fault{Wait: hold}
+				}
+				return faulty.Fault{}
+			})
+			q, err := anonymous(on).Query("record", selection(t, "artist.name = 'muse' ORDER BY name"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			synctest.Wait() // the answer is being read
+			for _, record := range []string{"drones", "showbiz", "jazz", "moon"} {
+				put(t, n, "record", ids[record], "year", 2000)
+			}
+			if q.Status() == core.QueryLive {
+				t.Errorf("%s: live before it was read", name)
+			}
+			holding.Store(false)
+			close(hold)
+			liveNames(t, q, "drones showbiz")
+		}
+	})
+}
