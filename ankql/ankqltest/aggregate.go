@@ -33,6 +33,9 @@ func (g *Gen) Aggregation(collection string) *ankql.Aggregation {
 	}
 	for i := range 1 + g.IntN(4) {
 		c := ankql.Aggregate{Name: string(rune('a' + i)), Function: ankql.Function(g.IntN(5))}
+		if len(numbers) == 0 && (c.Function == ankql.FunctionSum || c.Function == ankql.FunctionAvg) {
+			c.Function = ankql.FunctionCount
+		}
 		switch c.Function {
 		case ankql.FunctionSum, ankql.FunctionAvg:
 			c.Path = Pick(g, numbers...).path
