@@ -173,6 +173,10 @@ bench-e2e: build ## in Chromium: commit to DOM, arrival of 10,000 albums, longes
 size: build-app ## size of the WASM and of the page's JavaScript: raw, gzip, brotli
 	@node scripts/size.mjs
 
+.PHONY: check-size
+check-size: build-react ## what a page downloads is not larger than scripts/size-ceilings.json says
+	@node scripts/check-size.mjs
+
 # == Housekeeping
 
 .PHONY: fmt
