@@ -1,16 +1,17 @@
-import {
-  ClientError,
-  type ClientStatus,
-  type EntityId,
-  type LiveSnapshot,
-  type LiveStatus,
-  type LiveWindow,
-  type WindowAnchor,
-  type WindowRange,
-  type WindowSnapshot,
-  type WindowState,
+import type {
+  ClientStatus,
+  EntityId,
+  LiveSnapshot,
+  LiveStatus,
+  LiveWindow,
+  WindowAnchor,
+  WindowRange,
+  WindowSnapshot,
+  WindowState,
 } from '@ankurah-go/client';
 
+import { unlessRefused } from './refusal.ts';
+import { NO_ROWS } from './use-live.ts';
 import type { ReadableSignal } from './use-signal.ts';
 
 /** A place in a list: its start, its end, the row of a number from 0, or the row of an entity. */
@@ -107,6 +108,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   #from: WindowSnapshot<R> | undefined;
   #kept: WindowSnapshot<R> | undefined;
   #shown: InfiniteListSnapshot<R> | undefined;
+  #idle: InfiniteListSnapshot<R> | undefined;
 
   constructor(open: (range: WindowRange) => WindowSource<R>, status: ConnectionSource, { pageSize = 50, anchor = 'start', maxRows = 20 * pageSize }: InfiniteListOptions) {
     this.#pageSize = pageSize;
@@ -117,18 +119,12 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#status = status;
   }
 
-  get #live(): WindowSource<R> {
-    return (this.#opened ??= this.#openOrExplain());
-  }
-
   /** A selection that the client will not even open is a list like any other: one with an error. */
-  #openOrExplain(): WindowSource<R> {
-    try {
-      return this.#open(this.#range);
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
-      return constantWindow({ data: [], status: 'error', error });
-    }
+  get #live(): WindowSource<R> {
+    return (this.#opened ??= unlessRefused(
+      () => this.#open(this.#range),
+      error => constantWindow({ data: [], status: 'error', error }),
+    ));
   }
 
   readonly getSnapshot = (): InfiniteListSnapshot<R> => {
@@ -137,6 +133,9 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
     this.#from = from;
     return this.#take(from);
   };
+
+  /** What a server shows, and a page that takes over from one: nothing yet. */
+  readonly getServerSnapshot = (): InfiniteListSnapshot<R> => (this.#idle ??= this.#draw(NO_ROWS.getServerSnapshot()));
 
   readonly subscribe = (listener: () => void): (() => void) => {
     const key = Symbol();
@@ -330,8 +329,8 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   }
 
   /** Makes the snapshot. */
-  #draw(): InfiniteListSnapshot<R> {
-    const { data, status, error, window } = this.#kept ?? this.#live.getSnapshot();
+  #draw(live: WindowSnapshot<R> = this.#kept ?? this.#live.getSnapshot()): InfiniteListSnapshot<R> {
+    const { data, status, error, window } = live;
     const expected = this.#isExpected(status);
     const kind = this.#fetch?.kind;
     const hasPrevious = window !== undefined && (window.hasBefore || (expected && this.#range.anchor !== 'start'));

@@ -2,7 +2,6 @@
 
 import {
   aggregateKey,
-  ClientError,
   type AggregatePath,
   type AggregateQuery,
   type AggregateRow,
@@ -14,13 +13,10 @@ import {
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
+import { unlessRefused } from './refusal.ts';
 import { useKept } from './use-kept.ts';
-import { constantLive, DeferredLive, useLive } from './use-live.ts';
+import { NO_ROWS, useLive, type DeferredLive } from './use-live.ts';
 import { rowsBefore, type Nothing, type UseLiveQueryOptions } from './use-live-query.ts';
-
-const NO_GROUPS: readonly never[] = Object.freeze([]);
-const LOADING: LiveSnapshot<readonly never[]> = Object.freeze({ data: NO_GROUPS, status: 'loading', error: undefined });
-const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
 
 /**
  * Shows what is known of groups of entities, and renders again when that changes, wherever it does.
@@ -51,7 +47,7 @@ export function useAggregate<M extends AnyModel, const S extends AggregateSelect
   // The key stands for the query, which may be a new object with each render.
   // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<readonly AggregateRow<M, S, G>[]>>(
-    () => (asked === undefined ? SKIPPED : new DeferredLive(LOADING, () => client.liveAggregate(model, asked, { lazy: true }))),
+    () => (asked === undefined ? NO_ROWS : NO_ROWS.until(() => client.liveAggregate(model, asked, { lazy: true }))),
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
@@ -61,10 +57,5 @@ export function useAggregate<M extends AnyModel, const S extends AggregateSelect
 
 /** Names what is asked. What the client will refuse is named after the refusal. */
 function keyOf(model: AnyModel, query: AnyAggregateQuery): string {
-  try {
-    return aggregateKey(model, query);
-  } catch (error) {
-    if (error instanceof ClientError) return error.message;
-    throw error;
-  }
+  return unlessRefused(() => aggregateKey(model, query), refusal => refusal.message);
 }

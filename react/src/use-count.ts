@@ -1,11 +1,11 @@
 'use client';
 
-import type { AnyModel, ClientError, LiveSnapshot, LiveStatus, Selection } from '@ankurah-go/client';
+import type { AnyModel, ClientError, LiveStatus, Selection } from '@ankurah-go/client';
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
 import { useKept } from './use-kept.ts';
-import { constantLive, DeferredLive, useLive } from './use-live.ts';
+import { NO_VALUE, useLive, type DeferredLive } from './use-live.ts';
 import {
   keyOf,
   readArguments,
@@ -25,9 +25,6 @@ export interface CountSnapshot {
   /** Why the status is `error`, else undefined. */
   readonly error: ClientError | undefined;
 }
-
-const LOADING: LiveSnapshot<undefined> = Object.freeze({ data: undefined, status: 'loading', error: undefined });
-const SKIPPED: DeferredLive<undefined> = constantLive(LOADING);
 
 /**
  * Shows how many entities match a selection, and renders again when that changes, wherever it does.
@@ -58,7 +55,7 @@ export function useCount<M extends AnyModel>(
   // The key stands for text and parameters, which may be new objects with each render.
   // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<number | undefined>>(
-    () => (asked === undefined ? SKIPPED : new DeferredLive<number | undefined>(LOADING, () => client.liveCount(asked, { lazy: true }))),
+    () => (asked === undefined ? NO_VALUE : NO_VALUE.until(() => client.liveCount(asked, { lazy: true }))),
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps

@@ -4,10 +4,7 @@ import type { AnyModel, EntityId, Infer, LiveSnapshot } from '@ankurah-go/client
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
-import { constantLive, DeferredLive, useLive } from './use-live.ts';
-
-const LOADING: LiveSnapshot<undefined> = Object.freeze({ data: undefined, status: 'loading', error: undefined });
-const SKIPPED: DeferredLive<undefined> = constantLive(LOADING);
+import { NO_VALUE, useLive, type DeferredLive } from './use-live.ts';
 
 /**
  * Shows one entity, and renders again when it changes.
@@ -27,8 +24,8 @@ export function useEntity<M extends AnyModel>(
 ): LiveSnapshot<Infer<M> | undefined> {
   const client = useClient();
   const live = useMemo<DeferredLive<Infer<M> | undefined>>(() => {
-    if (id === null || id === undefined || id === false) return SKIPPED;
-    return new DeferredLive<Infer<M> | undefined>(LOADING, () => client.entity(model, id, { lazy: true }));
+    if (id === null || id === undefined || id === false) return NO_VALUE;
+    return NO_VALUE.until(() => client.entity(model, id, { lazy: true }));
   }, [client, model, id]);
   return useLive(live);
 }

@@ -6,6 +6,7 @@ import { useMemo, useSyncExternalStore } from 'react';
 import { constantWindow, InfiniteList, type InfiniteListOptions, type InfiniteListSnapshot, type ListPlace } from './infinite-list.ts';
 import { useClient } from './provider.ts';
 import { useKept } from './use-kept.ts';
+import { NO_ROWS } from './use-live.ts';
 import { keyOf, type Nothing } from './use-live-query.ts';
 
 /** How {@link useInfiniteLiveQuery} behaves. */
@@ -38,20 +39,6 @@ export type InfiniteLiveQuery<R> = InfiniteListSnapshot<R> & {
   readonly show: (first: number, last: number) => void;
 };
 
-const NOWHERE: InfiniteListSnapshot<never> = Object.freeze({
-  data: Object.freeze([]),
-  status: 'loading',
-  error: undefined,
-  firstIndex: 0,
-  anchorIndex: 0,
-  hasNext: false,
-  hasPrevious: false,
-  isFetchingNext: false,
-  isFetchingPrevious: false,
-  isJumping: false,
-  shift: 0,
-});
-
 /**
  * Shows a long list, of which it holds the part around what is in view, and renders again when that
  * changes. Scrolling on fetches and drops rows; no more than `maxRows` are held.
@@ -83,14 +70,14 @@ export function useInfiniteLiveQuery<M extends AnyModel>(
   const list = useMemo(
     () =>
       new InfiniteList<Infer<M>>(
-        range => (asked === undefined ? constantWindow(NOWHERE) : client.window(asked, range, { lazy: true })),
+        range => (asked === undefined ? constantWindow(NO_ROWS.getServerSnapshot()) : client.window(asked, range, { lazy: true })),
         client.status,
         options,
       ),
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
-  const now = useSyncExternalStore<InfiniteListSnapshot<Infer<M>>>(list.subscribe, list.getSnapshot, () => NOWHERE);
+  const now = useSyncExternalStore(list.subscribe, list.getSnapshot, list.getServerSnapshot);
   const shown = useKept(list, now, client, model, asked !== undefined && options.keepPrevious !== false, listBefore);
   const isPrevious = shown !== now;
   return useMemo(() => {

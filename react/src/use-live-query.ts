@@ -1,7 +1,6 @@
 'use client';
 
 import {
-  ClientError,
   queryKey,
   type AnyModel,
   type Infer,
@@ -12,8 +11,9 @@ import {
 import { useMemo } from 'react';
 
 import { useClient } from './provider.ts';
+import { unlessRefused } from './refusal.ts';
 import { useKept } from './use-kept.ts';
-import { constantLive, DeferredLive, useLive } from './use-live.ts';
+import { NO_ROWS, useLive, type DeferredLive } from './use-live.ts';
 
 /** How {@link useLiveQuery} behaves. */
 export interface UseLiveQueryOptions {
@@ -39,10 +39,6 @@ export type BuiltQueryArguments<M extends AnyModel> = [
   selection: Selection<M> | Nothing,
   options?: UseLiveQueryOptions | undefined,
 ];
-
-const NO_ROWS: readonly never[] = Object.freeze([]);
-const LOADING: LiveSnapshot<readonly never[]> = Object.freeze({ data: NO_ROWS, status: 'loading', error: undefined });
-const SKIPPED: DeferredLive<readonly never[]> = constantLive(LOADING);
 
 /**
  * Shows the rows of a selection, and renders again when they change, wherever they changed.
@@ -79,7 +75,7 @@ export function useLiveQuery<M extends AnyModel>(
   // The key stands for text and parameters, which may be new objects with each render.
   // oxlint-disable react/memo-dependencies, react-hooks/exhaustive-deps
   const live = useMemo<DeferredLive<readonly Infer<M>[]>>(
-    () => (asked === undefined ? SKIPPED : new DeferredLive(LOADING, () => client.query(asked, { lazy: true }))),
+    () => (asked === undefined ? NO_ROWS : NO_ROWS.until(() => client.query(asked, { lazy: true }))),
     [client, model, key],
   );
   // oxlint-enable react/memo-dependencies, react-hooks/exhaustive-deps
@@ -107,10 +103,5 @@ export function rowsBefore<R>(before: LiveSnapshot<R>, now: LiveSnapshot<R>): Li
 
 /** Names a query. One with parameters that the client will refuse is named after the refusal. */
 export function keyOf(selection: Selection<AnyModel>): string {
-  try {
-    return queryKey(selection);
-  } catch (error) {
-    if (error instanceof ClientError) return error.message;
-    throw error;
-  }
+  return unlessRefused(() => queryKey(selection), refusal => refusal.message);
 }

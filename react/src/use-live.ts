@@ -1,7 +1,9 @@
 'use client';
 
-import { ClientError, type Live, type LiveSnapshot } from '@ankurah-go/client';
+import type { Live, LiveSnapshot } from '@ankurah-go/client';
 import { useSyncExternalStore } from 'react';
+
+import { unlessRefused } from './refusal.ts';
 
 /** What a component needs of a live result. */
 export type LiveSource<T> = Pick<Live<T>, 'getSnapshot' | 'subscribe'>;
@@ -30,26 +32,29 @@ export class DeferredLive<T> implements LiveSource<T> {
 
   readonly getServerSnapshot = (): LiveSnapshot<T> => this.#idle;
 
-  #live(): LiveSource<T> {
-    return (this.#source ??= this.#openOrExplain());
+  /** Returns what shows the same as this, and, once React asks for it, what `open` returns. */
+  until<S>(open: () => LiveSource<S | T>): DeferredLive<S | T> {
+    return new DeferredLive<S | T>(this.#idle, open);
   }
 
   /** A query that the client will not even open is a result like any other: one with an error. */
-  #openOrExplain(): LiveSource<T> {
-    try {
-      return this.#open();
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
-      return constantLive({ data: this.#idle.data, status: 'error', error });
-    }
+  #live(): LiveSource<T> {
+    return (this.#source ??= unlessRefused(this.#open, error => constantLive({ data: this.#idle.data, status: 'error', error })));
   }
 }
 
 /** Returns a source that always shows `snapshot`. */
-export function constantLive<T>(snapshot: LiveSnapshot<T>): DeferredLive<T> {
-  const source: LiveSource<T> = { getSnapshot: () => snapshot, subscribe: () => () => undefined };
-  return new DeferredLive(snapshot, () => source);
+function constantLive<T>(snapshot: LiveSnapshot<T>): DeferredLive<T> {
+  return new DeferredLive(snapshot, () => ({ getSnapshot: () => snapshot, subscribe: () => () => undefined }));
 }
+
+function unasked<T>(data: T): DeferredLive<T> {
+  return constantLive(Object.freeze({ data, status: 'loading', error: undefined }));
+}
+
+/** What is shown of rows, and of one value, that are not asked for, or not known yet. */
+export const NO_ROWS: DeferredLive<readonly never[]> = unasked(Object.freeze([]));
+export const NO_VALUE: DeferredLive<undefined> = unasked(undefined);
 
 /** Reads a live result, and renders the component again when it changes. */
 export function useLive<T>(live: DeferredLive<T>): LiveSnapshot<T> {

@@ -3,7 +3,7 @@ import { act, screen } from '@testing-library/react';
 import type { ReactElement } from 'react';
 import { expect, test } from 'vitest';
 
-import { useClient, useSignal, useStatus } from '../src/mod.ts';
+import { useRejections, useSignal, useStatus } from '../src/mod.ts';
 import { FakeClient } from './fake-client.ts';
 import { provide, renderWith } from './render.tsx';
 
@@ -108,7 +108,7 @@ test('shows the rejections of the client as they come', () => {
   function Rejections(): ReactElement {
     return (
       <p data-testid="probe">
-        {useSignal(useClient().rejections)
+        {useRejections()
           .map(({ code, message }) => `${code}: ${message}`)
           .join()}
       </p>
