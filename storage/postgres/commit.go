@@ -137,8 +137,9 @@ func (w *writes) addRecords(records []storage.RecordWrite) {
 	}
 	if len(updated.ids) > 0 {
 		own := w.engine.own("_records")
-		// The rows are locked in their order before any is changed.
-		w.batch.Queue("SELECT FROM "+own+" WHERE id = ANY($1) ORDER BY id FOR UPDATE", updated.ids)
+		if len(updated.ids) > 1 { // they are locked in their order before any is changed
+			w.batch.Queue("SELECT FROM "+own+" WHERE id = ANY($1) ORDER BY id FOR UPDATE", updated.ids)
+		}
 		w.batch.Queue("WITH w AS (UPDATE "+own+" AS r SET head = u.head, record = u.record"+
 			" FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS u(id, expect, head, record)"+
 			" WHERE r.id = u.id AND r.head = u.expect RETURNING 1)"+

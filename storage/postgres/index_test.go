@@ -179,7 +179,7 @@ func TestLongTextsInIndexedColumns(t *testing.T) {
 // other has written.
 func TestTwoEnginesOnOneSchema(t *testing.T) {
 	next := schemas(t)
-	ankqltest.Each(t, 5, func(t *testing.T, g *ankqltest.Gen) {
+	ankqltest.Each(t, 3, func(t *testing.T, g *ankqltest.Gen) {
 		url := next()
 		engines := []*Engine{open(t, url), open(t, url)}
 		g.Model("thing")
@@ -204,7 +204,7 @@ func TestTwoEnginesOnOneSchema(t *testing.T) {
 // Whatever a property holds, and of however many types: what SQL cannot say of it the records do.
 func TestColumnsThatHoldOtherTypes(t *testing.T) {
 	next := schemas(t)
-	ankqltest.Each(t, 12, func(t *testing.T, g *ankqltest.Gen) {
+	ankqltest.Each(t, 8, func(t *testing.T, g *ankqltest.Gen) {
 		e, oracle := open(t, next()), memory.New()
 		defer e.Close()
 		w := storagetest.NewWorld(g.Uint64())

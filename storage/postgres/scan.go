@@ -53,7 +53,9 @@ func (e *Engine) scan(ctx context.Context, d *description, collection string, s 
 	scan := e.layout().Scan(t, e.table(t), s, after, limit)
 	var pager *relational.Pager
 	start := func() { pager, read = relational.NewPager(scan, s, after, limit), 0 }
-	err = e.query(ctx, scan.SQL, scan.Args, start, func(rows pgx.Rows) error {
+	// Planned each time for the values at hand: a plan for any values would not know whether
+	// few rows match, or all.
+	err = e.query(ctx, scan.SQL, append([]any{pgx.QueryExecModeExec}, scan.Args...), start, func(rows pgx.Rows) error {
 		var part relational.Part
 		var version *int64
 		var data []byte

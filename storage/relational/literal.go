@@ -231,7 +231,11 @@ func (s *statement) ranked(o operand, rank int, sql string) string {
 	if !o.indexed || s.negated > 0 {
 		return sql
 	}
-	return "(" + jsonRank(o.sql) + " = " + strconv.Itoa(rank) + " AND " + sql + ")"
+	out := jsonRank(o.sql) + " = " + strconv.Itoa(rank)
+	if rank == rankText {
+		out += " AND " + jsonNumber(o.sql) + " IS NULL" // the column between the two
+	}
+	return "(" + out + " AND " + sql + ")"
 }
 
 func (s *statement) sameContainer(sql string, op ankql.Operator, v value.Value) string {
