@@ -23,7 +23,7 @@ export interface InfiniteListOptions {
   readonly pageSize?: number | undefined;
   /** Where the list is opened; default `start`. */
   readonly anchor?: ListPlace | undefined;
-  /** How many rows are held at most: what is farthest is dropped beyond. Default 20 pages, and at least 6. */
+  /** How many rows are held at most: what is farthest is dropped beyond. Default 10 pages, and at least 6. */
   readonly maxRows?: number | undefined;
 }
 
@@ -110,7 +110,7 @@ export class InfiniteList<R extends { readonly id: EntityId }> {
   #shown: InfiniteListSnapshot<R> | undefined;
   #idle: InfiniteListSnapshot<R> | undefined;
 
-  constructor(open: (range: WindowRange) => WindowSource<R>, status: ConnectionSource, { pageSize = 50, anchor = 'start', maxRows = 20 * pageSize }: InfiniteListOptions) {
+  constructor(open: (range: WindowRange) => WindowSource<R>, status: ConnectionSource, { pageSize = 50, anchor = 'start', maxRows = 10 * pageSize }: InfiniteListOptions) {
     this.#pageSize = pageSize;
     this.#maxRows = Math.max(maxRows, 6 * pageSize);
     this.#range = this.#around(anchor);
