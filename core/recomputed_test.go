@@ -367,6 +367,64 @@ func (choosy) Write(_ policy.Principal, w policy.Write) error {
 	return nil
 }
 
+// guarded is choosy, and shows guests less than there is: what its scope is true of, row by row
+// without those of one name. Guests do not make what they would not see.
+type guarded struct {
+	choosy
+	scope ankql.Condition // of albums
+	deep  bool            // the scope follows references
+}
+
+// scopes are what guests see of albums.
+func scopes(g *ankqltest.Gen) guarded {
+	return ankqltest.Pick(g,
+		guarded{scope: ankql.Ne("plays", 2)},
+		guarded{scope: ankql.IsNull("artist.name").Or(ankql.Ne("artist.name", "ab")), deep: true})
+}
+
+const unseen = "b"
+
+func (guarded) Authenticate(context.Context, []byte) (policy.Principal, error) {
+	return policy.Principal{Name: "guest"}, nil
+}
+
+func (a guarded) Narrow(p policy.Principal, collection string) (ankql.Expr, error) {
+	if p.Name == "" || collection != "album" {
+		return nil, nil
+	}
+	return a.scope.Expr()
+}
+
+func (guarded) Read(p policy.Principal, _ string, row policy.Fields) error {
+	if name, _ := row.Field("name").AsString(); p.Name != "" && name == unseen {
+		return policy.Denied("nobody sees %s", unseen)
+	}
+	return nil
+}
+
+func (a guarded) Write(p policy.Principal, w policy.Write) error {
+	err := errors.Join(a.choosy.Write(p, w), a.Read(p, "", w.After))
+	switch {
+	case p.Name == "":
+	case a.deep && w.Before == nil && !w.After.Field("artist").IsNull(), !a.deep && w.After.Field("plays") == value.Int(2):
+		err = errors.Join(err, policy.Denied("it would be out of sight"))
+	}
+	return err
+}
+
+// visible returns what guests see of a world.
+func (a guarded) visible(g *ankqltest.Gen) *ankqltest.World {
+	scope := g.Check("album", ankql.From(a.scope))
+	seen := ankqltest.NewWorld(g.World.Models)
+	for _, r := range g.World.Rows {
+		name, _ := r.Field("name").AsString()
+		if name != unseen && (r.Collection != "album" || g.World.Truth(scope.Where, r) == ankql.TruthTrue) {
+			seen.Put(r)
+		}
+	}
+	return seen
+}
+
 // TestPeersEqualRecomputed is TestLiveEqualsRecomputed on nodes that follow a durable one: what
 // they show is right whenever nothing is on its way, through offline phases, own writes that
 // wait, and writes that are refused.
@@ -382,6 +440,7 @@ type peerStory struct {
 	server *core.Node
 	peers  []*peerOf
 	dead   map[id.EntityID]string // the collections of what has been deleted
+	guard  *guarded               // nil where the peers see all
 }
 
 // peerOf is an ephemeral node with live queries.
@@ -393,12 +452,19 @@ type peerOf struct {
 
 func recomputedPeers(t *testing.T, g *ankqltest.Gen) {
 	g.Full, g.References = ankqltest.Pick(g, 12, 60), g.IntN(2) == 0
-	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}, Engine: someEngine(t, g)})
+	s := &peerStory{story: &story{t: t, g: g}, dead: map[id.EntityID]string{}}
+	agent := policy.Agent(choosy{policy.Permissive()})
+	if g.IntN(3) == 0 {
+		guard := scopes(g)
+		guard.choosy = choosy{policy.Permissive()}
+		s.guard, agent = &guard, guard
+	}
+	server := open(t, core.Options{Durable: true, Policy: agent, Engine: someEngine(t, g)})
 	if err := server.CreateSystem(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	registerAll(t, server, g.World)
-	s := &peerStory{story: &story{t: t, g: g}, server: server, dead: map[id.EntityID]string{}}
+	s.server = server
 	for range 2 {
 		n := open(t, core.Options{Engine: someEngine(t, g)})
 		registerAll(t, n, g.World)
@@ -541,6 +607,9 @@ func (s *peerStory) checkPeers() {
 			s.t.Fatalf("peer %d: %d transactions are pending", i, pending)
 		}
 		s.world(n)
+		if p.link != nil && s.guard != nil {
+			s.g.World = s.guard.visible(s.g)
+		}
 		p.last = s.last
 		p.fetches("from the peer", anonymous(p.node).Fetch)
 		for _, f := range p.open {
