@@ -31,7 +31,7 @@ func filled(b *testing.B, n int) (node *core.Node, some id.EntityID) {
 		for range min(10_000, n-i) {
 			e := id.EntityID{ULID: id.Make(id.Stamp(i)<<16, [8]byte{1})}
 			batch.Records = append(batch.Records, storage.RecordWrite{Record: &proto.Record{Collection: "album", Entity: e, Rev: 1, State: &proto.State{
-				Head: proto.NewClock(id.EventID{ULID: e.ULID}),
+				Head: proto.NewClock(id.EventID(e)),
 				Properties: []proto.PropertyState{
 					{Name: "artist", Kind: 1, Value: value.String(fmt.Sprint("artist ", i%100)), Data: e.Bytes()},
 					{Name: "name", Kind: 1, Value: value.String(fmt.Sprint("album ", i)), Data: e.Bytes()},

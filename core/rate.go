@@ -88,6 +88,8 @@ func costOf(f proto.Frame) int {
 		return max(1, len(m.Events))
 	case *proto.Subscribe:
 		return 20 + len(m.Known)/100
+	case *proto.Aggregate:
+		return 20
 	case *proto.Get:
 		return 1 + len(m.Entities)/10
 	case *proto.History, *proto.AsOf:

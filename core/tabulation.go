@@ -126,20 +126,10 @@ func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *a
 // viewOf names what a principal sees beyond what selections are narrowed by; ok is false
 // if nobody else's view is known to be the same.
 func (n *Node) viewOf(p policy.Principal) (view string, ok bool) {
-	switch {
-	case !n.opts.Durable || policy.IsPermissive(n.policy):
+	if !n.opts.Durable {
 		return "", true
-	case p.Claims == nil:
-		return "as " + p.Name, true
 	}
-	return "", false
-}
-
-// count returns how many tabulations are open that may be shared.
-func (s *tabulations) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.open)
+	return policy.AudienceOf(n.policy, p)
 }
 
 // release ends an observation. The last to leave closes the tabulation.

@@ -285,16 +285,6 @@ func (s *Sum) Merge(t *Sum) {
 	}
 }
 
-// clone returns a copy that shares nothing with s.
-func (s *Sum) clone() Sum {
-	c := *s
-	if s.long != nil {
-		l := *s.long
-		c.long = &l
-	}
-	return c
-}
-
 // Append appends s in its one form: [n, floats, NaN, +Inf, -Inf, high, low, first, words].
 // The words are those of the floats' sum from the first that is not zero, without those at
 // the end that only repeat the sign.

@@ -122,14 +122,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// show writes all groups, bit for bit.
-func show(t *aggregate.Table, ids []string) (text string) {
-	for _, name := range ids {
-		text += showGroup(t.Group(name, true))
-	}
-	return text
-}
-
+// showGroup writes a group, bit for bit.
 func showGroup(g *aggregate.Group) string {
 	if g == nil {
 		return "nothing\n"
