@@ -154,6 +154,12 @@ func arrange(steps []step) []Change {
 		return nil
 	}
 	changes := make([]Change, 0, len(steps))
+	if st := steps[0]; len(steps) == 1 {
+		if st.restated && st.from == st.to {
+			return nil
+		}
+		return append(changes, st.change(st.from, st.to))
+	}
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.from, b.from) })
 	slots := make([]slot, 0, 2*len(steps))
 	for _, st := range steps {
