@@ -168,3 +168,8 @@ func BenchmarkUpkeep(b *testing.B) { storagetest.BenchmarkUpkeep(b, openForSelec
 func openForSelections(b testing.TB) storage.Engine {
 	return open(b, b.TempDir(), withFS(vfs.NewMem()), WithKV(kv.Options{AutoIndexes: -1}))
 }
+
+// What storagetest measures of every engine.
+func BenchmarkEngine(b *testing.B) {
+	storagetest.Benchmark(b, func(b testing.TB) storage.Engine { return open(b, b.TempDir()) })
+}
