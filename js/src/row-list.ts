@@ -53,9 +53,9 @@ export class RowList<R> {
     this.#length++;
   }
 
-  /** Returns all rows in order, as a new array. */
+  /** Returns all rows in order, as a new array; concat copies blocks, where flat would copy row by row. */
   toArray(): R[] {
-    return this.#blocks.length === 1 ? (this.#blocks[0] ?? []).slice() : this.#blocks.flat();
+    return ([] as R[]).concat(...this.#blocks);
   }
 
   /** Returns the block that holds a position, the offset in it, and the block's own index. */
@@ -63,11 +63,15 @@ export class RowList<R> {
     if (!(position >= 0 && position <= last)) {
       throw new RangeError(`@ankurah-go/client: position ${position} in a list of ${this.#length}`);
     }
-    let offset = position;
+    // A list is mostly filled from its start to its end.
+    const tail = this.#blocks.length - 1;
+    const end = this.#blocks[tail] as R[];
+    let offset = position - this.#length + end.length;
+    if (offset >= 0) return [end, offset, tail];
+    offset = position;
     for (let index = 0; ; index++) {
       const block = this.#blocks[index] as R[];
-      // The end of a block is a place to insert only where no further block begins.
-      if (offset < block.length || index === this.#blocks.length - 1) return [block, offset, index];
+      if (offset < block.length) return [block, offset, index];
       offset -= block.length;
     }
   }
