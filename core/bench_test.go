@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -212,14 +214,10 @@ func (nowhere) Scan(context.Context, kv.Range, int) ([]kv.Pair, error) { return 
 func (nowhere) Commit(context.Context, *kv.Writes) error               { return nil }
 func (nowhere) Close() error                                           { return nil }
 
-// offlineNode returns an ephemeral node that belongs to a system and has no connection.
-func offlineNode(b *testing.B) *core.Node {
+// joinedOffline returns an ephemeral node that belongs to a system and has no connection.
+func joinedOffline(b *testing.B, engine storage.Engine) *core.Node {
 	b.Helper()
 	server := benchNode(b, memory.New(), true)
-	engine, err := kv.Open(b.Context(), nowhere{}, kv.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
 	n := benchNode(b, engine, false)
 	link := local.Connect(server, n)
 	if err := n.WaitReady(b.Context()); err != nil {
@@ -245,7 +243,11 @@ func BenchmarkCreateOffline(b *testing.B) {
 			names, list[i] = append(names, f.Name), append(list[i], f.Value)
 		}
 	}
-	n := offlineNode(b)
+	engine, err := kv.Open(b.Context(), nowhere{}, kv.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := joinedOffline(b, engine)
 	b.ReportAllocs()
 	for b.Loop() {
 		tx := anonymous(n).Begin()
@@ -259,4 +261,66 @@ func BenchmarkCreateOffline(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+}
+
+// BenchmarkTransaction1000: one transaction that changes 1,000 of 10,000 rows, as the
+// browser harness has it: under 100 live results with order and limit, all of which change
+// entirely, on an ephemeral node without a connection.
+func BenchmarkTransaction1000(b *testing.B) {
+	const rows, changed = 10_000, 1000
+	n := joinedOffline(b, memory.New())
+	genre := func(i int) string { return fmt.Sprintf("genre %02d", i%20) }
+	tx := anonymous(n).Begin()
+	entities := make([]id.EntityID, rows)
+	for i := range entities {
+		fields := longPlayingFields(i)
+		fields[4].Value = value.String(genre(i))
+		e, err := tx.Create(b.Context(), "lp", fields)
+		if err != nil {
+			b.Fatal(err)
+		}
+		entities[i] = e
+	}
+	if _, err := tx.Commit(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	var told atomic.Int64
+	for i := range 100 {
+		s, err := ankql.Parse("genre = ? AND year > ? ORDER BY rating DESC LIMIT 20", genre(i), 1930+i/20*15)
+		if err != nil {
+			b.Fatal(err)
+		}
+		q, err := anonymous(n).Query("lp", s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ready := make(chan struct{})
+		var once sync.Once
+		q.Subscribe(func(c *core.ChangeSet) {
+			told.Add(int64(len(c.Changes)))
+			if c.Status != core.QueryLoading {
+				once.Do(func() { close(ready) })
+			}
+		})
+		<-ready
+	}
+	b.ReportAllocs()
+	rating := 10.0
+	for b.Loop() {
+		told.Store(0)
+		tx := anonymous(n).Begin()
+		for i := range changed {
+			rating++
+			change := []proto.Field{{Name: "rating", Value: value.Float(rating)}}
+			if err := tx.Set(b.Context(), "lp", entities[(i*7)%rows], change); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := tx.Commit(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if told.Load() == 0 {
+			b.Fatal("no result changed")
+		}
+	}
 }

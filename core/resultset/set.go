@@ -55,6 +55,7 @@ type Set struct {
 	rows   sequence
 	held   map[id.EntityID]*entry
 	edges  [2]edge // by Side
+	room   []byte  // for the key of a row that is looked at
 
 	now     *Rows // the visible rows; nil when something has changed since
 	began   bool
@@ -191,23 +192,28 @@ func (s *Set) Put(row *proto.Record) {
 	if old != nil && old.row.Rev > row.Rev {
 		return
 	}
-	e := &entry{s.key(row), row}
+	key := s.passingKey(row)
 	if old != nil {
-		if old.row.Rev == row.Rev && bytes.Equal(old.key, e.key) {
+		if old.row.Rev == row.Rev && bytes.Equal(old.key, key) {
 			return
 		}
 		s.take(old)
 	}
-	if !s.reaches(e.key) {
+	if !s.reaches(key) {
 		return // there may be others between; if the window needs it, a fill will bring it
 	}
+	e := &entry{bytes.Clone(key), row}
 	s.touch(row.Entity, nil)
 	s.rows.insert(e)
 	s.held[row.Entity] = e
 }
 
-func (s *Set) key(row *proto.Record) []byte {
-	return s.sel.AppendSortKeyWith(nil, row, row.Entity, s.follow)
+func (s *Set) key(row *proto.Record) []byte { return bytes.Clone(s.passingKey(row)) }
+
+// passingKey is key in memory that the next key is put in.
+func (s *Set) passingKey(row *proto.Record) []byte {
+	s.room = s.sel.AppendSortKeyWith(s.room[:0], row, row.Entity, s.follow)
+	return s.room
 }
 
 // reaches reports whether the rows held are all that there are up to a key.
