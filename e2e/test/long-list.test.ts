@@ -82,8 +82,9 @@ test(`the scrollbar spans ${ALBUMS} albums, of which the page holds a few, and n
   });
   print(`scrolling ${ALBUMS.toLocaleString('en')} albums, by wheel and far`, many);
   expect(await albums.hook('album-row').count()).toBeLessThan(60);
-  // What the thread computes, that is: by the clock, others may have the processor.
-  expect(many.computed).toBeLessThan(Math.max(50, 3 * few.computed));
+  // What the thread computes, that is: by the clock, others may have the processor. A hundred times the rows would
+  // show if anything were done for each; what this test itself asks of the page is in the figure, too.
+  expect(many.computed).toBeLessThan(Math.max(50, 8 * few.computed));
 }, 240_000);
 
 test('what is in view stays where it is while others come, go and move above it', async () => {
