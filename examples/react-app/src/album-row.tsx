@@ -11,7 +11,8 @@ import {
 } from 'react';
 
 import { changedFields, readAlbum, YEAR_INPUT } from './album-fields.ts';
-import { CancelIcon, DeleteIcon, EditIcon, SaveIcon } from './icons.tsx';
+import { AlbumHistory } from './album-history.tsx';
+import { CancelIcon, DeleteIcon, EditIcon, HistoryIcon, SaveIcon } from './icons.tsx';
 import type { Album } from './model.ts';
 import type { AlbumActions } from './use-albums.ts';
 
@@ -43,6 +44,7 @@ interface AlbumAtProps extends Omit<AlbumRowProps, 'album' | 'top'> {
 function AlbumAt({ album, style, onChange, onRemove }: AlbumAtProps): ReactElement {
   // What the album was when editing began: changes from elsewhere do not disturb what is being typed.
   const [original, setOriginal] = useState<Album | undefined>(undefined);
+  const [showingHistory, setShowingHistory] = useState(false);
   const editButton = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
   const editing = original !== undefined;
@@ -91,8 +93,18 @@ function AlbumAt({ album, style, onChange, onRemove }: AlbumAtProps): ReactEleme
             >
               <EditIcon />
             </button>
+            <button
+              type="button"
+              className="icon-button"
+              data-testid="row-history"
+              aria-label={`History of ${album.name}`}
+              onClick={() => setShowingHistory(true)}
+            >
+              <HistoryIcon />
+            </button>
             <DeleteButton album={album} onRemove={onRemove} />
           </div>
+          {showingHistory && <AlbumHistory album={album} onClose={() => setShowingHistory(false)} />}
         </>
       )}
     </li>

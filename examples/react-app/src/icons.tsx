@@ -35,6 +35,16 @@ export function DeleteIcon(): ReactElement {
   );
 }
 
+/** A clock that runs back. */
+export function HistoryIcon(): ReactElement {
+  return (
+    <Icon>
+      <path d="M4 5v4h4" />
+      <path d="M4.5 9a8 8 0 1 1-.5 4M12 8v4.5l3 1.8" />
+    </Icon>
+  );
+}
+
 /** A tick. */
 export function SaveIcon(): ReactElement {
   return (

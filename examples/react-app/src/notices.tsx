@@ -1,4 +1,4 @@
-import { useClient, useSignal, useStatus } from '@ankurah-go/react';
+import { useClient, useRejections, useStatus } from '@ankurah-go/react';
 import { createContext, useCallback, useContext, useMemo, useState, type ReactElement, type ReactNode } from 'react';
 
 /** Something to tell the user, until it is dismissed. */
@@ -43,10 +43,13 @@ export function useReport(): NoticeBoard['report'] {
 export function Notices(): ReactElement {
   const client = useClient();
   const { failures, report, dismiss } = useNoticeBoard();
-  const rejections = useSignal(client.rejections);
+  const rejections = useRejections();
   const { error, warning, connection } = useStatus();
   const dismissRejection = (transaction: string): void => {
     client.dismissRejection(transaction).catch((reason: unknown) => report('Could not dismiss the notice', reason));
+  };
+  const retryRejection = (transaction: string): void => {
+    client.retryRejection(transaction).catch((reason: unknown) => report('Could not try it again', reason));
   };
   return (
     <ul className="notices" aria-live="polite" aria-label="Notices">
@@ -56,13 +59,14 @@ export function Notices(): ReactElement {
       {warning !== undefined && (
         <Notice title="This browser keeps no data: changes are lost on reload" message={warning.message} />
       )}
-      {rejections.map(({ transaction, code, message }) => (
+      {rejections.map(({ transaction, code, message, changes }) => (
         <Notice
           key={transaction}
           testId="rejection"
           code={code}
           title="The server refused a change, and it was taken back"
           message={message}
+          onRetry={changes.length > 0 ? () => retryRejection(transaction) : undefined}
           onDismiss={() => dismissRejection(transaction)}
         />
       ))}
@@ -78,16 +82,22 @@ interface NoticeProps {
   readonly message: string;
   readonly testId?: string;
   readonly code?: string;
+  readonly onRetry?: (() => void) | undefined;
   readonly onDismiss?: () => void;
 }
 
-function Notice({ title, message, testId, code, onDismiss }: NoticeProps): ReactElement {
+function Notice({ title, message, testId, code, onRetry, onDismiss }: NoticeProps): ReactElement {
   return (
     <li className="notice" data-testid={testId} data-code={code}>
       <p>
         <strong>{title}</strong>
         {message}
       </p>
+      {onRetry && (
+        <button type="button" data-testid="retry" onClick={onRetry}>
+          Try again
+        </button>
+      )}
       {onDismiss && (
         <button type="button" onClick={onDismiss}>
           Dismiss
