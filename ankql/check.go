@@ -48,6 +48,9 @@ func (s *Selection) CheckWith(m *schema.Model, models Models) (*Selection, error
 			return nil, err
 		}
 	}
+	if n := out.references(); n > MaxReferences {
+		return nil, position{}.err("at most "+strconv.Itoa(MaxReferences)+" references to follow", strconv.Itoa(n), "")
+	}
 	if text, _ := out.Text(); len(text) > MaxText {
 		return nil, position{}.err("a selection of at most "+strconv.Itoa(MaxText)+" bytes as text", strconv.Itoa(len(text)), "")
 	}

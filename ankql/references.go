@@ -27,6 +27,25 @@ func follows(e Expr) (found bool) {
 	return found
 }
 
+// references returns how many references the selection follows: each path to one counts once,
+// and with an unknown model behind it every step may be one.
+func (s *Selection) references() int {
+	if !s.FollowsReferences() {
+		return 0
+	}
+	followed := make(map[string]bool)
+	for _, f := range s.Fields() {
+		steps := len(f.Targets)
+		if steps > 0 && f.Type == "" {
+			steps = len(f.Path) - 1
+		}
+		for i := range steps {
+			followed[f.Path[:i+1].String()] = true
+		}
+	}
+	return len(followed)
+}
+
 // Fields returns the fields of the predicate and of the order, as often as they are written.
 func (s *Selection) Fields() (list []*Field) {
 	EachField(s.Where, func(f *Field) { list = append(list, f) })

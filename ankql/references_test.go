@@ -1,6 +1,7 @@
 package ankql_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -90,4 +91,26 @@ func TestPartsAreNecessary(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestReferencesAreLimited: whoever keeps a result true keeps up with every reference.
+func TestReferencesAreLimited(t *testing.T) {
+	discs := &schema.Model{Collection: "disc", Properties: []schema.Property{{Name: "on", Type: schema.TypeRef}, {Name: "by", Type: schema.TypeRef, Target: "band"}}}
+	follow := func(format string, n int) error {
+		text := "TRUE"
+		for i := range n {
+			text += " AND " + fmt.Sprintf(format, i)
+		}
+		_, err := mustParse(t, text).Check(discs)
+		return err
+	}
+	if err := follow("on.p%d.name = 1", ankql.MaxReferences-1); err != nil { // on itself is one
+		t.Error(err)
+	}
+	if err := follow("on.p%d.name = 1", ankql.MaxReferences); err == nil {
+		t.Error("too many references were taken")
+	}
+	if err := follow("by.name != 'p%d'", 1000); err != nil {
+		t.Errorf("one reference in many places: %v", err)
+	}
 }

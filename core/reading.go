@@ -45,6 +45,7 @@ func (n *Node) reading(p policy.Principal, collection string, sel *ankql.Selecti
 	if r.restricted() {
 		r.reachScopes()
 	}
+	r.reach = distinct(r.reach)
 	for _, x := range r.reach {
 		t := trail{path: x.Path, targets: x.Targets}
 		if !slices.ContainsFunc(r.trails, t.equal) {
@@ -52,6 +53,19 @@ func (n *Node) reading(p policy.Principal, collection string, sel *ankql.Selecti
 		}
 	}
 	return r
+}
+
+// distinct returns each of a list once.
+func distinct(list []reactor.Reach) (once []reactor.Reach) {
+	seen := make(map[string]bool, len(list))
+	for _, x := range list {
+		key := strings.Join(x.Path, "\x00") + "\x01" + strings.Join(x.Targets, "\x00") + "\x01" + x.Property
+		if !seen[key] {
+			seen[key] = true
+			once = append(once, x)
+		}
+	}
+	return once
 }
 
 func (t trail) equal(o trail) bool {
