@@ -147,6 +147,7 @@ func TestLiveAggregatesEqualRecomputed(t *testing.T) {
 }
 
 func aggregatesAlone(t *testing.T, g *ankqltest.Gen, isDurable bool) {
+	g.References = g.IntN(3) == 0
 	s := &story{t: t, g: g}
 	g.Full = ankqltest.Pick(g, 12, 60)
 	n := open(t, core.Options{Durable: isDurable})
@@ -191,6 +192,7 @@ func TestPeersAggregatesEqualRecomputed(t *testing.T) {
 }
 
 func aggregatesOfPeers(t *testing.T, g *ankqltest.Gen) {
+	g.References = g.IntN(3) == 0
 	g.Full = ankqltest.Pick(g, 12, 60)
 	server := open(t, core.Options{Durable: true, Policy: choosy{policy.Permissive()}})
 	if err := server.CreateSystem(t.Context()); err != nil {
