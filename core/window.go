@@ -350,32 +350,37 @@ func (r *reading) walk(ctx context.Context, index int) (ankql.Cursor, int, error
 	return r.sel.Cursor(last, last.Entity, r.resolver(at)), seen - 1, at.err
 }
 
+// located is the answer to a Locate.
+type located struct {
+	cursor ankql.Cursor
+	index  int
+	err    error
+}
+
 // locate asks the durable node.
-func (r *replica) locate(ctx context.Context, what *reading, m *proto.Locate) (cursor ankql.Cursor, at int, err error) {
-	outcome := make(chan error, 1)
+func (r *replica) locate(ctx context.Context, what *reading, m *proto.Locate) (ankql.Cursor, int, error) {
+	outcome := make(chan located, 1)
 	m.Collection = what.collection
 	m.Text, m.Params = what.sel.Text()
 	if !r.node.loop.post(func() {
 		if r.peer == nil {
-			outcome <- ErrOffline
+			outcome <- located{err: ErrOffline}
 			return
 		}
-		r.peer.locate(m, func(m *proto.Located, failed error) {
-			if failed == nil {
-				cursor, failed = ankql.ParseCursor(m.Cursor)
-				at = int(min(m.Index, math.MaxInt))
+		r.peer.locate(m, func(m *proto.Located, err error) {
+			out := located{err: err}
+			if err == nil {
+				out.cursor, out.err = ankql.ParseCursor(m.Cursor)
+				out.index = int(min(m.Index, math.MaxInt))
 			}
-			outcome <- failed
+			outcome <- out
 		})
 	}) {
-		return cursor, 0, ErrClosed
+		return ankql.Cursor{}, 0, ErrClosed
 	}
 	select {
-	case err := <-outcome:
-		if err != nil {
-			return ankql.Cursor{}, 0, err
-		}
-		return cursor, at, nil
+	case out := <-outcome:
+		return out.cursor, out.index, out.err
 	case <-ctx.Done():
 		return ankql.Cursor{}, 0, ctx.Err()
 	case <-r.node.run.ctx.Done():
