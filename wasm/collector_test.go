@@ -14,3 +14,15 @@ func TestHeapMayGrowByTheHeadroomButAlwaysByTheUsual(t *testing.T) {
 		}
 	}
 }
+
+// The next collection was set by what was alive at the last one; so that can be told from it.
+func TestLiveIsWhatTheNextCollectionWasSetBy(t *testing.T) {
+	for _, live := range []uint64{0, 1 << 20, 6 << 20, 100 << 20} {
+		for _, percent := range []int{usual, 250, mostGrowth} {
+			next := live + live*uint64(percent)/100
+			if got := liveOf(next, percent); got != live {
+				t.Errorf("%d bytes live, %d %%: read back as %d", live, percent, got)
+			}
+		}
+	}
+}
