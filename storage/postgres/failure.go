@@ -90,6 +90,9 @@ func cut(err error) bool {
 
 // again says whether to make an attempt again, given that it has no effect where it failed.
 func again(err error) bool {
+	if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrLocked) {
+		return false
+	}
 	switch code := codeOf(err); code {
 	case "":
 		return cut(err)
