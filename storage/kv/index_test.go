@@ -28,7 +28,7 @@ func TestIndexEqualsScan(t *testing.T) {
 		"never":   {Planner: kv.Never},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ankqltest.Each(t, 12, func(t *testing.T, g *ankqltest.Gen) {
+			ankqltest.Each(t, 6, func(t *testing.T, g *ankqltest.Gen) {
 				g.Model("thing")
 				g.Full = 30
 				disk := kvtest.NewDisk()
@@ -60,12 +60,12 @@ func verify(t testing.TB, disk *kvtest.Disk) {
 // TestIndexesSurviveACrash: whichever commit of the store is the last one before a crash,
 // what is there then is sound, and what follows is right.
 func TestIndexesSurviveACrash(t *testing.T) {
-	ankqltest.Each(t, 10, func(t *testing.T, g *ankqltest.Gen) {
+	ankqltest.Each(t, 4, func(t *testing.T, g *ankqltest.Gen) {
 		g.Full = 25
 		disk := kvtest.NewDisk()
 		options := kv.Options{Planner: kv.Always, BuildRows: 1 + g.IntN(3)}
 		a := storagetest.NewAnswers(t, nil, g)
-		for range 12 {
+		for range 8 {
 			store := &crashing{Store: disk.Open(), left: 3 + g.IntN(25)}
 			e, err := kv.Open(t.Context(), store, options)
 			if err != nil {
