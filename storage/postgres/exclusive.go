@@ -30,7 +30,12 @@ type exclusion struct {
 // hold takes the lock and keeps it until stop.
 func (x *exclusion) hold(ctx context.Context, e *Engine) error {
 	x.engine = e
-	conn, err := x.take(ctx)
+	var conn *pgx.Conn
+	worth := func(err error) bool { return errors.Is(err, ErrLocked) || again(err) }
+	err := attempts(ctx, min(e.options.Timeout, lockGrace), worth, func(ctx context.Context) (err error) {
+		conn, err = x.take(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -40,7 +45,11 @@ func (x *exclusion) hold(ctx context.Context, e *Engine) error {
 	return nil
 }
 
-// take connects and takes the lock. A server that died a moment ago may still have it.
+// lockGrace is how long a lock is waited for: PostgreSQL may not have noticed yet that the
+// server which had it was killed.
+const lockGrace = 2 * time.Second
+
+// take connects and takes the lock.
 func (x *exclusion) take(ctx context.Context) (*pgx.Conn, error) {
 	e := x.engine
 	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
