@@ -25,7 +25,9 @@ var (
 
 // Options are a store's settings; the zero value has the defaults.
 type Options struct {
-	// CacheBytes is how much memory the pages that are kept may take; default 4 MiB.
+	// CacheBytes is how much memory the pages that are kept may take; default 8 MiB, some
+	// ten thousand rows with their indexes. Whoever scans more than fits, again and again,
+	// reads all of it each time.
 	CacheBytes int
 	// MergeBytes is how large the log grows before it is merged into the pages; default
 	// 1 MiB. Opening reads the log.
@@ -49,7 +51,7 @@ func (o *Options) ensureDefaults() {
 		field *int
 		value int
 	}{
-		{&o.CacheBytes, 4 << 20},
+		{&o.CacheBytes, 8 << 20},
 		{&o.MergeBytes, 1 << 20},
 		{&o.OverlayBytes, 32 << 20},
 		{&o.PageBytes, 32 << 10},
