@@ -213,6 +213,7 @@ func (w *supportWriter) row(r *proto.Record) (err error) {
 	if len(w.sub.reading.support) == 0 {
 		return nil
 	}
+	w.sent[r.Entity] = true
 	w.sub.reading.supporting(r, w.at, w.sees, func(x referred) {
 		if err != nil || x.record == nil || w.sent[x.entity] {
 			return

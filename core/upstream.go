@@ -39,6 +39,7 @@ type upstream struct {
 	held     []reactor.Change         // by the answer so far, to be published with its end
 	complete bool                     // the answer lists every row
 	listed   map[id.EntityID]struct{} // the rows that it lists
+	support  map[id.EntityID]struct{} // what it says of entities that the rows refer to
 }
 
 func (u *upstreams) init(r *replica) {
@@ -160,7 +161,7 @@ func (u *upstreams) disconnected() {
 // release publishes what an unfinished answer has brought so far.
 func (r *replica) release(up *upstream) {
 	held := up.held
-	up.held, up.listed, up.complete = nil, nil, false
+	up.held, up.listed, up.support, up.complete = nil, nil, nil, false
 	if len(held) == 0 {
 		return
 	}
@@ -236,7 +237,7 @@ func (r *replica) subscribe(up *upstream) {
 		m.Known = r.known(up)
 	}
 	up.number, up.answered, up.asked, up.complete = m.Sub, false, nil, false
-	up.listed = make(map[id.EntityID]struct{})
+	up.listed, up.support = make(map[id.EntityID]struct{}), nil
 	r.peer.subs[m.Sub] = up
 	r.peer.out.must(m)
 }
@@ -315,18 +316,23 @@ func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
 
 // list notes what a complete answer names.
 func (up *upstream) list(m *proto.Rows) {
-	if !m.Complete {
+	list := &up.listed
+	switch {
+	case m.Complete:
+		up.complete = true
+	case up.follows:
+		list = &up.support
+	default:
 		return
 	}
-	up.complete = true
-	if up.listed == nil {
-		up.listed = make(map[id.EntityID]struct{})
+	if *list == nil {
+		*list = make(map[id.EntityID]struct{})
 	}
 	for i := range m.Rows {
-		up.listed[m.Rows[i].Entity] = struct{}{}
+		(*list)[m.Rows[i].Entity] = struct{}{}
 	}
 	for _, e := range m.Same {
-		up.listed[e] = struct{}{}
+		(*list)[e] = struct{}{}
 	}
 }
 
@@ -358,7 +364,7 @@ func (d *draft) savePosition() {
 func (r *replica) answered(up *upstream) {
 	stale := r.stale(up)
 	if stale.empty() {
-		up.listed, up.asked, up.complete = nil, nil, false
+		up.listed, up.support, up.asked, up.complete = nil, nil, nil, false
 		r.live(up)
 		return
 	}
@@ -390,14 +396,15 @@ func (r *replica) live(up *upstream) {
 }
 
 // stale returns the rows that the results hold although a complete answer does not name
-// them, with what they refer to. Of a window only rows before the answer's last say
-// anything, and nothing where it has moved on since.
+// them, with what they refer to; and what rows refer to that it does name, where this node
+// holds something that the answer does not speak of. Of a window only rows before the
+// answer's last say anything, and nothing where it has moved on since.
 func (r *replica) stale(up *upstream) *wanted {
 	list := &wanted{}
 	if !up.complete {
 		return list
 	}
-	unasked := func(e id.EntityID) bool { _, asked := up.asked[e]; return !asked }
+	in := func(set map[id.EntityID]struct{}, e id.EntityID) bool { _, found := set[e]; return found }
 	for res, side := range up.users {
 		if res.strayed {
 			continue
@@ -406,14 +413,14 @@ func (r *replica) stale(up *upstream) *wanted {
 		if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit {
 			rows = rows[:throughListed(rows, up.listed)]
 		}
-		rows = slices.DeleteFunc(slices.Clone(rows), func(row *proto.Record) bool { _, listed := up.listed[row.Entity]; return listed })
 		for _, row := range rows {
-			if row.BaseRev > 0 && unasked(row.Entity) {
+			if row.BaseRev > 0 && !in(up.listed, row.Entity) && !in(up.asked, row.Entity) {
 				list.add(row.Collection, row.Entity)
 			}
 		}
-		r.referred(res, rows, func(_ *proto.Record, x referred) {
-			if unasked(x.entity) {
+		r.referred(res, rows, func(row *proto.Record, x referred) {
+			spoken := in(up.listed, row.Entity) && (x.record == nil || in(up.support, x.entity) || in(up.listed, x.entity))
+			if !spoken && !in(up.asked, x.entity) {
 				r.want(list, x)
 			}
 		})
