@@ -332,13 +332,18 @@ func (r *result) attach() {
 	if replica == nil {
 		return
 	}
+	strayed := r.strayed
 	if r.strayed = r.asking(); r.strayed {
 		return
 	}
 	before := r.upstreams
 	r.upstreams = nil
 	for _, side := range r.extent.sides() {
-		r.upstreams = append(r.upstreams, replica.attach(r, side))
+		up := replica.attach(r, side)
+		r.upstreams = append(r.upstreams, up)
+		if strayed && up.answered && slices.Contains(before, up) {
+			r.doubt(side.side) // nobody held the answer against the rows, which had moved on
+		}
 	}
 	for _, up := range before {
 		if !slices.Contains(r.upstreams, up) {
@@ -346,6 +351,19 @@ func (r *result) attach() {
 		}
 	}
 	r.followed()
+}
+
+// doubt asks for the rows held on a side, whatever is known of them.
+func (r *result) doubt(side resultset.Side) {
+	var list []id.EntityID
+	for _, row := range r.set.Held(side) {
+		if row.BaseRev > 0 {
+			list = append(list, row.Entity)
+		}
+	}
+	if len(list) > 0 && r.node.replica.peer != nil {
+		r.node.replica.peer.askFor(map[string][]id.EntityID{r.extent.reading.collection: list})
+	}
 }
 
 func (r *result) detach() {

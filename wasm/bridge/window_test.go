@@ -196,10 +196,13 @@ func windowRecomputed(t *testing.T, rnd *rand.Rand) {
 			}
 			p.send(&frame.Move{Query: 1, Window: &window})
 		case 2, 3:
-			p.ask(&frame.Edit{Tx: uint64(step + 1), Collection: "album", Entity: pick.ID(), Columns: []string{"year"}, Values: []value.Value{year}},
-				&frame.Commit{Request: p.next(), Tx: uint64(step + 1)})
+			committed := p.ask(&frame.Edit{Tx: uint64(step + 1), Collection: "album", Entity: pick.ID(), Columns: []string{"year"}, Values: []value.Value{year}},
+				&frame.Commit{Request: p.next(), Tx: uint64(step + 1)}).(*frame.Committed)
 			p.until("synced", func() bool {
-				return slices.ContainsFunc(p.log, func(m frame.Message) bool { s, ok := m.(*frame.Status); return ok && s.Pending == 0 }) && lastStatus(p.log).Pending == 0
+				return slices.ContainsFunc(p.log, func(m frame.Message) bool {
+					s, ok := m.(*frame.Settled)
+					return ok && s.Transaction == committed.Transaction
+				})
 			})
 		default:
 			tx := server.Begin()
@@ -229,14 +232,4 @@ func windowRecomputed(t *testing.T, rnd *rand.Rand) {
 				slices.EqualFunc(p.rows[1], rows[low:high], func(r row, v *core.View) bool { return r.entity == v.ID() })
 		})
 	}
-}
-
-// lastStatus returns the node's status as last told.
-func lastStatus(log []frame.Message) *frame.Status {
-	for _, m := range slices.Backward(log) {
-		if s, ok := m.(*frame.Status); ok {
-			return s
-		}
-	}
-	return &frame.Status{}
 }
