@@ -659,3 +659,34 @@ func TestAggregatesOpenedAmongWritesCountOnce(t *testing.T) {
 		}
 	}
 }
+
+// What a node has changed itself may be more than it keeps groups for: then that aggregate
+// says so, and the connection and everything else go on.
+func TestDifferencesAreBounded(t *testing.T) {
+	server := cashier(t, core.Options{})
+	client, link := linked(t, server, core.Options{Limits: core.Limits{Groups: 3}})
+	if err := client.Register(t.Context(), payment); err != nil {
+		t.Fatal(err)
+	}
+	few := summarize(t, anonymous(client), "payment", "", nil, n)
+	many := summarize(t, anonymous(client), "payment", "", []string{"who"}, n)
+	awaitFigures(t, many, core.QueryLive, "")
+	awaitFigures(t, few, core.QueryLive, "[0]")
+	offline(t, client, link)
+	for i := range 5 {
+		add(t, client, "payment", "who", fmt.Sprint(i))
+	}
+	if many.Status() != core.QueryError || core.KindOf(many.Err()) != core.KindLimit {
+		t.Errorf("more groups than there is room for: %v, %v", many.Status(), many.Err())
+	}
+	awaitFigures(t, few, core.QueryLocal, "[5]")
+	local.Connect(server, client)
+	delivered(t, client)
+	awaitFigures(t, few, core.QueryLive, "[5]")
+	many.Close()
+	again := summarize(t, anonymous(client), "payment", "", []string{"who"}, n)
+	awaitFigures(t, again, core.QueryLive, `["0" 1] ["1" 1] ["2" 1] ["3" 1] ["4" 1]`)
+	again.Close()
+	few.Close()
+	eventually(t, "nothing is watched", func() bool { return server.Watches() == 0 })
+}

@@ -3,6 +3,8 @@ package core
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -85,7 +87,7 @@ func (d *distant) close() {
 	}
 	d.opened = false
 	s := &d.tab.node.aggregates
-	list := slices.DeleteFunc(s.distant[d.tab.collection], func(x *distant) bool { return x == d })
+	list := slices.DeleteFunc(slices.Clone(s.distant[d.tab.collection]), func(x *distant) bool { return x == d })
 	if s.distant[d.tab.collection] = list; len(list) == 0 {
 		delete(s.distant, d.tab.collection)
 	}
@@ -207,11 +209,16 @@ func (d *distant) take(m *proto.Groups, groups []*aggregate.Group, own []*pendin
 	}
 	incoming := d.incoming
 	d.incoming = nil
+	if !d.reset && !d.known() {
+		return // it failed
+	}
 	if d.reset {
 		d.begin(incoming, own)
 		return
 	}
-	d.advance(own)
+	if d.advance(own); !d.known() {
+		return // it failed
+	}
 	names := make(map[string]*aggregate.Group)
 	for name, g := range incoming {
 		names[name] = nil
@@ -237,11 +244,13 @@ func (d *distant) begin(groups map[string]*aggregate.Group, own []*pendingTx) {
 	for e, x := range before {
 		d.follow(e, x.here)
 	}
-	if first {
+	if first && d.known() {
 		if err := d.findDiffering(); err != nil {
 			d.fail(err)
-			return
 		}
+	}
+	if !d.known() {
+		return // it failed
 	}
 	names := make(map[string]*aggregate.Group, len(groups))
 	for name := range groups {
@@ -305,13 +314,18 @@ func (s *tabulations) published(t *reactor.Transaction) {
 		}
 	}
 	for _, d := range concerned {
-		d.show(nil, d.tab.versionNow())
+		if d.known() {
+			d.show(nil, d.tab.versionNow())
+		}
 	}
 }
 
 // follow notes how an entity is shown now. Groups of an earlier connection do not include
 // what is acknowledged on this one, so then nothing ends being different.
 func (d *distant) follow(e id.EntityID, here *proto.Record) {
+	if !d.known() {
+		return
+	}
 	x := d.differing[e]
 	if x != nil && !d.current {
 		x.here = here
@@ -433,12 +447,23 @@ func (d *distant) refill() {
 	}
 }
 
-// fail gives the connection up: the next one's answer begins anew.
+// fail ends what cannot be told any more. Where more differs here than there is room for, that
+// stays so; anything else ends the connection, and the next one's answer begins anew.
 func (d *distant) fail(err error) {
-	d.tab.node.opts.Listener.failed("live aggregate", err)
-	d.groups, d.differing = nil, nil
+	lasting := errors.Is(err, aggregate.ErrGroups) || errors.Is(err, aggregate.ErrValues)
+	if lasting {
+		err = fmt.Errorf("%w: %w", ErrLimit, err)
+		d.tab.node.aggregates.forget(d.tab)
+	} else {
+		d.tab.node.opts.Listener.failed("live aggregate", err)
+	}
+	p := d.replica.peer
+	if lasting {
+		d.close()
+	}
+	d.groups, d.differing, d.incoming = nil, nil, nil
 	d.tab.show(nil, tabulated{status: QueryError, err: err}, nil)
-	if p := d.replica.peer; p != nil {
+	if p != nil && !lasting {
 		p.lose(err)
 	}
 }

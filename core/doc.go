@@ -10,6 +10,11 @@
 // outbox until a durable node has it. A connection is a session on the side that serves
 // (session.go) and a link on the side that dialled (link.go, upstream.go).
 //
+// Aggregates are kept by tabulations (tabulation.go), each for all who ask the same: a
+// durable node's counts its rows once and then follows the reactor; sessions tell peers of
+// the groups (aggregate_session.go), and an ephemeral node's adds its own transactions that
+// these do not include (distant.go).
+//
 // # Concurrency
 //
 // Everything exported may be used from many goroutines, except a Tx, which belongs to
