@@ -268,7 +268,11 @@ func TestPeersFollowingReferencesEqualServer(t *testing.T) {
 						queries[i][text] = watch(t, peers[i], "record", text)
 					}
 				case 5, 6, 7:
-					s.changeAs(t, peers[i])
+					by := peers[i]
+					if opts.Policy != nil {
+						by = server // what a peer writes it keeps, seen or not
+					}
+					s.changeAs(t, by)
 				default:
 					s.changeAs(t, server)
 				}

@@ -581,7 +581,9 @@ func (sub *subscription) moved(t *reactor.Transaction) {
 		f := &sub.session.feed
 		f.state(c.Row)
 		sub.reading.supporting(c.Row, at, sub.eyes(at), func(x referred) {
-			if x.record != nil && !x.hidden {
+			if x.record == nil || x.hidden {
+				f.hide(x)
+			} else {
 				f.state(x.record)
 			}
 		})

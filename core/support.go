@@ -272,9 +272,10 @@ func (sub *subscription) tell(c *reactor.Change, held bool) {
 func (sub *subscription) tellSupport(c *reactor.Change, held bool) {
 	f := &sub.session.feed
 	w := sub.session.node.world
-	had := make(map[id.EntityID]bool)
+	had, told := make(map[id.EntityID]bool), make(map[id.EntityID]bool)
 	if held && c.Before != nil {
 		sub.reading.supporting(c.Before, &w.before, sub.eyesBefore(), func(x referred) {
+			told[x.entity] = true
 			if x.record != nil && !x.hidden {
 				had[x.entity] = true
 			}
@@ -284,12 +285,13 @@ func (sub *subscription) tellSupport(c *reactor.Change, held bool) {
 		sub.reading.supporting(c.After, w.after, sub.eyes(w.after), func(x referred) {
 			own := w.changes[x.entity]
 			switch {
-			case x.record == nil:
+			case x.record == nil || x.hidden:
+				if had[x.entity] || !told[x.entity] {
+					f.hide(x)
+				}
 			case own != nil:
 				f.addReferred(sub, own, had[x.entity])
-			case x.hidden && had[x.entity]:
-				f.hide(x.record)
-			case !x.hidden && !had[x.entity]:
+			case !had[x.entity]:
 				f.state(x.record)
 			}
 			delete(had, x.entity)
@@ -327,9 +329,10 @@ func (f *sessionFeed) state(r *proto.Record) {
 	}
 }
 
-// hide notes that the peer may no longer see an entity, which did not change.
-func (f *sessionFeed) hide(r *proto.Record) {
-	if f.changes[r.Entity] == nil {
-		f.put(&pendingRow{change: &reactor.Change{Collection: r.Collection, Entity: r.Entity, Rev: r.Rev, Stored: r}, hidden: true})
+// hide notes that there is nothing that the peer may see behind a reference: it may hold
+// something that it saw once. Whether there is something it cannot tell.
+func (f *sessionFeed) hide(x referred) {
+	if f.changes[x.entity] == nil && x.target != "" {
+		f.put(&pendingRow{change: &reactor.Change{Collection: x.target, Entity: x.entity}, hidden: true})
 	}
 }

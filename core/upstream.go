@@ -418,6 +418,9 @@ func (r *replica) stale(up *upstream) *wanted {
 				list.add(row.Collection, row.Entity)
 			}
 		}
+		if up.follows {
+			rows = r.unheld(res, slices.Clip(rows), up.listed)
+		}
 		r.referred(res, rows, func(row *proto.Record, x referred) {
 			spoken := in(up.listed, row.Entity) && (x.record == nil || in(up.support, x.entity) || in(up.listed, x.entity))
 			if !spoken && !in(up.asked, x.entity) {
@@ -426,6 +429,24 @@ func (r *replica) stale(up *upstream) *wanted {
 		})
 	}
 	return list
+}
+
+// unheld appends, to the rows that a result holds, those that are listed and that it does not
+// take to match: perhaps by something old behind a reference.
+func (r *replica) unheld(res *result, rows []*proto.Record, listed map[id.EntityID]struct{}) []*proto.Record {
+	var missing []id.EntityID
+	for e := range listed {
+		if _, held := res.set.Get(e); !held {
+			missing = append(missing, e)
+		}
+	}
+	r.node.shown.load(missing)
+	for _, e := range missing {
+		if row := visible(r.node.shown.record(e)); row != nil {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // throughListed returns how many rows there are up to the last one that is listed.
