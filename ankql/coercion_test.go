@@ -30,7 +30,7 @@ func TestCoercionMatrix(t *testing.T) {
 	for _, given := range []any{
 		"1", "-1", "1.0", "1.5", "1e19", "9223372036854775807", "9007199254740993", "TRUE", "'true'", "'TRUE'", "'yes'", "'1'", "' 1 '", "'1.0'", "'1.5'", "'0x10'", "'1e3'", "'9223372036854775808'", "'NaN'", "'inf'", "'abc'", "''", "'lp'",
 		"'2006-01-02'", "'2006-01-02 15:04:05'", "'2006-01-02T15:04:05Z'", "'2006-01-02T15:04:05.000001+02:00'", "'2006-01-02T15:04:05.123456789Z'", "'" + entity(1).String() + "'",
-		nil, []byte("ab"), entity(1), time.UnixMicro(1), map[string]any{"a": 1}, math.NaN(), math.Inf(1), uint8(7), value.Int(math.MinInt64), true,
+		nil, []byte("ab"), entity(1), time.UnixMicro(1).UTC(), map[string]any{"a": 1}, math.NaN(), math.Inf(1), uint8(7), value.Int(math.MinInt64), true,
 	} {
 		text, literal := given.(string)
 		if !literal {
