@@ -30,7 +30,7 @@ export function AnkurahProvider({ client, children }: AnkurahProviderProps): Rea
 export function useClient(): Client {
   const client = useContext(ClientContext);
   if (client === undefined) {
-    throw new Error('No Ankurah client: wrap the component in <AnkurahProvider client={…}>');
+    throw new Error('There is no <AnkurahProvider> above the component');
   }
   return client;
 }

@@ -20,7 +20,7 @@ test.each<[string, () => unknown]>([
     useHook();
     return <p />;
   }
-  expect(() => render(<Outside />)).toThrow('wrap the component in <AnkurahProvider');
+  expect(() => render(<Outside />)).toThrow('There is no <AnkurahProvider> above');
   silence.mockRestore();
 });
 
