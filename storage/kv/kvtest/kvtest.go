@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
@@ -264,6 +265,7 @@ func viewIsOfOneMoment(t *testing.T, p Place) {
 		}
 	})
 	for !stop.Load() {
+		time.Sleep(time.Microsecond) // where there is one thread, as in a browser, the writer needs a turn
 		err := v.View(t.Context(), func(r kv.Reader) error {
 			first, err := r.Get([][]byte{[]byte("a")})
 			if err != nil {
