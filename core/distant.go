@@ -34,6 +34,7 @@ type distant struct {
 
 	groups   map[string]*aggregate.Group // nil before the first answer
 	incoming map[string]*aggregate.Group // of the answer under way; nil for groups that are no more
+	having   []*pendingTx                // own transactions that it includes
 	reset    bool                        // that is all groups
 
 	included   []*pendingTx // own transactions that groups includes, in order
@@ -46,6 +47,7 @@ type differing struct {
 	base  *proto.State  // as the durable node has confirmed it
 	there *proto.Record // as the groups have it; nil if it is not there
 	here  *proto.Record // as it is shown
+	own   []*pendingTx  // that touch it; those that base includes as well, until the groups do
 
 	deducted, added *proto.Record // what of these counts, in difference
 }
@@ -160,11 +162,7 @@ func (p *peer) handleGroups(m *proto.Groups) error {
 				return nil
 			}
 			groups, err = groupsOf(d.tab.of, m.Groups)
-			for _, tx := range m.Included {
-				if pending := x.outbox.byTx[tx]; pending != nil {
-					own = append(own, pending)
-				}
-			}
+			own = x.outbox.having(m.Included)
 			return err
 		},
 		show: func() {
@@ -195,8 +193,9 @@ func groupsOf(of *ankql.Aggregation, list []proto.Group) ([]*aggregate.Group, er
 // take takes in part of an answer, and with the last part shows it.
 func (d *distant) take(m *proto.Groups, groups []*aggregate.Group, own []*pendingTx) {
 	if d.incoming == nil {
-		d.incoming, d.reset = make(map[string]*aggregate.Group), m.Reset
+		d.incoming, d.reset, d.having = make(map[string]*aggregate.Group), m.Reset, nil
 	}
+	d.having = append(d.having, own...)
 	for _, g := range groups {
 		if g.Parts == nil {
 			d.incoming[g.ID] = nil
@@ -207,8 +206,8 @@ func (d *distant) take(m *proto.Groups, groups []*aggregate.Group, own []*pendin
 	if !m.Done {
 		return
 	}
-	incoming := d.incoming
-	d.incoming = nil
+	incoming, own := d.incoming, d.having
+	d.incoming, d.having = nil, nil
 	if !d.reset && !d.known() {
 		return // it failed
 	}
@@ -242,7 +241,14 @@ func (d *distant) begin(groups map[string]*aggregate.Group, own []*pendingTx) {
 	before := d.differing
 	d.differing = make(map[id.EntityID]*differing)
 	for e, x := range before {
-		d.follow(e, x.here)
+		y := &differing{base: x.base, here: x.here}
+		for _, p := range x.own {
+			if d.replica.outbox.byTx[p.tx] == p {
+				y.own = append(y.own, p)
+			}
+		}
+		d.differing[e] = y
+		d.catchUp(e, y)
 	}
 	if first && d.known() {
 		if err := d.findDiffering(); err != nil {
@@ -280,7 +286,7 @@ func (d *distant) findDiffering() error {
 
 // advance notes own transactions that the groups include from now on.
 func (d *distant) advance(own []*pendingTx) {
-	d.included = slices.DeleteFunc(d.included, func(p *pendingTx) bool { return d.replica.outbox.byTx[p.tx] == nil })
+	d.included = slices.DeleteFunc(d.included, d.past)
 	for _, p := range own {
 		if slices.Contains(d.included, p) {
 			continue
@@ -288,11 +294,21 @@ func (d *distant) advance(own []*pendingTx) {
 		d.included = append(d.included, p)
 		for _, e := range p.entities() {
 			if x := d.differing[e]; x != nil {
-				d.place(e, x)
+				d.catchUp(e, x)
 			}
 		}
 	}
 	slices.SortFunc(d.included, func(a, b *pendingTx) int { return cmp.Compare(a.seq, b.seq) })
+}
+
+// past reports whether a transaction that the groups include is included in all that is
+// shown as well. The outbox alone does not tell: what it has finished with may still wait to
+// be published.
+func (d *distant) past(p *pendingTx) bool {
+	if d.replica.outbox.byTx[p.tx] == p {
+		return false
+	}
+	return !slices.ContainsFunc(p.entities(), func(e id.EntityID) bool { return d.differing[e] != nil })
 }
 
 // published takes in a transaction before anybody else hears of it.
@@ -320,36 +336,75 @@ func (s *tabulations) published(t *reactor.Transaction) {
 	}
 }
 
-// follow notes how an entity is shown now. Groups of an earlier connection do not include
-// what is acknowledged on this one, so then nothing ends being different.
+// follow notes how an entity is shown now.
 func (d *distant) follow(e id.EntityID, here *proto.Record) {
 	if !d.known() {
 		return
 	}
 	x := d.differing[e]
-	if x != nil && !d.current {
-		x.here = here
-		d.count(e, x, x.there, here)
-		return
-	}
-	if here == nil || here.Base == nil {
-		if x != nil {
-			delete(d.differing, e)
-			d.count(e, x, nil, nil)
-		}
-		return
-	}
 	if x == nil {
-		x = &differing{}
+		if here == nil || here.Base == nil {
+			return
+		}
+		x = &differing{base: here.Base}
 		d.differing[e] = x
 	}
 	x.here = here
-	if x.base != here.Base {
-		x.base = here.Base
-		d.place(e, x)
+	for _, p := range d.replica.outbox.byEntity[e] {
+		if !slices.Contains(x.own, p) {
+			x.own = append(x.own, p)
+		}
+	}
+	d.catchUp(e, x)
+}
+
+// catchUp works out how the groups have an entity, and forgets it when that is how it is
+// shown. Rows of an answer may bring a transaction before the groups include it: until then
+// the groups have the entity as it was. Those of an earlier connection do not include what is
+// acknowledged on this one, so then nothing ends being different.
+func (d *distant) catchUp(e id.EntityID, x *differing) {
+	x.own = slices.DeleteFunc(x.own, func(p *pendingTx) bool { return p.told })
+	early := slices.ContainsFunc(x.own, func(p *pendingTx) bool { return !slices.Contains(d.included, p) && x.confirms(p, e) })
+	switch {
+	case early || !d.current:
+	case x.here == nil || x.here.Base == nil:
+		delete(d.differing, e)
+		d.count(e, x, nil, nil)
+		return
+	default:
+		x.base = x.here.Base
+	}
+	d.place(e, x)
+}
+
+// confirms reports whether the entity as the durable node has confirmed it has a transaction's
+// last event on it.
+func (x *differing) confirms(p *pendingTx, e id.EntityID) bool {
+	if x.here == nil || x.here.Base == nil {
+		return true
+	}
+	for _, event := range slices.Backward(p.on(e)) {
+		if event.Entity == e {
+			return x.here.Base.Head.Contains(event.ID)
+		}
+	}
+	return false
+}
+
+// acknowledged ends what waited for a transaction that the groups do not name, because they
+// did not change with it.
+func (d *distant) acknowledged(p *pendingTx) {
+	if !d.known() || !d.current {
 		return
 	}
-	d.count(e, x, x.there, x.here)
+	for _, e := range p.entities() {
+		if x := d.differing[e]; x != nil && slices.Contains(x.own, p) {
+			d.catchUp(e, x)
+		}
+	}
+	if d.known() {
+		d.show(nil, d.tab.versionNow())
+	}
 }
 
 // place works out how the groups have an entity: as it was confirmed, with the transactions

@@ -36,6 +36,7 @@ type pendingTx struct {
 	sent     bool                           // on the present connection
 
 	acked  bool                   // a durable node has it
+	told   bool                   // and that has been published, or it was refused
 	awaits map[id.EntityID]uint64 // acked, but not part of the base before it has this revision
 }
 
@@ -115,6 +116,18 @@ func (o *outbox) remove(p *pendingTx) {
 	for _, e := range p.entities() {
 		o.included(p, e)
 	}
+}
+
+// having returns the transactions that an answer of the durable node includes: those that
+// it names, and those that were acknowledged before and wait for a row, of which it has
+// nothing more to say.
+func (o *outbox) having(named []id.TransactionID) (list []*pendingTx) {
+	for _, p := range o.pending {
+		if p.acked || slices.Contains(named, p.tx) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // included says that an entity's base includes a transaction's events on it.
@@ -315,6 +328,7 @@ func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
 		d.refusedTx = make(map[id.TransactionID]*pendingTx)
 	}
 	d.refusedTx[p.tx] = p
+	p.told = true
 	refused = append(refused, Settled{p.tx, cause})
 	d.outbox.reject(p, cause, d.node)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})

@@ -258,11 +258,17 @@ func (p *peer) handle(f proto.Frame) error {
 		return p.handleGroups(m)
 	case *proto.Ack:
 		var missing map[string][]id.EntityID
+		var own *pendingTx
 		s.stage = func(ctx context.Context, d *draft) (err error) {
+			own = d.outbox.byTx[m.Transaction]
 			missing, err = d.ack(ctx, m)
 			return err
 		}
 		s.done = p.orFail(func() {
+			if own != nil && own.acked {
+				own.told = true
+				p.node.aggregates.each(func(d *distant) { d.acknowledged(own) })
+			}
 			r.settled(Settled{Transaction: m.Transaction})
 			p.askFor(missing)
 		})
