@@ -273,17 +273,23 @@ func (x *extent) resolve(ctx context.Context) error {
 	return x.settle()
 }
 
-// cursorOf returns where an entity stands. What the order reads behind references this node
-// may not hold, so it asks the durable node about that.
+// cursorOf returns where an entity stands. What this node holds of it, and of what the order
+// reads behind references, may be of some time ago, so it asks the durable node; not about
+// an entity with changes that one may not have.
 func (x *extent) cursorOf(ctx context.Context, e id.EntityID) (ankql.Cursor, error) {
 	r := x.reading
-	if r.node.replica != nil && slices.ContainsFunc(r.sel.Order, ankql.Order.FollowsReferences) {
-		cursor, _, err := r.node.replica.locate(ctx, r, &proto.Locate{Entity: e})
-		if !errors.Is(err, ErrOffline) {
-			return cursor, err
-		}
+	if r.node.replica == nil {
+		return r.standing(ctx, e)
 	}
-	return r.standing(ctx, e)
+	here, err := r.node.record(ctx, e)
+	if err != nil || here != nil && here.Base != nil {
+		return r.standing(ctx, e)
+	}
+	cursor, _, err := r.node.replica.locate(ctx, r, &proto.Locate{Entity: e})
+	if errors.Is(err, ErrOffline) {
+		return r.standing(ctx, e)
+	}
+	return cursor, err
 }
 
 // standing returns where an entity stands as far as this node knows.
