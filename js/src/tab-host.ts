@@ -123,9 +123,12 @@ class TabHost implements Host {
     channel.postMessage(joined);
   }
 
-  /** Begins a session over a port, in the place of the one before. */
+  /** Begins a session over a port, in the place of the one before: what is sent from now on waits for it. */
   #use(port: Port): void {
-    this.#link?.drop();
+    if (this.#link !== undefined) {
+      this.#link.drop();
+      this.#events.lost();
+    }
     // A worker that is gone went with its tab, whose lock will pass to another.
     this.#link = new PortLink(port, this.#options, this.#events, () => this.#events.lost());
   }
