@@ -278,7 +278,7 @@ func (x *extent) resolve(ctx context.Context) error {
 // an entity with changes that one may not have.
 func (x *extent) cursorOf(ctx context.Context, e id.EntityID) (ankql.Cursor, error) {
 	r := x.reading
-	if r.node.replica == nil {
+	if r.node.replica == nil || e.IsZero() { // the frame means an index without an entity
 		return r.standing(ctx, e)
 	}
 	here, err := r.node.record(ctx, e)
