@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -55,17 +54,10 @@ func (sc *scan) count(a *access) (*storage.CountPage, error) {
 		sc.err = sc.row.err()
 		return sc.err == nil
 	}
-	err := a.rows(visit)
-	if err == nil {
-		err = sc.err
-	}
-	if err != nil {
+	var err error
+	if page.Next, err = sc.through(a, visit, &full); err != nil {
 		return nil, err
 	}
-	if page.More = full || a.left(); page.More {
-		if page.Next = sc.key; sc.key == nil {
-			return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
-		}
-	}
+	page.More = page.Next != nil
 	return page, nil
 }

@@ -201,19 +201,29 @@ func (sc *scan) first(a *access) (*storage.Page, error) {
 		sc.err = sc.row.err()
 		return sc.err == nil
 	}
-	err := a.rows(visit)
-	if err == nil {
-		err = sc.err
-	}
-	if err != nil {
+	var err error
+	if page.Next, err = sc.through(a, visit, &full); err != nil {
 		return nil, err
 	}
-	if page.More = full || a.left(); page.More {
-		if page.Next = sc.key; sc.key == nil {
-			return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
-		}
-	}
+	page.More = page.Next != nil
 	return page, nil
+}
+
+// through visits the rows of a until there are no more, or the page is full, and returns
+// where the next page goes on; nil if there is none.
+func (sc *scan) through(a *access, visit func(id.EntityID, []byte) bool, full *bool) (next []byte, err error) {
+	if err = a.rows(visit); err == nil {
+		err = sc.err
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !*full && !a.left():
+		return nil, nil
+	case sc.key == nil:
+		return nil, fmt.Errorf("%w: entries of %s without rows", storage.ErrCorrupt, sc.collection)
+	}
+	return sc.key, nil
 }
 
 // readAhead is how many rows are read at once: enough for the page when every row
