@@ -92,6 +92,8 @@ func costOf(f proto.Frame) int {
 		return 20
 	case *proto.Get:
 		return 1 + len(m.Entities)/10
+	case *proto.Locate:
+		return 20 + int(min(m.Index, 1<<24)/100)
 	case *proto.History, *proto.AsOf:
 		return 20
 	case *proto.Register:
