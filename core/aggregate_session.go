@@ -80,14 +80,21 @@ func (o *ownCommits) has(tx id.TransactionID) bool {
 	return o.list[tx] != nil
 }
 
-// undecided returns what closes when each of the transactions offered so far is decided.
-func (o *ownCommits) undecided() (list []<-chan struct{}) {
+// undecided returns what waits until each of the transactions offered so far is decided.
+func (o *ownCommits) undecided() (wait func(context.Context) error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, c := range o.list {
-		list = append(list, c.decided)
+	list := values(o.list)
+	return func(ctx context.Context) error {
+		for _, c := range list {
+			select {
+			case <-c.decided:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
 	}
-	return list
 }
 
 // accepted returns the transactions that are published and whose answer has not been sent.
@@ -115,21 +122,17 @@ func (s *session) aggregate(m *proto.Aggregate) error {
 		s.reply(m.Sub, err)
 		return nil
 	}
-	before := s.own.undecided()
+	decided := s.own.undecided()
 	return s.scanning(func(ctx context.Context) {
-		if err := s.openAggregate(ctx, a, m, before); err != nil && ctx.Err() == nil {
+		if err := s.openAggregate(ctx, a, m, decided); err != nil && ctx.Err() == nil {
 			a.refuse(err)
 		}
 	})
 }
 
-func (s *session) openAggregate(ctx context.Context, a *aggregateSub, m *proto.Aggregate, before []<-chan struct{}) error {
-	for _, decided := range before {
-		select {
-		case <-decided:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+func (s *session) openAggregate(ctx context.Context, a *aggregateSub, m *proto.Aggregate, decided func(context.Context) error) error {
+	if err := decided(ctx); err != nil {
+		return err
 	}
 	of, err := aggregationOf(m)
 	if err != nil {

@@ -276,8 +276,13 @@ func (s *session) handle(f proto.Frame) error {
 	case *proto.AsOf:
 		return s.scanning(func(ctx context.Context) { s.asOf(ctx, m) })
 	case *proto.Locate:
+		decided := s.own.undecided() // the peer counts its own transactions in
 		return s.scanning(func(ctx context.Context) {
-			if err := s.locate(ctx, m); err != nil && ctx.Err() == nil {
+			err := decided(ctx)
+			if err == nil {
+				err = s.locate(ctx, m)
+			}
+			if err != nil && ctx.Err() == nil {
 				s.reply(m.Request, err)
 			}
 		})
