@@ -57,13 +57,9 @@ func PageSize(limit int) int {
 	return min(limit, MaxPage)
 }
 
-// Engine keeps one node's data. Slices and records that it returns belong to the
-// caller, except that records, states and events are immutable; what is passed to it
-// is not changed by the caller afterwards.
-type Engine interface {
-	// Commit stores a batch whole or not at all.
-	Commit(ctx context.Context, b *Batch) error
-
+// Reader is what can be read of a store. Slices and records that it returns belong to the
+// caller, except that records, states and events are immutable.
+type Reader interface {
 	// Records returns the records of the given entities, in their order, nil where
 	// there is none. Records of deleted entities are returned like others.
 	Records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error)
@@ -86,12 +82,21 @@ type Engine interface {
 	// Seq is greater than after.
 	Feed(ctx context.Context, feed id.NodeID, after uint64, limit int) ([]*proto.FeedEntry, error)
 
+	// Meta returns the values under the given keys, nil where there is none.
+	Meta(ctx context.Context, keys ...string) ([][]byte, error)
+}
+
+// Engine keeps one node's data. What is passed to it is not changed by the caller
+// afterwards.
+type Engine interface {
+	Reader
+
+	// Commit stores a batch whole or not at all.
+	Commit(ctx context.Context, b *Batch) error
+
 	// Outbox returns outbox entries in ascending order of Seq, from the first one
 	// greater than after.
 	Outbox(ctx context.Context, after uint64, limit int) ([]OutboxEntry, error)
-
-	// Meta returns the values under the given keys, nil where there is none.
-	Meta(ctx context.Context, keys ...string) ([][]byte, error)
 
 	// Close waits for calls in progress and releases everything. Later calls, a
 	// second Close aside, return ErrClosed.
