@@ -21,17 +21,31 @@ type conn struct {
 	remote string
 	limits Limits
 
-	out *sendQueue
-	in  chan []byte
+	out    *sendQueue
+	in     chan message
+	intake *intake // nil on the side that dialled
+	from   string  // for the intake
 
+	opened     atomic.Bool // the node has answered: large frames are taken
 	heard      atomic.Bool // a message arrived since the last look
 	delivering atomic.Bool // the reader waits for the receiver, and so reads no pong
 	pinger     *time.Timer
+
+	taken struct { // of the intake
+		sync.Mutex
+		all, working int // altogether; for the message that is being worked on
+	}
 
 	once    sync.Once
 	ending  ending
 	ended   chan struct{} // closed once ending is set
 	workers sync.WaitGroup
+}
+
+// message is a frame with what it has taken of the intake.
+type message struct {
+	frame []byte
+	taken int
 }
 
 // ending is how a connection came to its end.
@@ -46,15 +60,19 @@ var _ connectors.Conn = (*conn)(nil)
 
 func newConn(socket *websocket.Conn, remote string, l Limits) *conn {
 	socket.SetReadLimit(int64(l.MaxFrame))
-	c := &conn{
+	return &conn{
 		socket: socket,
 		remote: remote,
 		limits: l,
 		out:    newSendQueue(l.QueueFrames, l.QueueBytes),
-		in:     make(chan []byte, 1),
+		in:     make(chan message, 1),
 		ended:  make(chan struct{}),
 	}
-	c.pinger = time.AfterFunc(l.PingInterval, c.ping)
+}
+
+// start begins to read, write and ping.
+func (c *conn) start() *conn {
+	c.pinger = time.AfterFunc(c.limits.PingInterval, c.ping)
 	c.workers.Add(2)
 	go c.read()
 	go c.write()
@@ -71,6 +89,9 @@ func (c *conn) Send(ctx context.Context, frame []byte) error {
 	if c.hasEnded() {
 		return c.ending.err
 	}
+	if !c.opened.Swap(true) {
+		c.socket.SetReadLimit(int64(c.limits.MaxFrame))
+	}
 	queued, err := c.out.put(ctx, frame, c.ended)
 	if err == nil && !queued {
 		err = c.ending.err
@@ -80,20 +101,21 @@ func (c *conn) Send(ctx context.Context, frame []byte) error {
 
 // Receive implements connectors.Conn.
 func (c *conn) Receive(ctx context.Context) ([]byte, error) {
+	c.release()
 	if c.hasEnded() && c.ending.here {
 		return nil, c.ending.err
 	}
 	select {
-	case frame := <-c.in:
-		return frame, nil
+	case m := <-c.in:
+		return c.workOn(m), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-c.ended:
 	}
 	if !c.ending.here {
 		select { // what came before the end
-		case frame := <-c.in:
-			return frame, nil
+		case m := <-c.in:
+			return c.workOn(m), nil
 		default:
 		}
 	}
@@ -137,7 +159,7 @@ func (c *conn) hasEnded() bool {
 func (c *conn) read() {
 	defer c.workers.Done()
 	for {
-		kind, frame, err := c.socket.Read(context.Background())
+		kind, m, err := c.message()
 		if err != nil {
 			c.end(ending{err: explain(err)})
 			return
@@ -152,7 +174,7 @@ func (c *conn) read() {
 		c.heard.Store(true)
 		c.delivering.Store(true)
 		select {
-		case c.in <- frame:
+		case c.in <- m:
 		case <-c.ended:
 			return
 		}

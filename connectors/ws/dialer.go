@@ -48,7 +48,7 @@ func (d *dialer) Dial(ctx context.Context) (connectors.Conn, error) {
 		}
 		return nil, fmt.Errorf("dial %s: %w", target, err)
 	}
-	return newConn(socket, target, d.options.Limits), nil
+	return newConn(socket, target, d.options.Limits).start(), nil
 }
 
 // String implements connectors.Dialer.

@@ -3,8 +3,10 @@
 // browser uses package wsjs.
 //
 // A frame is one binary message. Each direction has a bounded queue, in frames and in
-// bytes; each write has a deadline; a peer that says nothing for a while is pinged, and
-// given up when it does not answer. A panic while a connection is served ends that
+// bytes; each frame has a deadline, in both directions; a peer that says nothing for a while
+// is pinged, and given up when it does not answer. An endpoint bounds its connections, those
+// of one address among them, and the memory of what is being received on all of them
+// together. A panic while a connection is served ends that
 // connection and no other.
 //
 // # Concurrency

@@ -29,12 +29,14 @@ type Endpoint struct {
 	node    Node
 	options Options
 	origins []originPattern
+	intake  *intake
 
 	mu struct {
 		sync.Mutex
 		closing  bool
 		open     map[*conn]struct{}
-		pending  int // accepted by count, not open yet
+		from     map[string]int // by addressKey: how many are open or pending
+		pending  int            // accepted by count, not open yet
 		refusing int
 		idle     chan struct{} // closed when closing and nothing is left
 	}
@@ -47,7 +49,9 @@ var _ http.Handler = (*Endpoint)(nil)
 func Handler(node Node, o Options) *Endpoint {
 	e := &Endpoint{node: node, options: o.ensureDefaults()}
 	e.origins, _ = parseOrigins(o.Origins)
+	e.intake = newIntake(e.options.ReceiveBytes)
 	e.mu.open = map[*conn]struct{}{}
+	e.mu.from = map[string]int{}
 	e.mu.idle = make(chan struct{})
 	return e
 }
@@ -67,24 +71,30 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, http.StatusForbidden, fmt.Sprintf("origin %q is not allowed", r.Header.Get("Origin")))
 		return
 	}
-	switch e.admit() {
+	remote := e.client(r)
+	from := addressKey(remote)
+	switch admission := e.admit(from); admission {
+	case admitted:
 	case refused:
 		w.Header().Set("Retry-After", "5")
 		e.refuse(w, r, http.StatusServiceUnavailable, "the server is full or shutting down")
 		return
-	case surplus:
-		e.turnAway(w, r)
+	default:
+		e.turnAway(w, r, string(admission))
 		return
 	}
 	socket, err := e.accept(w, r)
 	if err != nil {
-		e.leave(nil)
+		e.leave(nil, from)
 		return
 	}
-	c := newConn(socket, r.RemoteAddr, e.options.Limits)
+	c := newConn(socket, remote, e.options.Limits)
+	c.intake, c.from = e.intake, from
+	socket.SetReadLimit(int64(e.options.OpeningFrame))
+	c.start()
 	e.enter(c)
 	go func(ctx context.Context) {
-		defer e.leave(c)
+		defer e.leave(c, from)
 		e.serve(ctx, c)
 	}(r.Context())
 }
@@ -111,29 +121,39 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	}
 }
 
-type admission int
+// admission is what becomes of a request: admitted, refused, or told why not.
+type admission string
 
 const (
-	admitted admission = iota
-	surplus            // to be told that there are too many
-	refused
+	admitted admission = ""
+	refused  admission = "refused"
+
+	tooMany         admission = "too many connections, try again later"
+	tooManyFromHere admission = "too many connections from one address, try again later"
 )
 
 // admit counts a request that is about to become a connection.
-func (e *Endpoint) admit() admission {
+func (e *Endpoint) admit(from string) admission {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	told := admitted
 	switch {
 	case e.mu.closing:
 		return refused
-	case len(e.mu.open)+e.mu.pending < e.options.MaxConnections:
+	case len(e.mu.open)+e.mu.pending >= e.options.MaxConnections:
+		told = tooMany
+	case e.mu.from[from] >= e.options.MaxPerAddress:
+		told = tooManyFromHere
+	default:
 		e.mu.pending++
+		e.mu.from[from]++
 		return admitted
-	case e.mu.refusing < maxRefusing:
-		e.mu.refusing++
-		return surplus
 	}
-	return refused
+	if e.mu.refusing >= maxRefusing {
+		return refused
+	}
+	e.mu.refusing++
+	return told
 }
 
 func (e *Endpoint) enter(c *conn) {
@@ -147,12 +167,16 @@ func (e *Endpoint) enter(c *conn) {
 }
 
 // leave takes a connection back out, or with nil one that was admitted only.
-func (e *Endpoint) leave(c *conn) {
+func (e *Endpoint) leave(c *conn, from string) {
 	if c != nil {
 		c.wait()
+		c.releaseAll()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.mu.from[from]--; e.mu.from[from] == 0 {
+		delete(e.mu.from, from)
+	}
 	if c == nil {
 		e.mu.pending--
 	} else {
@@ -175,6 +199,7 @@ func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request) (*websocket.Co
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // originAllowed has decided
 		CompressionMode:    compression(e.options.Limits),
+		OnPingReceived:     newPongs().answer,
 	})
 	if err != nil && e.options.Listener.Refused != nil {
 		e.options.Listener.Refused(r.RemoteAddr, err.Error())
@@ -184,7 +209,7 @@ func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request) (*websocket.Co
 
 // turnAway accepts a connection only to say why it is not served: a page cannot see
 // the status of a refused upgrade, but it sees a closing reason.
-func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request) {
+func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request, reason string) {
 	defer func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -194,7 +219,6 @@ func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	const reason = "too many connections, try again later"
 	if e.options.Listener.Refused != nil {
 		e.options.Listener.Refused(r.RemoteAddr, reason)
 	}

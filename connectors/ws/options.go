@@ -2,6 +2,7 @@ package ws
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/ankurah-go/ankurah/proto"
@@ -17,8 +18,10 @@ type Limits struct {
 	// frames and 1 MiB.
 	QueueFrames int
 	QueueBytes  int
-	// WriteTimeout is how long the peer may take to accept one frame; default 30 s.
+	// WriteTimeout is how long the peer may take to accept one frame, and ReadTimeout how
+	// long from the beginning of one to its end; default 30 s each.
 	WriteTimeout time.Duration
+	ReadTimeout  time.Duration
 	// PingInterval is how long the peer may be silent before it is pinged, and
 	// PongTimeout how long it may take to answer; default 30 s and 15 s.
 	PingInterval time.Duration
@@ -36,6 +39,7 @@ func (l Limits) ensureDefaults() Limits {
 	setDefault(&l.QueueFrames, 256)
 	setDefault(&l.QueueBytes, 1<<20)
 	setDefault(&l.WriteTimeout, 30*time.Second)
+	setDefault(&l.ReadTimeout, 30*time.Second)
 	setDefault(&l.PingInterval, 30*time.Second)
 	setDefault(&l.PongTimeout, 15*time.Second)
 	setDefault(&l.FlushTimeout, 2*time.Second)
@@ -58,8 +62,20 @@ type Options struct {
 	// "http://localhost:*", or "*" for all. A client that is not a browser sends no
 	// origin and is not asked.
 	Origins []string
-	// MaxConnections is how many connections may be open at once; default 10,000.
-	MaxConnections int
+	// MaxConnections is how many connections may be open at once, default 10,000, and
+	// MaxPerAddress how many of them from one address, default 1,000: from one network of
+	// 64 bits, where that is IPv6.
+	MaxConnections, MaxPerAddress int
+	// TrustedProxies may say in X-Forwarded-For on whose behalf they connect. Without them
+	// whoever comes through a proxy has the address of the proxy.
+	TrustedProxies []netip.Prefix
+	// OpeningFrame is the size in bytes of the largest frame that is received before the
+	// node has answered a connection; default 128 KiB, and no more than MaxFrame.
+	OpeningFrame int
+	// ReceiveBytes bounds the memory of all messages over 16 KiB that are being received
+	// or worked on, a quarter of it for one address; more of them wait. Default 256 MiB,
+	// and no less than four frames.
+	ReceiveBytes int
 	// Listener is told what happens.
 	Listener Listener
 }
@@ -67,6 +83,11 @@ type Options struct {
 func (o Options) ensureDefaults() Options {
 	o.Limits = o.Limits.ensureDefaults()
 	setDefault(&o.MaxConnections, 10_000)
+	setDefault(&o.MaxPerAddress, 1000)
+	setDefault(&o.OpeningFrame, 128<<10)
+	o.OpeningFrame = min(o.OpeningFrame, o.MaxFrame)
+	setDefault(&o.ReceiveBytes, 256<<20)
+	o.ReceiveBytes = max(o.ReceiveBytes, 4*o.MaxFrame) // so that each address has room for one
 	return o
 }
 

@@ -103,7 +103,7 @@ func TestConforms(t *testing.T) {
 			connectortest.Run(t, func(t testing.TB, o connectortest.Options) (connectors.Conn, connectors.Conn) {
 				limits := ws.Limits{MaxFrame: o.MaxFrame, Compression: compression}
 				node, accepted := accepting()
-				_, address := start(t, node, ws.Options{Limits: limits})
+				_, address := start(t, node, ws.Options{Limits: limits, OpeningFrame: o.MaxFrame})
 				client := dial(t, address, ws.DialOptions{Limits: limits})
 				return client, <-accepted
 			})
