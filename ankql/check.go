@@ -3,6 +3,7 @@ package ankql
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -199,6 +200,9 @@ func (c *checker) literal(property *schema.Property, v value.Value, at position)
 		return inJSON(v), nil
 	}
 	out, err := property.Coerce(v)
+	if err == nil && property.Type == schema.TypeEnum {
+		return out, inEnum(property, out, at)
+	}
 	if err == nil {
 		return out, nil
 	}
@@ -207,6 +211,29 @@ func (c *checker) literal(property *schema.Property, v value.Value, at position)
 	}
 	return value.Null, at.err(wanted(property), describeValue(v), "")
 }
+
+// inEnum refuses a text that the property never holds: it would silently match nothing.
+func inEnum(property *schema.Property, v value.Value, at position) error {
+	text, _ := v.AsString()
+	if slices.Contains(property.Enum, text) {
+		return nil
+	}
+	hint := ""
+	if near := nearest(text, property.Enum); near != "" {
+		hint = "did you mean " + quoteText(near) + "?"
+	}
+	choices := make([]string, min(len(property.Enum), maxChoices))
+	for i := range choices {
+		choices[i] = quoteText(clip(property.Enum[i]))
+	}
+	if len(property.Enum) > maxChoices {
+		choices = append(choices, "…")
+	}
+	return at.err("one of "+strings.Join(choices, ", ")+" for "+property.Name, describeValue(v), hint)
+}
+
+// maxChoices is how many texts of an enum an error lists.
+const maxChoices = 8
 
 // inJSON returns v as a document holds it, where there are no ids but their texts.
 func inJSON(v value.Value) value.Value {
@@ -360,6 +387,9 @@ func (c *checker) resolve(f *Field) (*schema.Property, error) {
 		if !ok {
 			return nil, unknownProperty(f, model, step)
 		}
+		if p == &sync && i > 0 {
+			return nil, f.at.err("a property of "+model.Collection, schema.Sync, schema.Sync+" is about the row itself, not about what it refers to")
+		}
 		last := i == len(f.Path)-1
 		switch {
 		case last || p.Type == schema.TypeJSON:
@@ -391,8 +421,11 @@ func (c *checker) target(p *schema.Property) (*schema.Model, bool) {
 }
 
 func property(m *schema.Model, name string) (*schema.Property, bool) {
-	if name == schema.ID {
+	switch name {
+	case schema.ID:
 		return &self, true
+	case schema.Sync:
+		return &sync, true
 	}
 	return m.Property(name)
 }
@@ -401,7 +434,7 @@ func unknownProperty(f *Field, m *schema.Model, name string) error {
 	hint := ""
 	dash := strings.IndexByte(name, '-')
 	_, arithmetic := property(m, name[:max(dash, 0)])
-	switch near := nearest(name, m); {
+	switch near := nearest(name, names(m)); {
 	case arithmetic:
 		hint = name + " is one name; there is no arithmetic"
 	case near != "":

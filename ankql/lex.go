@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ankurah-go/ankurah/core/schema"
 )
 
 type tokenKind uint8
@@ -114,6 +116,8 @@ func (l *lexer) next() (token, error) {
 	switch c, size := utf8.DecodeRuneInString(l.text[start:]); {
 	case isNameStart(c):
 		t.kind, t.text = tokenName, l.name()
+	case l.sync():
+		t.kind, t.text = tokenName, schema.Sync
 	case isDigit(c), (c == '-' || c == '+') && l.digitAt(start+1):
 		t.kind = tokenNumber
 		t.text, err = l.number(t.at)
@@ -148,6 +152,16 @@ func (l *lexer) skipSpace() {
 		}
 		l.pos += size
 	}
+}
+
+// sync takes the one name that begins with a dollar.
+func (l *lexer) sync() bool {
+	rest, ok := strings.CutPrefix(l.text[l.pos:], schema.Sync)
+	if c, _ := utf8.DecodeRuneInString(rest); !ok || isNamePart(c) {
+		return false
+	}
+	l.pos += len(schema.Sync)
+	return true
 }
 
 func (l *lexer) name() string {

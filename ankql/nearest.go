@@ -6,24 +6,29 @@ import (
 	"github.com/ankurah-go/ankurah/core/schema"
 )
 
-// nearest returns the property of m whose name is most like name, or "" if none is like
-// it: the same but for case, or a third of its characters or less apart.
-func nearest(name string, m *schema.Model) string {
+// names returns what the properties of m are called.
+func names(m *schema.Model) []string {
+	list := make([]string, 0, len(m.Properties)+2)
+	for i := range m.Properties {
+		list = append(list, m.Properties[i].Name)
+	}
+	return append(list, schema.ID, schema.Sync)
+}
+
+// nearest returns the candidate that is most like name, or "" if none is like it: the same
+// but for case, or a third of its characters or less apart.
+func nearest(name string, candidates []string) string {
 	if len(name) > schema.MaxNameLen {
 		return ""
 	}
 	wanted := []rune(strings.ToLower(name))
 	best, bestDistance := "", max(1, len(wanted)/3)+1
-	consider := func(candidate string) {
+	for _, candidate := range candidates {
 		d := editDistance(wanted, []rune(strings.ToLower(candidate)))
 		if d < bestDistance && d < len(wanted) {
 			best, bestDistance = candidate, d
 		}
 	}
-	for i := range m.Properties {
-		consider(m.Properties[i].Name)
-	}
-	consider(schema.ID)
 	return best
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 )
 
@@ -252,7 +253,7 @@ func (p *printer) path(path Path) {
 		if i > 0 {
 			p.WriteByte('.')
 		}
-		if isPlainName(step) && !isKeyword(step) {
+		if isPlainName(step) && !isKeyword(step) || step == schema.Sync {
 			p.WriteString(step)
 		} else {
 			p.WriteString(quote(step, '"'))

@@ -96,8 +96,6 @@ func (g *Gen) meeting(p place) value.Value {
 		return g.Scalar()
 	case isNumber(p.property) && g.chance(3):
 		return Pick(g, value.Int(g.Integer()), value.Float(g.Float()))
-	case p.property.Type == schema.TypeEnum && g.chance(4):
-		return value.String(g.Text())
 	}
 	return g.Of(p.property)
 }

@@ -32,6 +32,20 @@ const ReservedPrefix = "_ankurah_"
 // ID is the name under which every entity shows its own id in selections.
 const ID = "id"
 
+// Sync is the name under which every entity shows, in selections, how far its row is in step
+// with the durable node; no property can have it.
+const Sync = "$sync"
+
+// The states that Sync shows.
+const (
+	Synced  = "synced"  // what is shown is what the durable node has, as far as this node knows
+	Pending = "pending" // changes made on this node wait for the durable node's word
+	Refused = "refused" // changes made on this node were refused, and are kept to be decided about
+)
+
+// SyncStates is all states that Sync shows.
+var SyncStates = [...]string{Synced, Pending, Refused}
+
 // Type is what a property's values are.
 type Type string
 
