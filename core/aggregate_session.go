@@ -278,7 +278,7 @@ func (a *aggregateSub) frames() (frames [][]byte) {
 		bytes += groupSize(&g)
 		if items >= answerItems || bytes >= answerBytes {
 			frames = append(frames, proto.AppendFrame(nil, m))
-			m, items, bytes = &proto.Groups{Sub: m.Sub, Seq: m.Seq}, 0, 0
+			m, items, bytes = &proto.Groups{Sub: m.Sub}, 0, 0
 		}
 	}
 	m.Done = true
@@ -295,7 +295,7 @@ func (a *aggregateSub) collect() (*proto.Groups, []proto.Group) {
 	if t.mu.version.status != QueryLive {
 		return nil, nil
 	}
-	m := &proto.Groups{Sub: a.number, Reset: a.mu.reset, Seq: t.mu.seq}
+	m := &proto.Groups{Sub: a.number, Reset: a.mu.reset}
 	var groups []proto.Group
 	if a.mu.reset {
 		groups = make([]proto.Group, 0, len(t.mu.shown))

@@ -13,6 +13,21 @@ import (
 
 func encodeUint(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
+func encodePosition(p proto.Position) []byte { return proto.AppendPosition(nil, p) }
+
+// decodePosition reads what encodePosition wrote; anything else is none.
+func decodePosition(b []byte) proto.Position {
+	if b == nil {
+		return nil
+	}
+	r := msgpack.NewReader(b)
+	p := proto.ReadPosition(&r)
+	if r.Done() != nil {
+		return nil
+	}
+	return p
+}
+
 // decodeUint reads what encodeUint wrote; anything else is 0.
 func decodeUint(b []byte) uint64 {
 	if len(b) != 8 {
@@ -42,18 +57,17 @@ func decodePending(entry storage.OutboxEntry) (*pendingTx, error) {
 	return &pendingTx{seq: entry.Seq, tx: commit.Transaction, attempt: commit.Attempt, events: commit.Events}, nil
 }
 
-// cursor is a position in the durable node's feed as of which all rows of a selection
-// are here.
+// cursor is a position as of which all rows of a selection are here.
 type cursor struct {
-	key string // of the selection, hashed
-	seq uint64 // 0: the selection is open, and in step with the connection's position
+	key string         // of the selection, hashed
+	at  proto.Position // none: the selection is open, and in step with the connection's position
 }
 
 func encodeCursors(list []cursor) []byte {
 	b := msgpack.AppendArrayLen(nil, 2*len(list))
 	for _, c := range list {
 		b = msgpack.AppendBytes(b, c.key)
-		b = msgpack.AppendUint(b, c.seq)
+		b = proto.AppendPosition(b, c.at)
 	}
 	return b
 }
@@ -64,7 +78,7 @@ func decodeCursors(b []byte, max int) (list []cursor, err error) {
 	}
 	r := msgpack.NewReader(b)
 	for n := r.ArrayLen(2 * max); n > 0 && r.Err() == nil; n -= 2 {
-		list = append(list, cursor{key: string(r.Bytes()), seq: r.Uint()})
+		list = append(list, cursor{key: string(r.Bytes()), at: proto.ReadPosition(&r)})
 	}
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("%w: cursors: %w", storage.ErrCorrupt, err)

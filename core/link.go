@@ -142,6 +142,12 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	hello := &proto.Hello{Node: l.node.self, Time: time.Now().UnixMicro(), Credentials: l.mu.credentials}
 	l.mu.Unlock()
 	hello.System, _ = l.node.system.get()
+	if err := l.node.loop.call(ctx, func() {
+		r := l.node.replica
+		hello.Store, hello.Position = r.source, r.position
+	}); err != nil {
+		return nil, err
+	}
 	sent := time.Now()
 	p.out.must(hello)
 	frame, err := p.conn.Receive(ctx)
@@ -177,12 +183,12 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 		if r.peer != nil {
 			return fmt.Errorf("%w: another link is connected", ErrLimit)
 		}
-		if own, ok := n.system.get(); ok && own != m.System || !r.source.IsZero() && r.source != m.Node {
+		if own, ok := n.system.get(); ok && own != m.System || !r.source.IsZero() && (r.source != m.Store || !m.Continues) {
 			if err := r.wipe(ctx, d); err != nil {
 				return err
 			}
 		}
-		d.meta(metaPeer, m.Node.Bytes())
+		d.meta(metaSource, m.Store.Bytes())
 		d.meta(metaSystem, m.System.Bytes())
 		d.meta(metaOffset, encodeUint(uint64(n.clock.Offset().Microseconds())))
 		d.meta(metaUser, []byte(m.User))
@@ -196,7 +202,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.Unlock()
 	n.system.join(m.System)
 	return n.loop.call(ctx, func() {
-		r.source = m.Node
+		r.source = m.Store
 		n.status.update(func(s *Status) { s.Connection, s.Ready, s.LastError = Live, true, nil })
 		r.connected(p)
 	})

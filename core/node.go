@@ -83,7 +83,8 @@ type Node struct {
 	results    results       // of live queries
 	windows    servedWindows // of peers
 
-	published atomic.Uint64 // durable: feed position of the last published transaction
+	published atomic.Uint64 // durable: seq of the own feed's last published transaction
+	feeds     feeds         // durable
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -93,10 +94,12 @@ const (
 	metaNode       = "node"       // this node's id
 	metaSystem     = "system"     // the system's root
 	metaFeed       = "feed"       // durable: hint of the feed's end
+	metaStore      = "store"      // durable: the store's id
+	metaTimeline   = "timeline/"  // durable, and the feed's id: the feed's epochs
 	metaModels     = "models"     // ephemeral: models, as in a Catalog frame
 	metaOffset     = "offset"     // ephemeral: clock offset in microseconds
-	metaPeer       = "peer"       // ephemeral: the durable node that BaseRevs come from
-	metaPosition   = "position"   // ephemeral: position in its feed
+	metaSource     = "source"     // ephemeral: the store that BaseRevs and positions are of
+	metaPosition   = "position"   // ephemeral: how far in step with it
 	metaCursors    = "cursors"    // ephemeral: positions of selections
 	metaRejections = "rejections" // ephemeral: refused transactions
 	metaUser       = "user"       // ephemeral: the principal's name
@@ -227,8 +230,8 @@ func (n *Node) Now() time.Time { return n.clock.Now() }
 // Watches returns how many predicates are being watched, for leak tests and metrics.
 func (n *Node) Watches() int { return n.reactor.Count() }
 
-// Published returns, on a durable node, the feed position of the last transaction that
-// its live queries show.
+// Published returns, on a durable node, the number in its own feed of the last transaction
+// that its live queries show.
 func (n *Node) Published() uint64 { return n.published.Load() }
 
 // Context returns the node as seen by one principal.

@@ -22,7 +22,7 @@ type peer struct {
 
 	last       uint64 // the last number given out
 	gaps       int    // requests for rows that an update did not fit
-	asking     bool   // a ping asks for the feed's position
+	asking     bool   // a ping asks for the position
 	lost       bool   // something it sent could not be stored: nothing after that is taken
 	subs       map[uint64]*upstream
 	aggregates map[uint64]*distant
@@ -181,7 +181,7 @@ func (p *peer) locate(m *proto.Locate, done func(*proto.Located, error)) {
 	p.out.must(m)
 }
 
-// confirm asks for the feed's position, so that it is known and stored soon.
+// confirm asks for the position, so that it is known and stored soon.
 func (p *peer) confirm() {
 	if !p.asking {
 		p.asking = p.out.push(&proto.Ping{Time: time.Now().UnixMicro()})
@@ -288,7 +288,7 @@ func (p *peer) handle(f proto.Frame) error {
 			p.askFor(doubtful)
 		})
 	case *proto.Pong:
-		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Seq); return nil }
+		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Position); return nil }
 		s.done = p.orFail(func() { p.asking = false })
 	case *proto.Catalog:
 		return p.handleCatalog(m)

@@ -209,7 +209,7 @@ func TestScopeOnTheWire(t *testing.T) {
 			}
 		}
 	}
-	quiet := func(label string) {
+	quiet := func(label string) proto.Position {
 		t.Helper()
 		w.send(&proto.Ping{})
 		for {
@@ -217,11 +217,11 @@ func TestScopeOnTheWire(t *testing.T) {
 			case *proto.Update:
 				t.Errorf("%s: told %+v", label, m.Changes)
 			case *proto.Pong:
-				return
+				return m.Position
 			}
 		}
 	}
-	quiet("nothing happened")
+	before := quiet("nothing happened")
 	change(t, server, other, "name", "theirs again")
 	secret := by(t, server, "ann", "secret")
 	change(t, server, secret, "year", 7)
@@ -244,9 +244,9 @@ func TestScopeOnTheWire(t *testing.T) {
 	asRoot(t, server, func(tx *core.Tx) error { return tx.Restore(t.Context(), "album", e) })
 	quiet("deleted and restored elsewhere")
 
-	// By a resume, too: it was there at position 0, and left since.
+	// By a resume, too: it was there before, and left since.
 	w.send(&proto.Unsubscribe{Sub: 1})
-	w.send(&proto.Subscribe{Sub: 9, Collection: "album", After: 3})
+	w.send(&proto.Subscribe{Sub: 9, Collection: "album", After: before})
 	for m := until[*proto.Rows](w); ; m = until[*proto.Rows](w) {
 		for _, row := range m.Rows {
 			t.Errorf("resumed with %v", row)

@@ -28,9 +28,9 @@ type replica struct {
 	outbox    outbox
 	cache     map[id.EntityID]*proto.Record
 	upstreams upstreams
-	peer      *peer  // the connected durable node; nil when offline
-	position  uint64 // in its feed, as far as stored
-	source    id.NodeID
+	peer      *peer          // the connected durable node; nil when offline
+	source    id.StoreID     // the store that base revisions are of
+	position  proto.Position // how far in step with it, as far as stored
 
 	// unsure holds, after a batch failed, the entities concerned as they are shown now:
 	// storage may have done it all the same. Until it has been asked (reload), no step
@@ -92,7 +92,7 @@ func openReplica(ctx context.Context, n *Node) (*replica, error) {
 // load reads what the node remembers besides its records.
 func (r *replica) load(ctx context.Context) error {
 	n := r.node
-	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaPeer)
+	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaSource)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *replica) load(ctx context.Context) error {
 	n.clock.SetOffset(time.Duration(int64(decodeUint(meta[1]))) * time.Microsecond)
 	r.mu.user = string(meta[2])
 	if u, err := id.FromBytes(meta[3]); err == nil {
-		r.source = id.NodeID{ULID: u}
+		r.source = id.StoreID{ULID: u}
 	}
 	if err := r.loadProgress(ctx, &r.outbox); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
 	if o.rejections, err = decodeRejections(meta[2], r.node.limits.Rejections); err != nil {
 		return err
 	}
-	r.position = decodeUint(meta[0])
+	r.position = decodePosition(meta[0])
 	return r.upstreams.load(meta[1], r.position)
 }
 
@@ -651,7 +651,7 @@ func (r *replica) wipe(ctx context.Context, d *draft) error {
 			return err
 		}
 	}
-	r.position = 0
+	r.position = nil
 	r.upstreams.forget()
 	d.savePosition()
 	return nil

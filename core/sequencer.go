@@ -104,6 +104,9 @@ func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
 	last, err := lastSeq(ctx, n)
 	s.next = last + 1
 	n.published.Store(last)
+	if err == nil {
+		err = n.feeds.open(ctx, n, last)
+	}
 	return s, err
 }
 
@@ -410,7 +413,7 @@ func (s *sequencer) publish(g *group) {
 		if tx.entry == nil {
 			continue
 		}
-		list[i].Seq = tx.entry.Seq
+		list[i].Position = n.feeds.after(n.self, tx.entry.Seq)
 		for _, e := range tx.events {
 			n.clock.Observe(e.ID.Stamp())
 		}
@@ -419,6 +422,7 @@ func (s *sequencer) publish(g *group) {
 		tx := g.txs[i]
 		if tx.entry != nil {
 			// After the publication: whoever reads it has been sent everything up to it.
+			n.feeds.advance(n.self, tx.entry.Seq, list[i].Position)
 			n.published.Store(tx.entry.Seq)
 		}
 		if !g.stored {

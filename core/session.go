@@ -215,7 +215,8 @@ func (s *session) handshake(ctx context.Context) error {
 		return err
 	}
 	s.peer = hello.Node
-	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), Seq: n.Published(), User: s.principal.Name})
+	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), User: s.principal.Name,
+		Store: n.feeds.store, Continues: n.feeds.continues(hello.Store, hello.Position)})
 	return nil
 }
 
@@ -405,12 +406,12 @@ func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
 	return out.done()
 }
 
-// pong answers a ping with the feed position, in order after the updates up to it.
+// pong answers a ping with the position, in order after the updates up to it.
 func (s *session) pong(m *proto.Ping) error {
 	if !s.node.loop.post(func() {
 		pong := &proto.Pong{Time: m.Time}
 		if !s.behind.Load() && s.feed.resuming == 0 {
-			pong.Seq = s.node.Published()
+			pong.Position = s.node.feeds.standing()
 		}
 		s.out.must(pong)
 	}) {

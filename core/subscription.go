@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -43,8 +44,8 @@ type sessionFeed struct {
 	order   []id.EntityID
 	windows []*subscription
 
-	after    uint64 // where updates began to be dropped
-	resuming int    // answers that make up for dropped ones; until they are sent, nothing says a position
+	after    proto.Position // where updates began to be dropped
+	resuming int            // answers that make up for dropped ones; until they are sent, nothing says a position
 }
 
 type pendingRow struct {
@@ -77,7 +78,7 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 // said follows.
 func (sub *subscription) answered(ctx context.Context) error {
 	var missed bool
-	var after uint64
+	var after proto.Position
 	err := sub.session.node.loop.call(ctx, func() {
 		sub.filling, sub.answering = false, false
 		missed, after = sub.missed, sub.session.feed.after
@@ -161,16 +162,15 @@ func (s *session) unsubscribe(number uint64) {
 // from here on is sent as well; a row that goes out twice carries its revision.
 func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 	n := sub.session.node
-	since := n.Published()
 	if sub.sel.Limit >= 0 {
-		return sub.answerWindow(ctx, m, since)
+		return sub.answerWindow(ctx, m)
 	}
-	out := sub.writer(ctx, since)
+	out := sub.writer(ctx)
 	var err error
 	if sub.reading.follows() {
 		err = sub.answerAll(ctx, out, knownRows(m.Known))
-	} else if m.After > 0 && m.After <= since && since-m.After <= uint64(n.limits.ResumeEntries) {
-		err = sub.resume(ctx, out, m.After)
+	} else if from, entries, ok := n.feeds.since(m.After); ok && entries <= uint64(n.limits.ResumeEntries) {
+		err = sub.resume(ctx, out, from)
 	} else {
 		out.complete = true
 		known := knownRows(m.Known)
@@ -213,7 +213,7 @@ func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
 }
 
 // answerWindow sends the rows in the window.
-func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, since uint64) error {
+func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) error {
 	n := sub.session.node
 	x, err := n.extent(sub.session.principal, sub.collection, sub.sel, nil)
 	if err != nil {
@@ -240,7 +240,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe, s
 	if err != nil {
 		return err
 	}
-	out := sub.writer(ctx, since)
+	out := sub.writer(ctx)
 	out.complete = true
 	if err = sub.writeWindow(out, rows, knownRows(m.Known)); err == nil {
 		err = out.done()
@@ -275,7 +275,6 @@ type rowWriter struct {
 	ctx        context.Context
 	number     uint64 // of the subscription or request
 	collection string
-	seq        uint64
 	complete   bool
 	frame      *proto.Rows
 	items      int
@@ -288,8 +287,8 @@ const (
 	answerBytes = 256 << 10
 )
 
-func (sub *subscription) writer(ctx context.Context, seq uint64) *rowWriter {
-	return &rowWriter{session: sub.session, ctx: ctx, number: sub.number, collection: sub.collection, seq: seq}
+func (sub *subscription) writer(ctx context.Context) *rowWriter {
+	return &rowWriter{session: sub.session, ctx: ctx, number: sub.number, collection: sub.collection}
 }
 
 func (w *rowWriter) next() *proto.Rows {
@@ -349,38 +348,18 @@ func (w *rowWriter) flush() error {
 func (w *rowWriter) done() error {
 	frame := w.next()
 	w.frame = nil
-	frame.Done, frame.Seq = true, w.seq
+	frame.Done = true
 	return w.session.out.wait(w.ctx, frame)
 }
 
-// resume sends what changed after a feed position: rows that match now, and rows that did
-// at that position or at any time since. (The peer may hold one that matched only in
+// resume sends what changed after the given entries of the feeds: rows that match now, and
+// rows that did as of these or at any time since. (The peer may hold one that matched only in
 // between: it may have made it so itself.) Other rows are none of its business.
-func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint64) error {
+func (sub *subscription) resume(ctx context.Context, out *rowWriter, from map[id.NodeID]uint64) error {
 	n := sub.session.node
-	past := make(map[id.EntityID][]*proto.Change)
-	var order []id.EntityID
-	for {
-		entries, err := n.engine.Feed(ctx, n.self, after, storage.MaxPage)
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			break
-		}
-		for _, entry := range entries {
-			after = entry.Seq
-			for i := range entry.Changes {
-				c := &entry.Changes[i]
-				if c.Collection != sub.collection {
-					continue
-				}
-				if past[c.Entity] == nil {
-					order = append(order, c.Entity)
-				}
-				past[c.Entity] = append(past[c.Entity], c)
-			}
-		}
+	past, order, err := sub.changesSince(ctx, from)
+	if err != nil {
+		return err
 	}
 	for len(order) > 0 {
 		page := order[:min(len(order), storage.MaxPage)]
@@ -399,6 +378,42 @@ func (sub *subscription) resume(ctx context.Context, out *rowWriter, after uint6
 		}
 	}
 	return nil
+}
+
+// changesSince reads the changes of the collection's entities after the given entries of the
+// feeds, and the entities in the order in which they come.
+func (sub *subscription) changesSince(ctx context.Context, from map[id.NodeID]uint64) (past map[id.EntityID][]*proto.Change, order []id.EntityID, err error) {
+	past = make(map[id.EntityID][]*proto.Change)
+	for feed, after := range from {
+		for {
+			entries, err := sub.session.node.engine.Feed(ctx, feed, after, storage.MaxPage)
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(entries) == 0 {
+				break
+			}
+			for _, entry := range entries {
+				after = entry.Seq
+				for i := range entry.Changes {
+					c := &entry.Changes[i]
+					if c.Collection != sub.collection {
+						continue
+					}
+					if past[c.Entity] == nil {
+						order = append(order, c.Entity)
+					}
+					past[c.Entity] = append(past[c.Entity], c)
+				}
+			}
+		}
+	}
+	if len(from) > 1 { // the feeds are read one after the other
+		for _, changes := range past {
+			slices.SortFunc(changes, func(a, b *proto.Change) int { return cmp.Compare(a.Rev, b.Rev) })
+		}
+	}
+	return past, order, nil
 }
 
 // matched reports whether a row matched, and the peer could see it, before any of the
@@ -530,7 +545,7 @@ func (s *session) settle(t *reactor.Transaction) {
 	}
 	update := &proto.Update{Transaction: t.ID}
 	if f.resuming == 0 {
-		update.Seq = t.Seq
+		update.Position = t.Position
 	}
 	for _, sub := range f.windows {
 		sub.moved(t)
@@ -548,7 +563,7 @@ func (s *session) settle(t *reactor.Transaction) {
 		return
 	}
 	if !s.out.push(update) {
-		f.after = t.Seq - 1
+		f.after = s.node.feeds.standing()
 		s.behind.Store(true)
 		if s.out.drained() { // not slow: the update alone is too large for a frame
 			s.catchUp()
@@ -642,21 +657,21 @@ func (s *session) resumed() {
 	switch {
 	case s.feed.resuming > 0:
 	case !s.behind.Load():
-		s.out.push(&proto.Pong{Seq: s.node.Published()})
+		s.out.push(&proto.Pong{Position: s.node.feeds.standing()})
 	case s.out.drained():
 		s.catchUp()
 	}
 }
 
-func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
-	since := sub.session.node.Published()
+func (sub *subscription) catchUp(ctx context.Context, after proto.Position) error {
 	if sub.sel.Limit < 0 {
-		out := sub.writer(ctx, since)
+		out := sub.writer(ctx)
 		var err error
 		if sub.reading.follows() {
 			err = sub.answerAll(ctx, out, nil)
 		} else {
-			err = sub.resume(ctx, out, after)
+			from, _, _ := sub.session.node.feeds.since(after)
+			err = sub.resume(ctx, out, from)
 		}
 		if err != nil {
 			return err
@@ -672,7 +687,7 @@ func (sub *subscription) catchUp(ctx context.Context, after uint64) error {
 	if err != nil || rows == nil {
 		return err
 	}
-	out := sub.writer(ctx, since)
+	out := sub.writer(ctx)
 	out.complete = true
 	if err := sub.writeWindow(out, rows, nil); err != nil {
 		return err

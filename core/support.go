@@ -236,7 +236,7 @@ func (w *supportWriter) row(r *proto.Record) (err error) {
 func (w *supportWriter) part(collection string) *rowWriter {
 	p := w.parts[collection]
 	if p == nil {
-		p = w.sub.writer(w.out.ctx, w.out.seq)
+		p = w.sub.writer(w.out.ctx)
 		p.collection = collection
 		w.parts[collection] = p
 	}

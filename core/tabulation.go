@@ -40,7 +40,6 @@ type tabulation struct {
 		shown     map[string]*aggregate.Group
 		sorted    []*aggregate.Group // shown, in order; nil if that is to be made
 		version   tabulated
-		seq       uint64 // of the last transaction that shown includes, on a durable node
 		observers []observer
 		followers []*aggregateSub
 		ended     bool
@@ -606,9 +605,6 @@ func (t *tabulation) show(groups map[string]*aggregate.Group, v tabulated, tx *r
 			c.Changed = append(c.Changed, after)
 		}
 		t.mu.shown[name] = after
-	}
-	if tx != nil {
-		t.mu.seq = tx.Seq
 	}
 	if len(moved) > 0 {
 		t.mu.sorted = nil

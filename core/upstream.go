@@ -49,22 +49,22 @@ func (u *upstreams) init(r *replica) {
 
 // load reads the cursors. Selections that were open when the node stopped are in step
 // with the position that was stored last.
-func (u *upstreams) load(stored []byte, position uint64) (err error) {
+func (u *upstreams) load(stored []byte, position proto.Position) (err error) {
 	u.cursors, err = decodeCursors(stored, u.replica.node.limits.Cursors)
 	u.freeze(position)
 	return err
 }
 
 // freeze notes that what was open is in step up to a position and no further.
-func (u *upstreams) freeze(position uint64) {
+func (u *upstreams) freeze(position proto.Position) {
 	for i := range u.cursors {
-		if u.cursors[i].seq == 0 {
-			u.cursors[i].seq = position
+		if len(u.cursors[i].at) == 0 {
+			u.cursors[i].at = position
 			u.dirty = true
 		}
 	}
 	// Before the first position there is nothing to resume from.
-	u.cursors = slices.DeleteFunc(u.cursors, func(c cursor) bool { return c.seq == 0 })
+	u.cursors = slices.DeleteFunc(u.cursors, func(c cursor) bool { return len(c.at) == 0 })
 }
 
 // forget drops all cursors.
@@ -114,11 +114,11 @@ func (u *upstreams) find(key string) int {
 
 // open notes that a selection is in step with the connection's position from now on. It
 // is stored with the next position.
-func (u *upstreams) open(up *upstream) { u.set(up.hashed(), 0) }
+func (u *upstreams) open(up *upstream) { u.set(up.hashed(), nil) }
 
 // drop forgets how far a selection was in step.
 func (u *upstreams) drop(up *upstream) {
-	if i := u.find(up.hashed()); i >= 0 && u.cursors[i].seq == 0 {
+	if i := u.find(up.hashed()); i >= 0 && len(u.cursors[i].at) == 0 {
 		u.cursors = slices.Delete(u.cursors, i, i+1)
 		u.dirty = true
 	}
@@ -128,7 +128,7 @@ func (u *upstreams) drop(up *upstream) {
 func (u *upstreams) close(up *upstream) {
 	switch i := u.find(up.hashed()); {
 	case i < 0:
-	case u.replica.position > 0:
+	case len(u.replica.position) > 0:
 		u.set(up.hashed(), u.replica.position)
 	default: // there is nothing to resume from
 		u.cursors = slices.Delete(u.cursors, i, i+1)
@@ -136,13 +136,13 @@ func (u *upstreams) close(up *upstream) {
 	}
 }
 
-func (u *upstreams) set(key string, seq uint64) {
+func (u *upstreams) set(key string, at proto.Position) {
 	if i := u.find(key); i >= 0 {
 		u.cursors = slices.Delete(u.cursors, i, i+1)
 	} else if len(u.cursors) >= u.replica.node.limits.Cursors {
 		u.cursors = slices.Delete(u.cursors, 0, 1)
 	}
-	u.cursors = append(u.cursors, cursor{key, seq})
+	u.cursors = append(u.cursors, cursor{key, at})
 	u.dirty = true
 }
 
@@ -231,9 +231,9 @@ func (r *replica) subscribe(up *upstream) {
 	text, params := up.sel.Text()
 	m := &proto.Subscribe{Sub: r.peer.number(), Collection: up.collection, Text: text, Params: params}
 	if i := r.upstreams.find(up.hashed()); i >= 0 && up.resumes() {
-		m.After = r.upstreams.cursors[i].seq
+		m.After = r.upstreams.cursors[i].at
 	}
-	if m.After == 0 {
+	if len(m.After) == 0 {
 		m.Known = r.known(up)
 	}
 	up.number, up.answered, up.asked, up.complete = m.Sub, false, nil, false
@@ -336,14 +336,16 @@ func (up *upstream) list(m *proto.Rows) {
 	}
 }
 
-// advance notes the position of the durable node's feed up to which the open selections
-// are in step. While rows are being asked for because an update did not fit, they are not.
-func (d *draft) advance(seq uint64) {
+// advance notes the position up to which the open selections are in step. While rows are being asked for because an update did not fit, they are not.
+func (d *draft) advance(to proto.Position) {
 	if d.gap || d.peer.gaps > 0 {
 		return
 	}
-	if seq > d.position || d.upstreams.dirty {
-		d.position = max(d.position, seq)
+	if len(to) == 0 {
+		to = d.position
+	}
+	if d.upstreams.dirty || !to.Equal(d.position) {
+		d.position = to
 		d.savePosition()
 	}
 }
@@ -351,7 +353,7 @@ func (d *draft) advance(seq uint64) {
 // savePosition stores the position and the cursors. One that says "open" follows the
 // stored position.
 func (d *draft) savePosition() {
-	d.meta(metaPosition, encodeUint(d.position))
+	d.meta(metaPosition, encodePosition(d.position))
 	if d.upstreams.dirty {
 		d.upstreams.dirty = false
 		d.meta(metaCursors, encodeCursors(d.upstreams.cursors))
@@ -501,7 +503,7 @@ func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string
 			d.gap = true
 		}
 	}
-	d.advance(m.Seq)
+	d.advance(m.Position)
 	return missing, nil
 }
 

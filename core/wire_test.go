@@ -682,7 +682,7 @@ func FuzzReceive(f *testing.F) {
 	for _, frame := range []proto.Frame{
 		w.commit(creation, w.edit(creation, with("name", "y"))),
 		&proto.Subscribe{Sub: 1, Collection: "album", Text: "year > ? ORDER BY name LIMIT 3", Params: []value.Value{value.Int(1)}},
-		&proto.Subscribe{Sub: 2, Collection: "album", After: 1, Known: []proto.KnownRow{{Entity: creation.Entity, Rev: 1}}},
+		&proto.Subscribe{Sub: 2, Collection: "album", After: proto.Position{{Seq: 1}}, Known: []proto.KnownRow{{Entity: creation.Entity, Rev: 1}}},
 		&proto.Unsubscribe{Sub: 1}, &proto.Get{Request: 3, Collection: "album", Entities: []id.EntityID{creation.Entity}},
 		&proto.Register{Request: 4, Models: []*schema.Model{pet}}, &proto.Ping{Time: 1}, &proto.Pong{}, &proto.Hello{},
 	} {

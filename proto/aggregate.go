@@ -106,7 +106,6 @@ type Groups struct {
 	Sub   uint64
 	Reset bool // with the first of a run: what was known before is void
 	Done  bool // the last of a run
-	Seq   uint64
 	// Included are transactions of the receiver's that the groups include and that have
 	// not been acknowledged before this frame.
 	Included []id.TransactionID
@@ -125,10 +124,9 @@ type Group struct {
 func (*Groups) frameType() uint64 { return typeGroups }
 
 func (m *Groups) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 6), m.Sub)
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 5), m.Sub)
 	dst = msgpack.AppendBool(dst, m.Reset)
 	dst = msgpack.AppendBool(dst, m.Done)
-	dst = msgpack.AppendUint(dst, m.Seq)
 	dst = msgpack.AppendArrayLen(dst, len(m.Included))
 	for _, tx := range m.Included {
 		dst = appendID(dst, tx.ULID)
@@ -144,11 +142,10 @@ func (m *Groups) appendBody(dst []byte) []byte {
 }
 
 func (m *Groups) readBody(r *msgpack.Reader) {
-	r.Array(6)
+	r.Array(5)
 	m.Sub = r.Uint()
 	m.Reset = r.Bool()
 	m.Done = r.Bool()
-	m.Seq = r.Uint()
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Included = append(m.Included, id.TransactionID{ULID: readID(r)})
 	}

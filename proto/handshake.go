@@ -12,26 +12,32 @@ type Hello struct {
 	System      id.EntityID // the system that the node belongs to; zero if none yet
 	Time        int64       // the sender's clock, microseconds since 1970
 	Credentials []byte      // for the policy agent; at most MaxText bytes
+	Store       id.StoreID  // whose revisions and position an ephemeral node has; zero if none
+	Position    Position    // how far it was in step with that at most
 }
 
 func (*Hello) frameType() uint64 { return typeHello }
 
 func (m *Hello) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = msgpack.AppendArrayLen(dst, 7)
 	dst = appendID(dst, m.Node.ULID)
 	dst = msgpack.AppendBool(dst, m.Durable)
 	dst = appendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
-	return msgpack.AppendBytes(dst, m.Credentials)
+	dst = msgpack.AppendBytes(dst, m.Credentials)
+	dst = appendID(dst, m.Store.ULID)
+	return AppendPosition(dst, m.Position)
 }
 
 func (m *Hello) readBody(r *msgpack.Reader) {
-	r.Array(5)
+	r.Array(7)
 	m.Node = id.NodeID{ULID: readID(r)}
 	m.Durable = r.Bool()
 	m.System = id.EntityID{ULID: readID(r)}
 	m.Time = r.Int()
 	m.Credentials = readBlob(r)
+	m.Store = id.StoreID{ULID: readID(r)}
+	m.Position = ReadPosition(r)
 }
 
 func readBlob(r *msgpack.Reader) []byte {
@@ -48,28 +54,34 @@ type Welcome struct {
 	Node   id.NodeID
 	System id.EntityID
 	Time   int64  // the sender's clock when it answered, microseconds since 1970
-	Seq    uint64 // where the sender's feed stands
 	User   string // the principal that the credentials stand for
+	Store  id.StoreID
+	// Continues says that the position in the Hello is one of this store's. Else the
+	// receiver knows another store, or one that has been set back since: it cannot compare
+	// its revisions with the sender's.
+	Continues bool
 }
 
 func (*Welcome) frameType() uint64 { return typeWelcome }
 
 func (m *Welcome) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendArrayLen(dst, 5)
+	dst = msgpack.AppendArrayLen(dst, 6)
 	dst = appendID(dst, m.Node.ULID)
 	dst = appendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
-	dst = msgpack.AppendUint(dst, m.Seq)
-	return msgpack.AppendString(dst, m.User)
+	dst = msgpack.AppendString(dst, m.User)
+	dst = appendID(dst, m.Store.ULID)
+	return msgpack.AppendBool(dst, m.Continues)
 }
 
 func (m *Welcome) readBody(r *msgpack.Reader) {
-	r.Array(5)
+	r.Array(6)
 	m.Node = id.NodeID{ULID: readID(r)}
 	m.System = id.EntityID{ULID: readID(r)}
 	m.Time = r.Int()
-	m.Seq = r.Uint()
 	m.User = readText(r)
+	m.Store = id.StoreID{ULID: readID(r)}
+	m.Continues = r.Bool()
 }
 
 // Refuse answers Hello, or ends a connection: the peer cannot be served, and why.
@@ -106,22 +118,22 @@ func (m *Ping) readBody(r *msgpack.Reader) {
 	m.Time = r.Int()
 }
 
-// Pong answers Ping. Seq is a feed position up to which the receiver has been sent
-// everything that its subscriptions show.
+// Pong answers Ping. Position is one up to which the receiver has been sent everything that
+// its subscriptions show; it may be none.
 type Pong struct {
-	Time int64 // as in the Ping
-	Seq  uint64
+	Time     int64 // as in the Ping
+	Position Position
 }
 
 func (*Pong) frameType() uint64 { return typePong }
 
 func (m *Pong) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendInt(msgpack.AppendArrayLen(dst, 2), m.Time)
-	return msgpack.AppendUint(dst, m.Seq)
+	return AppendPosition(dst, m.Position)
 }
 
 func (m *Pong) readBody(r *msgpack.Reader) {
 	r.Array(2)
 	m.Time = r.Int()
-	m.Seq = r.Uint()
+	m.Position = ReadPosition(r)
 }

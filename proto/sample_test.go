@@ -103,19 +103,23 @@ func sampleModels() []*schema.Model {
 	}
 }
 
+func samplePosition(seq uint64) Position {
+	return Position{{Epoch: id.EpochID{ULID: ulid(30)}, Seq: seq}, {Epoch: id.EpochID{ULID: ulid(31)}, Seq: 3}}
+}
+
 // sampleFrames has one frame of every type, by the name of its golden file.
 func sampleFrames(t testing.TB) map[string]Frame {
 	state := sampleState(t)
 	return map[string]Frame{
-		"hello":       &Hello{Node: id.NodeID{ULID: ulid(1)}, Durable: true, System: entityID(2), Time: 1_700_000_000_123_456, Credentials: []byte("token")},
-		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, Seq: 1 << 40, User: "matt"},
+		"hello":       &Hello{Node: id.NodeID{ULID: ulid(1)}, Durable: true, System: entityID(2), Time: 1_700_000_000_123_456, Credentials: []byte("token"), Store: id.StoreID{ULID: ulid(3)}, Position: samplePosition(80)},
+		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, User: "matt", Store: id.StoreID{ULID: ulid(3)}, Continues: true},
 		"refuse":      &Refuse{Kind: 16, Message: "protocol version 2 is not spoken here"},
 		"register":    &Register{Request: 3, Models: sampleModels()},
 		"catalog":     &Catalog{Models: sampleModels()},
-		"subscribe":   &Subscribe{Sub: 4, Collection: "album", Text: "year > ? ORDER BY name LIMIT 50", Params: []value.Value{value.Int(1985), value.Null}, Once: true, After: 77, Known: []KnownRow{{Entity: entityID(1), Rev: 2}, {Entity: entityID(2), Rev: 300}}},
+		"subscribe":   &Subscribe{Sub: 4, Collection: "album", Text: "year > ? ORDER BY name LIMIT 50", Params: []value.Value{value.Int(1985), value.Null}, Once: true, After: samplePosition(77), Known: []KnownRow{{Entity: entityID(1), Rev: 2}, {Entity: entityID(2), Rev: 300}}},
 		"unsubscribe": &Unsubscribe{Sub: 4},
-		"rows":        &Rows{Sub: 4, Collection: "album", Complete: true, Done: true, Seq: 78, Rows: []Row{{Entity: entityID(1), Rev: 2, State: state}}, Same: []id.EntityID{entityID(2)}, Gone: []id.EntityID{entityID(3), entityID(4)}},
-		"update": &Update{Seq: 79, Transaction: id.TransactionID{ULID: ulid(20)}, Changes: []RowChange{
+		"rows":        &Rows{Sub: 4, Collection: "album", Complete: true, Done: true, Rows: []Row{{Entity: entityID(1), Rev: 2, State: state}}, Same: []id.EntityID{entityID(2)}, Gone: []id.EntityID{entityID(3), entityID(4)}},
+		"update": &Update{Position: samplePosition(79), Transaction: id.TransactionID{ULID: ulid(20)}, Changes: []RowChange{
 			{Collection: "album", Entity: entityID(1), Rev: 3, Kind: RowPatch, Head: clockOf(5), Properties: state.Properties[4:6]},
 			{Collection: "album", Entity: entityID(2), Rev: 1, Kind: RowState, Head: state.Head, Properties: state.Properties},
 			{Collection: "album", Entity: entityID(3), Rev: 9, Kind: RowGone},
@@ -134,13 +138,13 @@ func sampleFrames(t testing.TB) map[string]Frame {
 		"snapshot": &Snapshot{Request: 7, State: state},
 		"aggregate": &Aggregate{Sub: 9, Collection: "album", Text: "year > ?", Params: []value.Value{value.Int(1985)}, GroupBy: [][]string{{"artist"}, {"meta", "genre"}},
 			Columns: []AggregateColumn{{Function: 0, Path: []string{"name"}, Distinct: true}, {Function: 1, Path: []string{"meta", "price"}}, {}}},
-		"groups": &Groups{Sub: 9, Reset: true, Done: true, Seq: 81, Included: []id.TransactionID{{ULID: ulid(21)}, {ULID: ulid(22)}}, Groups: []Group{
+		"groups": &Groups{Sub: 9, Reset: true, Done: true, Included: []id.TransactionID{{ULID: ulid(21)}, {ULID: ulid(22)}}, Groups: []Group{
 			{Key: []value.Value{value.ID(entityID(7)), value.Null}, Rows: 3, Parts: []value.Value{value.Int(2), value.Bytes([]byte{1, 2}), value.Int(3)}},
 			{Key: []value.Value{value.ID(entityID(8)), value.String("rock")}},
 		}},
 		"locate":  &Locate{Request: 10, Collection: "album", Text: "year > ? ORDER BY name", Params: []value.Value{value.Int(1985)}, Entity: entityID(1), Index: 50_000},
 		"located": &Located{Request: 10, Cursor: "lAHP_-0", Index: 49_999},
 		"ping":    &Ping{Time: 1_700_000_000_000_000},
-		"pong":    &Pong{Time: 1_700_000_000_000_000, Seq: 80},
+		"pong":    &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},
 	}
 }

@@ -16,9 +16,9 @@ type Subscribe struct {
 	Params     []value.Value // its parameters
 	Once       bool          // the rows as of now, and no Updates
 
-	// After is a position in the answering node's feed as of which the subscriber has
-	// all rows of this selection; 0 if there is none.
-	After uint64
+	// After is a position as of which the subscriber has all rows of this selection; it may
+	// be none.
+	After Position
 	// Known are rows that it holds, so that they need not be sent again. They are
 	// used where After is not.
 	Known []KnownRow
@@ -41,7 +41,7 @@ func (m *Subscribe) appendBody(dst []byte) []byte {
 		dst = value.Append(dst, v)
 	}
 	dst = msgpack.AppendBool(dst, m.Once)
-	dst = msgpack.AppendUint(dst, m.After)
+	dst = AppendPosition(dst, m.After)
 	dst = msgpack.AppendArrayLen(dst, 2*len(m.Known))
 	for _, k := range m.Known {
 		dst = msgpack.AppendUint(appendID(dst, k.Entity.ULID), k.Rev)
@@ -58,7 +58,7 @@ func (m *Subscribe) readBody(r *msgpack.Reader) {
 		m.Params = append(m.Params, value.Read(r))
 	}
 	m.Once = r.Bool()
-	m.After = r.Uint()
+	m.After = ReadPosition(r)
 	for n := readRun(r, 2, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Known = append(m.Known, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()})
 	}
@@ -96,8 +96,7 @@ type Rows struct {
 	Sub        uint64
 	Collection string
 	Complete   bool
-	Done       bool   // the last of this answer
-	Seq        uint64 // with Done: the feed position as of which the answer holds
+	Done       bool // the last of this answer
 	Rows       []Row
 	Same       []id.EntityID
 	Gone       []id.EntityID
@@ -106,11 +105,10 @@ type Rows struct {
 func (*Rows) frameType() uint64 { return typeRows }
 
 func (m *Rows) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 8), m.Sub)
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 7), m.Sub)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = msgpack.AppendBool(dst, m.Complete)
 	dst = msgpack.AppendBool(dst, m.Done)
-	dst = msgpack.AppendUint(dst, m.Seq)
 	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
 	for i := range m.Rows {
 		row := &m.Rows[i]
@@ -122,12 +120,11 @@ func (m *Rows) appendBody(dst []byte) []byte {
 }
 
 func (m *Rows) readBody(r *msgpack.Reader) {
-	r.Array(8)
+	r.Array(7)
 	m.Sub = r.Uint()
 	m.Collection = readName(r)
 	m.Complete = r.Bool()
 	m.Done = r.Bool()
-	m.Seq = r.Uint()
 	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Rows = append(m.Rows, Row{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), State: ReadState(r)})
 	}
@@ -154,8 +151,10 @@ func readEntities(r *msgpack.Reader) []id.EntityID {
 // Update is a transaction's effect on what the receiver subscribes to, once however
 // many of its subscriptions show it.
 type Update struct {
-	Seq         uint64 // the transaction's place in the sender's feed
-	Transaction id.TransactionID
+	// Position is one up to which, with this, the receiver has been sent everything; it may
+	// be none.
+	Position    Position
+	Transaction id.TransactionID // zero where the update is of several
 	Changes     []RowChange
 }
 
@@ -186,7 +185,7 @@ const (
 func (*Update) frameType() uint64 { return typeUpdate }
 
 func (m *Update) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), m.Seq)
+	dst = AppendPosition(msgpack.AppendArrayLen(dst, 3), m.Position)
 	dst = appendID(dst, m.Transaction.ULID)
 	dst = msgpack.AppendArrayLen(dst, len(m.Changes))
 	for i := range m.Changes {
@@ -203,7 +202,7 @@ func (m *Update) appendBody(dst []byte) []byte {
 
 func (m *Update) readBody(r *msgpack.Reader) {
 	r.Array(3)
-	m.Seq = r.Uint()
+	m.Position = ReadPosition(r)
 	m.Transaction = id.TransactionID{ULID: readID(r)}
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		r.Array(6)

@@ -62,6 +62,10 @@ type (
 	TransactionID struct{ ULID }
 	// NodeID names a participant.
 	NodeID struct{ ULID }
+	// StoreID names one set of stored data. Copies of its bytes have the same.
+	StoreID struct{ ULID }
+	// EpochID names one opening of a feed by the process that writes to it.
+	EpochID struct{ ULID }
 )
 
 // Make puts an id together from its stamp and its last eight bytes.

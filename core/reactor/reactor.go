@@ -28,9 +28,11 @@ func (c *Change) Derived() bool { return c.Before != nil && c.Before == c.After 
 
 // Transaction is the changes that are shown together. It has at most one for an entity.
 type Transaction struct {
-	Seq     uint64 // the durable node's feed position; 0 on an ephemeral node
-	ID      id.TransactionID
-	Changes []Change
+	// Position is how far a durable node has published its store with this one; none on an
+	// ephemeral node.
+	Position proto.Position
+	ID       id.TransactionID // zero where the changes are of several
+	Changes  []Change
 
 	// World finds what lies behind references; it may be nil where Follows is false.
 	World World

@@ -45,7 +45,7 @@ func (l *listener) Touch(w *Watch, c *Change, before, after bool) {
 }
 
 func (l *listener) Settle(t *Transaction) {
-	l.diary.lines = append(l.diary.lines, fmt.Sprintf("%s: end of %d", l.name, t.Seq))
+	l.diary.lines = append(l.diary.lines, fmt.Sprintf("%s: end of %d", l.name, numberOf(t)))
 	if l.onSettle != nil {
 		l.onSettle()
 	}
@@ -74,13 +74,13 @@ func TestWatchersHearOfWhatTheyMatch(t *testing.T) {
 		{"lost what it had", changed(late, record(1)), []string{"new: 1 true false", "new: end of 1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r.Publish(&Transaction{Seq: 1, Changes: []Change{tc.change}})
+			r.Publish(&Transaction{Position: at(1), Changes: []Change{tc.change}})
 			d.want(t, tc.want...)
 		})
 	}
-	r.Publish(&Transaction{Seq: 2})
+	r.Publish(&Transaction{Position: at(2)})
 	d.want(t)
-	r.Publish(&Transaction{Seq: 3, Changes: []Change{{Collection: "artist", Entity: entity(4), After: record(4)}}})
+	r.Publish(&Transaction{Position: at(3), Changes: []Change{{Collection: "artist", Entity: entity(4), After: record(4)}}})
 	d.want(t, "artists: 4 false true", "artists: end of 3")
 }
 
@@ -96,7 +96,7 @@ func TestOrderAndSettlement(t *testing.T) {
 	both.watches[r.Watch("album", selection(t, "year > 0"), both)] = "both by year"
 	last := &listener{name: "last", diary: &d}
 	r.Watch("album", selection(t, ""), last)
-	r.Publish(&Transaction{Seq: 7, Changes: []Change{
+	r.Publish(&Transaction{Position: at(7), Changes: []Change{
 		changed(nil, record(3, "year", 1, "name", "x")), changed(nil, record(1)), changed(record(2), record(2, "year", 2)),
 	}})
 	d.want(t,
@@ -154,9 +154,9 @@ func TestStopWithinACallback(t *testing.T) {
 	own = r.Watch("album", selection(t, ""), first)
 	other = r.Watch("album", selection(t, ""), &listener{name: "other", diary: &d})
 	r.Watch("album", selection(t, ""), &listener{name: "third", diary: &d})
-	r.Publish(&Transaction{Seq: 1, Changes: []Change{changed(nil, record(1)), changed(nil, record(2))}})
+	r.Publish(&Transaction{Position: at(1), Changes: []Change{changed(nil, record(1)), changed(nil, record(2))}})
 	d.want(t, "first: 1 false true", "third: 1 false true", "third: 2 false true", "first: end of 1", "third: end of 1")
-	r.Publish(&Transaction{Seq: 2, Changes: []Change{changed(nil, record(3))}})
+	r.Publish(&Transaction{Position: at(2), Changes: []Change{changed(nil, record(3))}})
 	d.want(t, "third: 3 false true", "third: end of 2")
 }
 
@@ -166,7 +166,7 @@ func TestTheEndFollowsWhatWasTold(t *testing.T) {
 	var d diary
 	early := r.Watch("album", selection(t, ""), &listener{name: "early", diary: &d})
 	r.Watch("album", selection(t, ""), &listener{name: "late", diary: &d, onTouch: func(*Watch) { early.Stop() }})
-	r.Publish(&Transaction{Seq: 1, Changes: []Change{changed(nil, record(1)), changed(nil, record(2))}})
+	r.Publish(&Transaction{Position: at(1), Changes: []Change{changed(nil, record(1)), changed(nil, record(2))}})
 	d.want(t, "early: 1 false true", "late: 1 false true", "late: 2 false true", "early: end of 1", "late: end of 1")
 }
 
@@ -181,9 +181,9 @@ func TestWatchWithinACallback(t *testing.T) {
 	}
 	r.Watch("album", selection(t, ""), first)
 	changes := []Change{changed(nil, record(1)), changed(nil, record(2))}
-	r.Publish(&Transaction{Seq: 1, Changes: changes})
+	r.Publish(&Transaction{Position: at(1), Changes: changes})
 	d.want(t, "first: 1 false true", "first: 2 false true", "first: end of 1")
-	r.Publish(&Transaction{Seq: 2, Changes: changes[:1]})
+	r.Publish(&Transaction{Position: at(2), Changes: changes[:1]})
 	d.want(t, "first: 1 false true", "second: 1 false true", "first: end of 2", "second: end of 2")
 }
 
@@ -193,11 +193,11 @@ func TestPublishWithinACallback(t *testing.T) {
 	first := &listener{name: "first", diary: &d}
 	first.onSettle = func() {
 		first.onSettle = nil
-		r.Publish(&Transaction{Seq: 2, Changes: []Change{changed(nil, record(9))}})
+		r.Publish(&Transaction{Position: at(2), Changes: []Change{changed(nil, record(9))}})
 	}
 	r.Watch("album", selection(t, ""), first)
 	r.Watch("album", selection(t, ""), &listener{name: "second", diary: &d})
-	r.Publish(&Transaction{Seq: 1, Changes: []Change{changed(nil, record(1))}})
+	r.Publish(&Transaction{Position: at(1), Changes: []Change{changed(nil, record(1))}})
 	d.want(t, "first: 1 false true", "second: 1 false true", "first: end of 1",
 		"first: 9 false true", "second: 9 false true", "first: end of 2", "second: end of 2", "second: end of 1")
 }
@@ -220,7 +220,7 @@ func TestPanicsHarmNoOther(t *testing.T) {
 			}
 			publish := func() (cause any) {
 				defer func() { cause = recover() }()
-				r.Publish(&Transaction{Seq: 1, Changes: []Change{changed(nil, record(1))}})
+				r.Publish(&Transaction{Position: at(1), Changes: []Change{changed(nil, record(1))}})
 				return nil
 			}
 			for range 2 {
@@ -303,3 +303,12 @@ func (printer) Touch(_ *Watch, _ *Change, before, after bool) {
 	fmt.Printf("before: %v, after: %v\n", before, after)
 }
 func (printer) Settle(*Transaction) { fmt.Println("end") }
+
+func at(number uint64) proto.Position { return proto.Position{{Seq: number}} }
+
+func numberOf(t *Transaction) uint64 {
+	if len(t.Position) == 0 {
+		return 0
+	}
+	return t.Position[0].Seq
+}

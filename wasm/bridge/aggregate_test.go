@@ -100,6 +100,7 @@ func TestAggregatesReachThePage(t *testing.T) {
 	a.tells(7, frame.QueryLive, `[1 2 "b" 2 15 7.5]`)
 	a.tells(8, frame.QueryLive, "[3]")
 	a.send(&frame.Unsubscribe{Query: 7})
+	a.ask(&frame.Locate{Request: a.next(), Collection: "album"}) // after that, so b's commit is as well
 	b.commitAlbums(3, albumRow("e", 3))
 	a.tells(8, frame.QueryLive, "[4]")
 	if got := a.tableNow(7).text(); got != `[1 2 "b" 2 15 7.5]` {
