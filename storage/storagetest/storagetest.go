@@ -41,6 +41,9 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"AgreesWithTheOracle", agreesWithTheOracle},
 		{"Scenarios", scenarios},
 		{"ALargeBatchIsOneCommit", largeBatch},
+		{"WalksFindEverything", walksFindEverything},
+		{"AWalkKnowsTheFeeds", walkedFeeds},
+		{"AClosedEngineDoesNotWalk", closedWalks},
 		{"AClosedEngineSaysSo", closedEngine},
 		{"ACancelledContextIsReported", cancelledContext},
 	}
