@@ -89,6 +89,9 @@ func (in *ingest) event(ctx context.Context, e *proto.Event) error {
 	if err != nil {
 		return err
 	}
+	if wide := len(state.Head); wide > in.node.limits.Siblings && (before == nil || wide > len(before.Head)) {
+		return fmt.Errorf("%w: %d concurrent changes, more than %d", entity.ErrWide, wide, in.node.limits.Siblings)
+	}
 	if size := stateSize(state); size > proto.MaxStateBytes {
 		return fmt.Errorf("%w: the entity would take %d bytes, more than %d", ErrTooLarge, size, proto.MaxStateBytes)
 	}

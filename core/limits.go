@@ -1,6 +1,7 @@
 package core
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/ankurah-go/ankurah/proto"
@@ -12,9 +13,14 @@ type Limits struct {
 	// TxEvents and TxBytes bound one transaction. Defaults proto.MaxTxEvents and
 	// proto.MaxTxBytes, which they cannot exceed.
 	TxEvents, TxBytes int
-	// CommitQueue bounds the transactions that wait for the sequencer. Default 1024;
-	// Commit blocks while it is full.
-	CommitQueue int
+	// Siblings bounds the concurrent events in an entity's head that this node lets come
+	// about: a transaction that would add one more fails with KindLimit. Default 64, at
+	// most proto.MaxClock, which leaves room for what other durable nodes let come about.
+	Siblings int
+	// CommitQueue bounds the transactions that wait for the sequencer, and CommitBytes the
+	// events of those that peers sent and that have not been decided. Defaults 1024 and
+	// 256 MiB; who commits more waits.
+	CommitQueue, CommitBytes int
 	// GroupCommit bounds the transactions of one storage batch. Default 512.
 	GroupCommit int
 	// CachedRecords bounds the records that the committing goroutine keeps. Default
@@ -26,10 +32,25 @@ type Limits struct {
 	// SendQueue bounds the frames that wait to be sent on one connection. Default 1024.
 	// A peer whose queue is full is marked behind and brought up to date when it drains.
 	SendQueue int
-	// SendBytes bounds their bytes. Default twice proto.MaxFrame.
+	// SendBytes bounds their bytes. Default 8 MiB.
 	SendBytes int
+	// SendTotal bounds the bytes that wait on all connections together; beyond it each may
+	// have little more than one frame waiting. Default 256 MiB.
+	SendTotal int
 	// Subscriptions bounds those of one connection. Default 4096.
 	Subscriptions int
+	// SelectionCost bounds what it takes to hold one entity against a selection of a peer's,
+	// in comparisons (ankql.Selection.Cost), and SubscriptionCost the sum of it over the
+	// subscriptions of one connection. Defaults 2,000 and 50,000; beyond them a
+	// subscription fails with KindLimit.
+	SelectionCost, SubscriptionCost int
+	// Scans bounds the answers to peers that are being read from storage at one moment, on
+	// all connections together; the others wait their turn, page by page. Default four
+	// for each processor.
+	Scans int
+	// Unacknowledged bounds the transactions of one connection that have not been decided,
+	// and UnacknowledgedBytes their events; who sends more waits. Defaults 128 and 16 MiB.
+	Unacknowledged, UnacknowledgedBytes int
 	// Groups bounds the groups of one aggregate, and DistinctValues the different values
 	// that COUNT DISTINCT keeps, over its groups. Defaults 10,000 and 200,000; beyond them an
 	// aggregate fails with KindLimit.
@@ -57,12 +78,13 @@ type Limits struct {
 	// subscription 20. What is beyond waits, and so does everything after it. Defaults
 	// 50,000 and 200,000.
 	Rate, Burst int
-	// PrincipalRate and PrincipalBurst are that for all connections of one principal that
-	// has a name. Defaults 150,000 and 600,000.
+	// PrincipalRate and PrincipalBurst are that for all connections of one principal, and
+	// of principals without a name for all from one address. Defaults 150,000 and 600,000.
 	PrincipalRate, PrincipalBurst int
-	// HistoryEvents bounds the events of one entity that a history is made of; beyond it
-	// the call fails with KindLimit. Default 100,000.
-	HistoryEvents int
+	// HistoryEvents bounds the events of one entity that a history is made of, and
+	// HistoryBytes what they take; beyond it the call fails with KindLimit. Defaults
+	// 100,000 and 64 MiB.
+	HistoryEvents, HistoryBytes int
 	// Handshake and Request are deadlines for a peer's answer. Defaults 10 s and 30 s.
 	Handshake, Request time.Duration
 	// Ping is how long a connection may be silent before it is probed, and then until it
@@ -73,18 +95,33 @@ type Limits struct {
 	Backoff, MaxBackoff time.Duration
 }
 
+// DefaultLimits returns the limits of a node that is given none.
+func DefaultLimits() (l Limits) {
+	l.ensureDefaults()
+	return l
+}
+
 func (l *Limits) ensureDefaults() {
 	set(&l.TxEvents, proto.MaxTxEvents)
 	l.TxEvents = min(l.TxEvents, proto.MaxTxEvents)
 	set(&l.TxBytes, proto.MaxTxBytes)
 	l.TxBytes = min(l.TxBytes, proto.MaxTxBytes)
+	set(&l.Siblings, 64)
+	l.Siblings = min(l.Siblings, proto.MaxClock)
 	set(&l.CommitQueue, 1024)
+	set(&l.CommitBytes, 256<<20)
 	set(&l.GroupCommit, 512)
 	set(&l.CachedRecords, 8192)
 	set(&l.SnapshotRecords, 100_000)
 	set(&l.SendQueue, 1024)
-	set(&l.SendBytes, 2*proto.MaxFrame)
+	set(&l.SendBytes, 8<<20)
+	set(&l.SendTotal, 256<<20)
 	set(&l.Subscriptions, 4096)
+	set(&l.SelectionCost, 2000)
+	set(&l.SubscriptionCost, 50_000)
+	set(&l.Scans, 4*runtime.GOMAXPROCS(0))
+	set(&l.Unacknowledged, 2*sendAhead)
+	set(&l.UnacknowledgedBytes, 16<<20)
 	set(&l.Groups, 10_000)
 	set(&l.DistinctValues, 200_000)
 	set(&l.Known, 20_000)
@@ -98,6 +135,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.PrincipalRate, 150_000)
 	set(&l.PrincipalBurst, 600_000)
 	set(&l.HistoryEvents, 100_000)
+	set(&l.HistoryBytes, 64<<20)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)
 	set(&l.Ping, 20*time.Second)

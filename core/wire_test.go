@@ -358,7 +358,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestWideHeads is 343: concurrent events beyond a clock's limit are refused one by one,
+// TestWideHeads is 343: concurrent events beyond the limit are refused one by one,
 // and the entity can still be edited.
 func TestWideHeads(t *testing.T) {
 	server := durable(t, core.Options{})
@@ -378,7 +378,7 @@ func TestWideHeads(t *testing.T) {
 			}
 		}
 	}
-	if accepted != proto.MaxClock || refused != 256-proto.MaxClock {
+	if most := core.DefaultLimits().Siblings; accepted != most || refused != 256-most {
 		t.Errorf("%d accepted, %d refused", accepted, refused)
 	}
 	put(t, server, "album", first.Entity, "name", "joined")

@@ -4,7 +4,7 @@ package proto
 // before it allocates. The limits that an operator can set are in
 // package core; these bound the formats themselves.
 const (
-	MaxClock      = 64       // event ids in a clock, hence concurrent heads of an entity
+	MaxClock      = 192      // event ids in a clock, hence concurrent heads of an entity
 	MaxOperations = 1024     // properties touched by one event
 	MaxEventBytes = 1 << 20  // canonical body of one event
 	MaxTxEvents   = 10_000   // events in one transaction

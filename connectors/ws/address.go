@@ -50,13 +50,20 @@ func (e *Endpoint) client(r *http.Request) string {
 	return host
 }
 
-func (e *Endpoint) trusted(host string) bool {
+func (e *Endpoint) trusted(host string) bool { return Contains(e.options.TrustedProxies, host) }
+
+// Contains reports whether one of the ranges contains an address, which may have a port.
+func Contains(ranges []netip.Prefix, address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
 	a, err := netip.ParseAddr(host)
 	if err != nil {
 		return false
 	}
 	a = a.Unmap().WithZone("")
-	for _, p := range e.options.TrustedProxies {
+	for _, p := range ranges {
 		if p.Contains(a) {
 			return true
 		}
@@ -64,9 +71,9 @@ func (e *Endpoint) trusted(host string) bool {
 	return false
 }
 
-// addressKey is what connections from one place have in common: the address without a port,
+// AddressKey is what connections from one place have in common: the address without a port,
 // and of an IPv6 address the network that one customer is usually given whole.
-func addressKey(remote string) string {
+func AddressKey(remote string) string {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		host = remote

@@ -35,7 +35,7 @@ type Endpoint struct {
 		sync.Mutex
 		closing  bool
 		open     map[*conn]struct{}
-		from     map[string]int // by addressKey: how many are open or pending
+		from     map[string]int // by AddressKey: how many are open or pending
 		pending  int            // accepted by count, not open yet
 		refusing int
 		idle     chan struct{} // closed when closing and nothing is left
@@ -72,7 +72,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	remote := e.client(r)
-	from := addressKey(remote)
+	from := AddressKey(remote)
 	switch admission := e.admit(from); admission {
 	case admitted:
 	case refused:

@@ -80,6 +80,9 @@ type Options struct {
 	Listener Listener
 }
 
+// DefaultOptions returns the options of an endpoint that is given none.
+func DefaultOptions() Options { return Options{}.ensureDefaults() }
+
 func (o Options) ensureDefaults() Options {
 	o.Limits = o.Limits.ensureDefaults()
 	setDefault(&o.MaxConnections, 10_000)
