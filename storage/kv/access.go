@@ -364,7 +364,7 @@ func (w *idWindow) settle() bool {
 // plainReader reads a store that cannot give views. Its reads are of one moment each.
 type plainReader struct {
 	ctx   context.Context
-	store Store
+	store source
 	more  bool // the last visit ended because it had read as many as were expected
 }
 

@@ -32,7 +32,8 @@ type indexer struct {
 		failed   error                // why the last errand was given up
 		failedAt map[string]time.Time // when that was, by collection
 	}
-	slice int // rows of the next step of a build; the goroutine's own
+	slice   int    // rows of the next step of a build; the goroutine's own
+	endTurn func() // while it is this process that builds; the goroutine's own
 }
 
 // errand is what is to be done for a collection besides what its catalogue says.
@@ -105,16 +106,53 @@ func (x *indexer) run() {
 		}
 		begun := time.Now()
 		more, err := x.work(collection, job.suggested)
+		rest := time.Since(begun)
+		if errors.Is(err, errNotOurTurn) {
+			more, err, rest = true, nil, x.engine.options.Patience
+		}
 		x.finish(collection, job, more, err)
 		select {
-		case <-time.After(time.Since(begun)):
+		case <-time.After(rest):
 		case <-x.life.Done():
 		}
 	}
 }
 
+// errNotOurTurn: another process builds and removes indexes.
+var errNotOurTurn = errors.New("kv: another process is building")
+
+// takeTurn makes this the process that builds, unless another is. What that one has done
+// is in the catalogue as it is stored.
+func (x *indexer) takeTurn(c *catalogue) error {
+	if x.engine.options.Turn == nil || x.endTurn != nil {
+		return nil
+	}
+	x.engine.catalogues.forget(c.collection)
+	end, err := x.engine.options.Turn(x.life)
+	if err == nil && end == nil {
+		err = errNotOurTurn
+	}
+	x.endTurn = end
+	return err
+}
+
 // next returns the errand that has waited longest, or ends the goroutine's work.
 func (x *indexer) next() (string, *errand, bool) {
+	if x.endTurn != nil && x.spare() {
+		x.endTurn()
+		x.endTurn = nil
+	}
+	return x.first()
+}
+
+// spare reports whether there is nothing to do at the moment.
+func (x *indexer) spare() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.mu.order) == 0 || x.mu.stopped
+}
+
+func (x *indexer) first() (string, *errand, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.mu.order) == 0 || x.mu.stopped {
@@ -163,12 +201,16 @@ func (x *indexer) work(collection string, suggested []*plan.Index) (more bool, e
 		return false, err
 	}
 	for _, ix := range c.indexes {
-		switch ix.state {
-		case building:
-			return true, x.build(c, ix)
-		case dropping:
-			return true, x.drop(c, ix)
+		if ix.state == ready {
+			continue
 		}
+		if x.endTurn == nil && x.engine.options.Turn != nil {
+			return true, x.takeTurn(c) // what there is to do is looked up again
+		}
+		if ix.state == building {
+			return true, x.build(c, ix)
+		}
+		return true, x.drop(c, ix)
 	}
 	return x.review(c)
 }

@@ -25,13 +25,7 @@ func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr,
 		}
 		return err
 	}
-	var err error
-	if v, ok := e.store.(Viewer); ok {
-		err = v.View(ctx, read)
-	} else {
-		err = read(&plainReader{ctx: ctx, store: e.store})
-	}
-	if err != nil {
+	if err := view(ctx, e.store, read); err != nil {
 		return nil, err
 	}
 	return page, nil

@@ -46,6 +46,12 @@ type Options struct {
 	// Heads is how many bytes of records written last are remembered, so that an edit
 	// on top of an edit takes one step instead of two; default 1 MiB, none if negative.
 	Heads int
+	// Turn, if it is given, is asked before indexes are built or removed, in a store that
+	// several processes share: they take turns, or else they would do the same work twice and
+	// get in each other's way. It does not wait: it returns how to end the turn, or nil when
+	// it is another's. The engine asks again after Options.Patience, a second by default.
+	Turn     func(ctx context.Context) (end func(), err error)
+	Patience time.Duration
 }
 
 // Planner is how an engine decides between its indexes and the collection itself.
@@ -79,6 +85,9 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Heads == 0 {
 		o.Heads = 1 << 20
+	}
+	if o.Patience <= 0 {
+		o.Patience = time.Second
 	}
 }
 
@@ -197,64 +206,7 @@ func (e *Engine) Records(ctx context.Context, entities []id.EntityID) ([]*proto.
 		return nil, err
 	}
 	defer e.leave()
-	homes := make([]string, len(entities))
-	for i, entity := range entities {
-		homes[i] = e.homes.get(entity)
-	}
-	// Each round reads the rows of the entities whose collection is known and the homes
-	// of the others. The first in which no home turns up is of one moment as a whole.
-	for {
-		values, err := e.readRound(ctx, entities, homes)
-		if err != nil {
-			return nil, err
-		}
-		if values != nil {
-			return decodeRows(entities, homes, values)
-		}
-	}
-}
-
-// readRound reads rows where homes are known, and homes where they are not; when it
-// learns a home it says so in homes and returns nil.
-func (e *Engine) readRound(ctx context.Context, entities []id.EntityID, homes []string) ([][]byte, error) {
-	keys := make([][]byte, len(entities))
-	for i, entity := range entities {
-		if homes[i] == "" {
-			keys[i] = homeKey(entity)
-		} else {
-			keys[i] = recordKey(homes[i], entity)
-		}
-	}
-	values, err := e.store.Get(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	learnt := false
-	for i, entity := range entities {
-		if homes[i] == "" && len(values[i]) > 0 {
-			homes[i] = e.homes.learn(entity, values[i])
-			learnt = true
-		}
-	}
-	if learnt {
-		return nil, nil
-	}
-	return values, nil
-}
-
-func decodeRows(entities []id.EntityID, homes []string, values [][]byte) ([]*proto.Record, error) {
-	records := make([]*proto.Record, len(entities))
-	for i, entity := range entities {
-		if homes[i] == "" || values[i] == nil {
-			continue
-		}
-		rec, err := decodeRow(homes[i], entity, values[i])
-		if err != nil {
-			return nil, err
-		}
-		records[i] = rec
-	}
-	return records, nil
+	return e.records(ctx, e.store, entities)
 }
 
 // Events implements storage.Engine.
@@ -263,33 +215,7 @@ func (e *Engine) Events(ctx context.Context, ids []id.EventID) ([]*proto.Event, 
 		return nil, err
 	}
 	defer e.leave()
-	return e.events(ctx, ids)
-}
-
-func (e *Engine) events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
-	keys := make([][]byte, len(ids))
-	for i, ev := range ids {
-		keys[i] = eventKey(ev)
-	}
-	values, err := e.store.Get(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	events := make([]*proto.Event, len(ids))
-	for i, b := range values {
-		if b == nil {
-			continue
-		}
-		ev, err := proto.DecodeEvent(b)
-		if err == nil && ev.ID != ids[i] {
-			err = errors.New("another event's id")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: event %s: %w", storage.ErrCorrupt, ids[i], err)
-		}
-		events[i] = ev
-	}
-	return events, nil
+	return events(ctx, e.store, ids)
 }
 
 // EntityEvents implements storage.Engine.
@@ -298,32 +224,7 @@ func (e *Engine) EntityEvents(ctx context.Context, entity id.EntityID, after id.
 		return nil, err
 	}
 	defer e.leave()
-	// The home row may have no event (K3), hence one more than asked for. Events are
-	// never removed, so those of the rows read at one moment are of that moment too.
-	limit = storage.PageSize(limit)
-	pairs, err := e.store.Scan(ctx, afterKey(historyPrefix(entity), historyKey(entity, after)), limit+1)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]id.EventID, len(pairs))
-	for i, p := range pairs {
-		u, err := id.FromBytes(p.Key[1+id.Size:])
-		if err != nil {
-			return nil, fmt.Errorf("%w: history of %s: %w", storage.ErrCorrupt, entity, err)
-		}
-		ids[i] = id.EventID{ULID: u}
-	}
-	events, err := e.events(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	kept := events[:0]
-	for _, ev := range events {
-		if ev != nil {
-			kept = append(kept, ev)
-		}
-	}
-	return kept[:min(len(kept), limit)], nil
+	return entityEvents(ctx, e.store, entity, after, limit)
 }
 
 // Feed implements storage.Engine.
@@ -332,19 +233,7 @@ func (e *Engine) Feed(ctx context.Context, feed id.NodeID, after uint64, limit i
 		return nil, err
 	}
 	defer e.leave()
-	pairs, err := e.store.Scan(ctx, afterKey(feedPrefix(feed), feedKey(feed, after)), storage.PageSize(limit))
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]*proto.FeedEntry, len(pairs))
-	for i, p := range pairs {
-		entry, err := proto.DecodeFeedEntry(p.Value)
-		if err != nil {
-			return nil, fmt.Errorf("%w: feed %s: %w", storage.ErrCorrupt, feed, err)
-		}
-		entries[i] = entry
-	}
-	return entries, nil
+	return feedEntries(ctx, e.store, feed, after, limit)
 }
 
 // Outbox implements storage.Engine.
@@ -373,9 +262,5 @@ func (e *Engine) Meta(ctx context.Context, names ...string) ([][]byte, error) {
 		return nil, err
 	}
 	defer e.leave()
-	keys := make([][]byte, len(names))
-	for i, name := range names {
-		keys[i] = metaKey(name)
-	}
-	return e.store.Get(ctx, keys)
+	return meta(ctx, e.store, names)
 }

@@ -19,7 +19,7 @@ func (e *Engine) Explain(ctx context.Context, collection string, s *ankql.Select
 	x := &storage.Explanation{}
 	var after []byte
 	for {
-		page, err := e.scan(ctx, collection, s, after, limit-x.Returned, func(sc *scan, a *access) {
+		page, err := e.scan(ctx, e.store, collection, s, after, limit-x.Returned, func(sc *scan, a *access) {
 			if after == nil {
 				describe(x, a)
 			}

@@ -17,11 +17,11 @@ func (e *Engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 		return nil, err
 	}
 	defer e.leave()
-	return e.scan(ctx, collection, s, after, limit, nil)
+	return e.scan(ctx, e.store, collection, s, after, limit, nil)
 }
 
 // scan answers a Scan and reports on it, unless report is nil.
-func (e *Engine) scan(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int, report func(*scan, *access)) (*storage.Page, error) {
+func (e *Engine) scan(ctx context.Context, from source, collection string, s *ankql.Selection, after []byte, limit int, report func(*scan, *access)) (*storage.Page, error) {
 	sc := scan{ctx: ctx, collection: collection, selection: s, after: after, limit: storage.PageSize(limit), budget: e.options.ScanRows}
 	var page *storage.Page
 	var known *catalogue
@@ -41,13 +41,7 @@ func (e *Engine) scan(ctx context.Context, collection string, s *ankql.Selection
 		}
 		return err
 	}
-	var err error
-	if v, ok := e.store.(Viewer); ok {
-		err = v.View(ctx, read)
-	} else {
-		err = read(&plainReader{ctx: ctx, store: e.store})
-	}
-	if err != nil {
+	if err := view(ctx, from, read); err != nil {
 		return nil, err
 	}
 	if known != nil {

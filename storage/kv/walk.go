@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -161,23 +160,5 @@ func (e *Engine) Feeds(ctx context.Context) (map[id.NodeID]uint64, error) {
 		return nil, err
 	}
 	defer e.leave()
-	feeds := map[id.NodeID]uint64{}
-	for r := within([]byte{spaceFeed}); ; {
-		r.Reverse = true
-		pairs, err := e.store.Scan(ctx, r, 1) // the last entry of the last feed there is
-		if err != nil || len(pairs) == 0 {
-			return feeds, err
-		}
-		key := pairs[0].Key
-		if len(key) != 1+id.Size+8 {
-			return nil, fmt.Errorf("%w: feed key of %d bytes", storage.ErrCorrupt, len(key))
-		}
-		u, err := id.FromBytes(key[1 : 1+id.Size])
-		if err != nil {
-			return nil, fmt.Errorf("%w: feed key: %w", storage.ErrCorrupt, err)
-		}
-		feed := id.NodeID{ULID: u}
-		feeds[feed] = binary.BigEndian.Uint64(key[1+id.Size:])
-		r.End = feedPrefix(feed)
-	}
+	return feeds(ctx, e.store)
 }
