@@ -172,9 +172,12 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 
 // load reads identity and system.
 func (n *Node) load(ctx context.Context) error {
-	meta, err := n.engine.Meta(ctx, metaNode, metaSystem)
+	meta, err := n.engine.Meta(ctx, metaNode, metaSystem, MetaRestoring)
 	if err != nil {
 		return err
+	}
+	if meta[2] != nil {
+		return ErrRestoring
 	}
 	if meta[0] == nil {
 		n.self = id.NodeID{ULID: id.New(n.opts.Random)}
