@@ -3,9 +3,7 @@ package kv
 import (
 	"context"
 
-	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/schema"
-	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/plan"
 )
@@ -24,7 +22,7 @@ func (e *Engine) Declare(ctx context.Context, collection string, indexes []schem
 	declared := map[string]*plan.Index{}
 	var names []string
 	for i := range indexes {
-		ix := declaredIndex(&indexes[i])
+		ix := plan.Declared(&indexes[i])
 		if declared[ix.Name] == nil {
 			names = append(names, ix.Name)
 		}
@@ -43,16 +41,6 @@ func (e *Engine) Declare(ctx context.Context, collection string, indexes []schem
 			}
 		}
 	})
-}
-
-func declaredIndex(declared *schema.Index) *plan.Index {
-	columns := make([]plan.Column, len(declared.Columns))
-	for i, c := range declared.Columns {
-		columns[i] = plan.Column{Path: ankql.Path(c.Path), Order: value.KeyOrder{Desc: c.Desc, NullsFirst: c.Desc}}
-	}
-	ix := plan.NewIndex(columns)
-	ix.Unique = declared.Unique
-	return ix
 }
 
 // Indexes implements storage.Indexer.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/core/value"
 )
 
 // Found is what reading a selection without an index has shown. The zero value is nothing.
@@ -155,4 +156,15 @@ func indexName(columns []Column) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// Declared returns the index that a model declares.
+func Declared(declared *schema.Index) *Index {
+	columns := make([]Column, len(declared.Columns))
+	for i, c := range declared.Columns {
+		columns[i] = Column{Path: ankql.Path(c.Path), Order: value.KeyOrder{Desc: c.Desc, NullsFirst: c.Desc}}
+	}
+	ix := NewIndex(columns)
+	ix.Unique = declared.Unique
+	return ix
 }

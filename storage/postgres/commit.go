@@ -3,10 +3,10 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,25 +23,50 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 		return err
 	}
 	defer e.leave()
-	ctx = context.WithoutCancel(ctx)
-	doubt := false // whether an attempt before may have been stored
-	err := attempts(ctx, e.options.Timeout, worthCommitting, func(ctx context.Context) error {
-		if doubt {
-			stored, err := e.isStored(ctx, b)
-			if err != nil || stored {
-				return err
-			}
-		}
-		err := e.commit(ctx, b)
-		doubt = doubt || err != nil && codeOf(err) == "" && cut(err)
-		if codeOf(err) == codeOutdated {
-			if err := e.reload(ctx); err != nil {
-				return err
-			}
-		}
+	if err := e.mayCommit(); err != nil {
 		return err
-	})
-	return classify(err)
+	}
+	ctx = context.WithoutCancel(ctx)
+	a := attempt{engine: e, batch: b}
+	err := e.attempts(ctx, worthCommitting, a.make)
+	switch {
+	case err == nil:
+		e.membership.news.committed()
+	case errors.Is(err, storage.ErrFenced):
+		e.fenced(err)
+	}
+	return err
+}
+
+// attempt is a commit that may take several.
+type attempt struct {
+	engine *Engine
+	batch  *storage.Batch
+	doubt  bool // one before may have been stored
+}
+
+func (a *attempt) make(ctx context.Context) error {
+	if a.doubt {
+		if stored, err := a.engine.isStored(ctx, a.batch); err != nil || stored {
+			return err
+		}
+	}
+	err := a.engine.commit(ctx, a.batch)
+	switch {
+	case err == nil:
+	case codeOf(err) == codeOutdated:
+		if err := a.engine.reload(ctx); err != nil {
+			return err
+		}
+	case codeOf(err) == "" && cut(err):
+		a.doubt = true
+	case a.doubt && !worthCommitting(err):
+		// What is in the way may be the attempt before, which went on without its connection.
+		if stored, lookErr := a.engine.isStored(ctx, a.batch); lookErr != nil || stored {
+			return lookErr
+		}
+	}
+	return err
 }
 
 func worthCommitting(err error) bool { return codeOf(err) == codeOutdated || again(err) }
@@ -49,62 +74,29 @@ func worthCommitting(err error) bool { return codeOf(err) == codeOutdated || aga
 // commit makes one attempt.
 func (e *Engine) commit(ctx context.Context, b *storage.Batch) error {
 	d := e.described.Load()
-	if missing := d.missing(b); len(missing) > 0 {
+	if missing := d.Missing(b.Records); len(missing) > 0 {
 		if err := e.grow(ctx, missing); err != nil {
 			return err
 		}
 		d = e.described.Load()
 	}
 	w := e.writes(d, b)
-	if w.batch.Len() == 0 {
-		return nil
-	}
 	return e.pool.SendBatch(ctx, &w.batch).Close()
-}
-
-// missing returns what the tables lack for a batch.
-func (d *description) missing(b *storage.Batch) []addition {
-	var missing []addition
-	places := map[string]int{}
-	for i := range b.Records {
-		rec := b.Records[i].Record
-		t := d.tables[rec.Collection]
-		var columns []relational.Column
-		if t == nil {
-			columns = relational.NewTable(rec.Collection, "", nil).Missing(rec)
-		} else if len(t.Columns) < maxColumns {
-			columns = t.Missing(rec)
-		}
-		if t != nil && len(columns) == 0 {
-			continue
-		}
-		place, ok := places[rec.Collection]
-		if !ok {
-			place = len(missing)
-			places[rec.Collection] = place
-			missing = append(missing, addition{collection: rec.Collection})
-		}
-		a := &missing[place]
-		for _, c := range columns {
-			if !slices.ContainsFunc(a.columns, func(known relational.Column) bool { return known.Property == c.Property }) {
-				a.columns = append(a.columns, c)
-			}
-		}
-	}
-	slices.SortFunc(missing, func(a, b addition) int { return cmp.Compare(a.collection, b.collection) })
-	return missing
 }
 
 // writes is the statements of a commit. They go out together and are one transaction, since
 // no other begins or ends among them.
 type writes struct {
 	engine      *Engine
-	description *description
+	description *relational.Description
 	batch       pgx.Batch
 }
 
-func (e *Engine) writes(d *description, b *storage.Batch) *writes {
+func (e *Engine) writes(d *relational.Description, b *storage.Batch) *writes {
 	w := &writes{engine: e, description: d}
+	for _, h := range *e.membership.held.Load() {
+		w.batch.Queue("SELECT "+e.own("_fence")+"($1, $2)", h.name, h.generation)
+	}
 	w.addRecords(b.Records)
 	w.evict(b.Evict)
 	w.addEvents(b.Events)
@@ -126,13 +118,13 @@ func (w *writes) addRecords(records []storage.RecordWrite) {
 	// In one order, so that commits that meet wait for each other in turn.
 	records = slices.Clone(records)
 	slices.SortFunc(records, func(a, b storage.RecordWrite) int { return a.Record.Entity.Compare(b.Record.Entity.ULID) })
-	w.demand("(SELECT description FROM "+w.engine.own("_ankurah")+") = $1", codeOutdated, "the tables have changed", w.description.version)
+	w.demand("(SELECT description FROM "+w.engine.own("_ankurah")+") = $1", codeOutdated, "the tables have changed", w.description.Version)
 	var created, updated recordColumns
 	for i := range records {
 		if rec := records[i].Record; len(records[i].Expect) == 0 {
 			created.add(rec, "")
 		} else {
-			updated.add(rec, headText(records[i].Expect))
+			updated.add(rec, relational.HeadText(records[i].Expect))
 		}
 	}
 	if len(updated.ids) > 0 {
@@ -163,12 +155,9 @@ func (c *recordColumns) add(rec *proto.Record, expect string) {
 	c.ids = append(c.ids, rec.Entity.String())
 	c.collections = append(c.collections, rec.Collection)
 	c.expects = append(c.expects, expect)
-	c.heads = append(c.heads, headText(rec.State.Head))
+	c.heads = append(c.heads, relational.HeadText(rec.State.Head))
 	c.records = append(c.records, proto.AppendRecord(nil, rec))
 }
-
-// headText is a clock for people and programs to read: its events, with spaces between.
-func headText(c proto.Clock) string { return strings.Join(texts(c), " ") }
 
 // addRows writes the collections' own tables.
 func (w *writes) addRows(records []storage.RecordWrite) {
@@ -183,7 +172,7 @@ func (w *writes) addRows(records []storage.RecordWrite) {
 	}
 	slices.Sort(order)
 	for _, collection := range order {
-		w.upsert(w.description.tables[collection], byCollection[collection])
+		w.upsert(w.description.Tables[collection], byCollection[collection])
 	}
 }
 
@@ -206,7 +195,7 @@ func (w *writes) upsert(t *relational.Table, records []*proto.Record) {
 		}
 	}
 	if len(gone) > 0 {
-		w.batch.Queue("DELETE FROM "+w.engine.table(t)+` WHERE "id" = ANY($1)`, gone)
+		w.batch.Queue("DELETE FROM "+w.engine.reader.Table(t)+` WHERE "id" = ANY($1)`, gone)
 	}
 	if len(ids) == 0 {
 		return
@@ -220,18 +209,18 @@ func (w *writes) upsert(t *relational.Table, records []*proto.Record) {
 		values += ", $" + strconv.Itoa(len(args)) + "::" + relational.Postgres.ParameterType(c.Type, true)
 		sets += ", " + name + " = EXCLUDED." + name
 	}
-	w.batch.Queue("INSERT INTO "+w.engine.table(t)+" ("+names+") SELECT * FROM unnest("+values+`) ON CONFLICT ("id") DO UPDATE SET `+sets, args...)
+	w.batch.Queue("INSERT INTO "+w.engine.reader.Table(t)+" ("+names+") SELECT * FROM unnest("+values+`) ON CONFLICT ("id") DO UPDATE SET `+sets, args...)
 }
 
 func (w *writes) evict(entities []id.EntityID) {
 	if len(entities) == 0 {
 		return
 	}
-	ids := texts(entities)
-	w.demand("(SELECT description FROM "+w.engine.own("_ankurah")+") = $1", codeOutdated, "the tables have changed", w.description.version)
+	ids := relational.Texts(entities)
+	w.demand("(SELECT description FROM "+w.engine.own("_ankurah")+") = $1", codeOutdated, "the tables have changed", w.description.Version)
 	w.batch.Queue("DELETE FROM "+w.engine.own("_records")+" WHERE id = ANY($1)", ids)
-	for _, t := range w.description.tables {
-		w.batch.Queue("DELETE FROM "+w.engine.table(t)+` WHERE "id" = ANY($1)`, ids)
+	for _, t := range w.description.Tables {
+		w.batch.Queue("DELETE FROM "+w.engine.reader.Table(t)+` WHERE "id" = ANY($1)`, ids)
 	}
 }
 
@@ -255,10 +244,10 @@ func (w *writes) addOutbox(entries []storage.OutboxEntry) {
 	var seqs, gone []string
 	var data [][]byte
 	for _, p := range written {
-		seqs, data = append(seqs, strconv.FormatUint(p.key, 10)), append(data, p.value)
+		seqs, data = append(seqs, relational.Postgres.Sequence(p.key)), append(data, p.value)
 	}
 	for _, seq := range removed {
-		gone = append(gone, strconv.FormatUint(seq, 10))
+		gone = append(gone, relational.Postgres.Sequence(seq))
 	}
 	if len(gone) > 0 {
 		w.batch.Queue("DELETE FROM "+w.engine.own("_outbox")+" WHERE seq = ANY($1::text[]::numeric[])", gone)
@@ -317,36 +306,34 @@ func (w *writes) addFeed(feed id.NodeID, entries []*proto.FeedEntry) {
 	var seqs []string
 	var data [][]byte
 	for _, entry := range entries {
-		seqs, data = append(seqs, strconv.FormatUint(entry.Seq, 10)), append(data, proto.AppendFeedEntry(nil, entry))
+		seqs, data = append(seqs, relational.Postgres.Sequence(entry.Seq)), append(data, proto.AppendFeedEntry(nil, entry))
 	}
 	w.batch.Queue("INSERT INTO "+w.engine.own("_feed")+" SELECT $1::text, * FROM unnest($2::text[]::numeric[], $3::bytea[])", feed.String(), seqs, data)
 }
 
-// isStored says whether a batch whose commit had no answer is there: with the heads that it
-// writes, nobody else's commit having the events that are in them, and its feed entries.
-func (e *Engine) isStored(ctx context.Context, b *storage.Batch) (bool, error) {
-	marks := 0
-	var ids, heads, seqs []string
-	for i := range b.Records {
-		if rec := b.Records[i].Record; !rec.State.Head.Equal(b.Records[i].Expect) {
-			ids, heads = append(ids, rec.Entity.String()), append(heads, headText(rec.State.Head))
-			marks++
+// isStored says whether a batch whose commit had no answer is there. Its feed entries tell, which
+// nobody else writes; without any, the heads do, as long as nobody has gone on from them.
+func (e *Engine) isStored(ctx context.Context, b *storage.Batch) (stored bool, err error) {
+	switch {
+	case len(b.Feed) > 0:
+		entry := b.Feed[0]
+		err = e.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+e.own("_feed")+" WHERE feed = $1 AND seq = $2::text::numeric AND entry = $3)",
+			b.FeedID.String(), relational.Postgres.Sequence(entry.Seq), proto.AppendFeedEntry(nil, entry)).Scan(&stored)
+	default: // what has no mark may be done twice
+		var ids, heads []string
+		for i := range b.Records {
+			if rec := b.Records[i].Record; !rec.State.Head.Equal(b.Records[i].Expect) {
+				ids, heads = append(ids, rec.Entity.String()), append(heads, relational.HeadText(rec.State.Head))
+			}
 		}
+		if len(ids) == 0 {
+			return false, nil
+		}
+		err = e.pool.QueryRow(ctx, "SELECT count(*) = $3 FROM "+e.own("_records")+" r JOIN unnest($1::text[], $2::text[]) AS u(id, head) ON r.id = u.id AND r.head = u.head",
+			ids, heads, len(ids)).Scan(&stored)
 	}
-	var data [][]byte
-	for _, entry := range b.Feed {
-		seqs, data = append(seqs, strconv.FormatUint(entry.Seq, 10)), append(data, proto.AppendFeedEntry(nil, entry))
-		marks++
-	}
-	if marks == 0 {
-		return false, nil // what is left may be done twice
-	}
-	var found int
-	err := e.pool.QueryRow(ctx, "SELECT (SELECT count(*) FROM "+e.own("_records")+" r JOIN unnest($1::text[], $2::text[]) AS u(id, head) ON r.id = u.id AND r.head = u.head)"+
-		" + (SELECT count(*) FROM "+e.own("_feed")+" f JOIN unnest($4::text[]::numeric[], $5::bytea[]) AS u(seq, entry) ON f.feed = $3 AND f.seq = u.seq AND f.entry = u.entry)",
-		ids, heads, b.FeedID.String(), seqs, data).Scan(&found)
 	if err != nil {
 		return false, fmt.Errorf("look whether a commit was stored: %w", err)
 	}
-	return found == marks, nil
+	return stored, nil
 }

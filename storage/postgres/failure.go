@@ -23,10 +23,12 @@ var (
 	ErrNewer = errors.New("postgres: the data was written by a newer version of Ankurah")
 )
 
-// Codes of SQLSTATE: these two are our own, raised by _demand.
+// Codes of SQLSTATE: the first are our own, raised by _demand.
 const (
 	codeConflict = "AN001" // a head is not the one expected
 	codeOutdated = "AN002" // the tables are not what this process takes them for
+
+	codeFenced = "AN003" // another process has the lease
 
 	codeUniqueViolation = "23505"
 	codeSerialization   = "40001"
@@ -54,8 +56,11 @@ func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrLocked):
+	case errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrLocked) ||
+		errors.Is(err, storage.ErrFenced) || errors.Is(err, storage.ErrFull) || errors.Is(err, storage.ErrClosed) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNewer):
 		return err
+	case code == codeFenced:
+		return fmt.Errorf("%w: %w", storage.ErrFenced, err)
 	case code == codeConflict || code == codeUniqueViolation:
 		return fmt.Errorf("%w: %w", storage.ErrConflict, err)
 	case code == codeDiskFull:

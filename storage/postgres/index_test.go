@@ -114,7 +114,7 @@ func TestSelectionsGetTheirIndexes(t *testing.T) {
 	// A page far behind the beginning is found by the index too.
 	s := selection(t, "true ORDER BY name")
 	rec := proto.Record{Entity: id.EntityID{}, State: &proto.State{Properties: []proto.PropertyState{{Name: "name", Value: value.String("album 001000")}}}}
-	sc := e.layout().Scan(e.described.Load().tables[storagetest.Albums], e.schema+`."album"`, s, s.AppendSortKey(nil, &rec, rec.Entity), 20)
+	sc := e.reader.Layout.Scan(e.described.Load().Tables[storagetest.Albums], s, s.AppendSortKey(nil, &rec, rec.Entity), 20)
 	var plan bytes.Buffer
 	rows, err := e.pool.Query(t.Context(), "EXPLAIN "+sc.SQL, append([]any{pgxSimple}, sc.Args...)...)
 	if err != nil {

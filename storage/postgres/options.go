@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ankurah-go/ankurah/storage/relational"
 )
 
 // Options are an engine's settings; the zero value has the defaults.
@@ -15,15 +17,14 @@ type Options struct {
 	// Timeout is how long a statement may take, and how long a call tries to reach a server
 	// that does not answer; default 30 s.
 	Timeout time.Duration
-	// Exclusive refuses a schema that another engine has opened so. One node at a time may
-	// write to a feed; those that share a schema have to know of each other.
+	// Exclusive refuses a schema that another engine has opened so, or has joined, and has
+	// others that open it so or join it refused.
 	Exclusive bool
-	// AutoIndexes is how many indexes are made at most for the selections of a
-	// collection; default 16, none if negative.
-	AutoIndexes int
-	// AutoIndexRows is how many rows a table has at least for an index to be made for a
-	// selection over it; default 2048.
-	AutoIndexRows int
+	// Indexes say when an index is made for a selection.
+	Indexes relational.IndexOptions
+	// Silent has an engine that shares its schema neither tell others of its commits nor listen
+	// for theirs. Then they look from time to time, as they do where a hint gets lost.
+	Silent bool
 }
 
 func (o *Options) ensureDefaults() {
@@ -32,12 +33,6 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
-	}
-	if o.AutoIndexes == 0 {
-		o.AutoIndexes = 16
-	}
-	if o.AutoIndexRows <= 0 {
-		o.AutoIndexRows = 2048
 	}
 }
 
@@ -66,10 +61,14 @@ func poolConfig(url string, o *Options) (config *pgxpool.Config, schema string, 
 		config.ConnConfig.ConnectTimeout = o.Timeout
 	}
 	for name, setting := range map[string]string{
-		"application_name":                    "ankurah",
-		"client_encoding":                     "UTF8",
-		"standard_conforming_strings":         "on",
-		"jit":                                 "off", // it costs more than these statements
+		"application_name":            "ankurah",
+		"client_encoding":             "UTF8",
+		"standard_conforming_strings": "on",
+		"jit":                         "off", // it costs more than these statements
+		// A machine that is gone lets go of its locks within half a minute.
+		"tcp_keepalives_idle":                 "10",
+		"tcp_keepalives_interval":             "5",
+		"tcp_keepalives_count":                "3",
 		"statement_timeout":                   fmt.Sprint(o.Timeout.Milliseconds()),
 		"idle_in_transaction_session_timeout": fmt.Sprint(o.Timeout.Milliseconds()),
 	} {

@@ -7,16 +7,6 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 )
 
-// Layout names the tables that a scan reads beside the collection's, ready for use in SQL.
-type Layout struct {
-	Dialect Dialect
-	// Records is the table with the columns id and record.
-	Records string
-	// Version is a query of one row and one column, a number: the version of the tables'
-	// description. It changes whenever a table or a column is added.
-	Version string
-}
-
 // Part says which part of a scan's answer a row belongs to.
 type Part int
 
@@ -31,8 +21,7 @@ const (
 // Scan is the statement for one page. Its rows have three columns: the part, the version or
 // NULL, and the record or NULL.
 type Scan struct {
-	SQL  string
-	Args []any
+	Statement
 	// Exact says that the predicate is said in SQL as a whole; Ordered, that the order is.
 	Exact, Ordered bool
 
@@ -48,10 +37,9 @@ const (
 	minReadAhead = 256
 )
 
-// Scan makes the statement that reads a page of at most limit records after a sort key. The
-// table is named by its Name, qualified by the caller.
-func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, limit int) *Scan {
-	s := &statement{dialect: l.Dialect, table: t}
+// Scan makes the statement that reads a page of at most limit records after a sort key.
+func (l Layout) Scan(t *Table, sel *ankql.Selection, after []byte, limit int) *Scan {
+	s, name := &statement{dialect: l.Dialect, table: t}, l.Table(t)
 	where := exactly(yes)
 	if sel.Where != nil {
 		where = s.predicate(sel.Where)
@@ -69,7 +57,7 @@ func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, 
 			segments = s.segments(keys, p)
 		}
 	}
-	parts := []string{"SELECT 0 AS part, (" + l.Version + ") AS version, " + l.noRecord() + " AS record"}
+	parts := []string{l.versionPart()}
 	if !ordered {
 		scan.limit = 0
 		parts = append(parts, l.rows(Apart, name, `t."_odd" OR `+where.sql, ""))
@@ -80,8 +68,12 @@ func (l Layout) Scan(t *Table, name string, sel *ankql.Selection, after []byte, 
 			parts = append(parts, l.rows(Ordered+Part(i), name, "NOT ("+apart(keys)+") AND "+where.sql+" AND "+segment, order))
 		}
 	}
-	scan.SQL, scan.Args = strings.Join(parts, " UNION ALL "), s.args
+	scan.Statement = Statement{SQL: strings.Join(parts, " UNION ALL "), Args: s.args, Once: true}
 	return scan
+}
+
+func (l Layout) versionPart() string {
+	return "SELECT 0 AS part, (" + l.version() + ") AS version, " + l.noRecord() + " AS record"
 }
 
 // noRecord is a NULL of the records' type.
@@ -112,5 +104,5 @@ func (s *statement) orderBy(keys []key) string {
 // rows reads the records of some rows of a table.
 func (l Layout) rows(part Part, name, where, order string) string {
 	return "SELECT " + strconv.Itoa(int(part)) + ", NULL, r.record FROM (SELECT t.\"id\" AS id FROM " + name + " AS t WHERE " + where + order +
-		") AS s JOIN " + l.Records + " AS r ON r.id = s.id"
+		") AS s JOIN " + l.Own("_records") + " AS r ON r.id = s.id"
 }

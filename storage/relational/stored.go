@@ -8,9 +8,9 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
-// StoredRecord reads a row of an id and a record for a storage.Walker. It fails only where the
+// storedRecord reads a row of an id and a record for a storage.Walker. It fails only where the
 // id is none; a record that cannot be read says so itself.
-func StoredRecord(entity string, data []byte) (storage.StoredRecord, error) {
+func storedRecord(entity string, data []byte) (storage.StoredRecord, error) {
 	u, err := id.Parse(entity)
 	if err != nil {
 		return storage.StoredRecord{}, Corrupt("a row of "+entity, err)
@@ -28,8 +28,8 @@ func StoredRecord(entity string, data []byte) (storage.StoredRecord, error) {
 	return stored, nil
 }
 
-// StoredEvent reads a row of an entity, an event's id and the event, as StoredRecord does.
-func StoredEvent(entity, event string, data []byte) (storage.StoredEvent, error) {
+// storedEvent reads a row of an entity, an event's id and the event, as StoredRecord does.
+func storedEvent(entity, event string, data []byte) (storage.StoredEvent, error) {
 	u, err := id.Parse(entity)
 	if err != nil {
 		return storage.StoredEvent{}, Corrupt("an event of "+entity, err)

@@ -39,6 +39,9 @@ type request struct {
 // maxGroup is how many batches one transaction takes, so that the first does not wait long.
 const maxGroup = 256
 
+// in is a list of arguments.
+func in(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
+
 // maxStatements is how many prepared statements are kept.
 const maxStatements = 256
 
@@ -80,7 +83,7 @@ func (e *Engine) writeGroup(ctx context.Context, group []*request) {
 		// Nothing of it is stored, neither what went well.
 		e.writer.conn.ExecContext(ctx, "ROLLBACK")
 	} else {
-		e.remember(d)
+		e.described.Remember(d)
 	}
 	for _, r := range group {
 		if r.done = true; err != nil {
@@ -91,7 +94,7 @@ func (e *Engine) writeGroup(ctx context.Context, group []*request) {
 
 // tryGroup leaves the transaction open where it fails. A batch that is refused is told so, and
 // the others go on.
-func (e *Engine) tryGroup(ctx context.Context, group []*request) (*description, error) {
+func (e *Engine) tryGroup(ctx context.Context, group []*request) (*relational.Description, error) {
 	w := &e.writer
 	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, err
@@ -101,9 +104,9 @@ func (e *Engine) tryGroup(ctx context.Context, group []*request) (*description, 
 	if err := w.row(ctx, "SELECT description FROM _ankurah", nil, &version); err != nil {
 		return nil, err
 	}
-	if version != d.version {
+	if version != d.Version {
 		var err error
-		if d, err = describe(ctx, w.conn); err != nil {
+		if d, err = e.reader.Describe(ctx, connection{w.conn}); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +114,7 @@ func (e *Engine) tryGroup(ctx context.Context, group []*request) (*description, 
 		if err := w.exec(ctx, "SAVEPOINT batch"); err != nil {
 			return nil, err
 		}
-		next, err := w.write(ctx, d, r.batch)
+		next, err := e.write(ctx, d, r.batch)
 		if err == nil {
 			d = next
 		} else if r.err = failed(ctx, err); w.exec(ctx, "ROLLBACK TO batch") != nil {
@@ -181,13 +184,21 @@ func (w *writer) row(ctx context.Context, statement string, args []any, into ...
 }
 
 // write writes one batch, and returns the description of the tables afterwards.
-func (w *writer) write(ctx context.Context, d *description, b *storage.Batch) (*description, error) {
+func (e *Engine) write(ctx context.Context, d *relational.Description, b *storage.Batch) (*relational.Description, error) {
+	w := &e.writer
+	if missing := d.Missing(b.Records); len(missing) > 0 {
+		var statements []relational.Statement
+		d, statements = e.reader.Grow(d, missing)
+		for _, q := range statements {
+			if _, err := w.conn.ExecContext(ctx, q.SQL, q.Args...); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for i := range b.Records {
-		next, err := w.putRecord(ctx, d, &b.Records[i])
-		if err != nil {
+		if err := w.putRecord(ctx, d, &b.Records[i]); err != nil {
 			return nil, err
 		}
-		d = next
 	}
 	for _, entity := range b.Evict {
 		if err := w.evict(ctx, d, entity); err != nil {
@@ -200,7 +211,7 @@ func (w *writer) write(ctx context.Context, d *description, b *storage.Batch) (*
 		}
 	}
 	for _, entry := range b.Outbox {
-		if err := w.set(ctx, "_outbox", "seq", "data", sequence(entry.Seq), entry.Data); err != nil {
+		if err := w.set(ctx, "_outbox", "seq", "data", relational.SQLite.Sequence(entry.Seq), entry.Data); err != nil {
 			return nil, err
 		}
 	}
@@ -210,7 +221,7 @@ func (w *writer) write(ctx context.Context, d *description, b *storage.Batch) (*
 		}
 	}
 	for _, entry := range b.Feed {
-		err := w.exec(ctx, "INSERT INTO _feed VALUES (?, ?, ?)", b.FeedID.String(), sequence(entry.Seq), proto.AppendFeedEntry(nil, entry))
+		err := w.exec(ctx, "INSERT INTO _feed VALUES (?, ?, ?)", b.FeedID.String(), relational.SQLite.Sequence(entry.Seq), proto.AppendFeedEntry(nil, entry))
 		if err != nil {
 			return nil, taken(err, "feed %s already has entry %d", b.FeedID, entry.Seq)
 		}
@@ -241,47 +252,26 @@ func (w *writer) set(ctx context.Context, table, key, column string, k any, valu
 	return w.exec(ctx, "INSERT INTO "+table+" VALUES (?, ?) ON CONFLICT DO UPDATE SET "+column+" = excluded."+column, k, value)
 }
 
-func headText(c proto.Clock) string {
-	ids := make([]string, len(c))
-	for i, ev := range c {
-		ids[i] = ev.String()
-	}
-	return strings.Join(ids, " ")
-}
-
-func (w *writer) putRecord(ctx context.Context, d *description, write *storage.RecordWrite) (*description, error) {
+func (w *writer) putRecord(ctx context.Context, d *relational.Description, write *storage.RecordWrite) error {
 	rec := write.Record
-	entity, head, data := rec.Entity.String(), headText(rec.State.Head), proto.AppendRecord(nil, rec)
+	entity, head, data := rec.Entity.String(), relational.HeadText(rec.State.Head), proto.AppendRecord(nil, rec)
 	if len(write.Expect) == 0 {
 		if err := w.exec(ctx, "INSERT INTO _records VALUES (?, ?, ?, ?)", entity, rec.Collection, head, data); err != nil {
-			return nil, taken(err, "entity %s", entity)
+			return taken(err, "entity %s", entity)
 		}
-	} else if n, err := w.change(ctx, "UPDATE _records SET head = ?, record = ? WHERE id = ? AND head = ?", head, data, entity, headText(write.Expect)); err != nil {
-		return nil, err
+	} else if n, err := w.change(ctx, "UPDATE _records SET head = ?, record = ? WHERE id = ? AND head = ?", head, data, entity, relational.HeadText(write.Expect)); err != nil {
+		return err
 	} else if n == 0 {
-		return nil, fmt.Errorf("%w: entity %s", storage.ErrConflict, entity)
+		return fmt.Errorf("%w: entity %s", storage.ErrConflict, entity)
 	}
 	return w.putRow(ctx, d, rec)
 }
 
 // putRow writes the row of the collection's own table.
-func (w *writer) putRow(ctx context.Context, d *description, rec *proto.Record) (*description, error) {
-	t := d.tables[rec.Collection]
-	var missing []relational.Column
-	if t == nil {
-		missing = relational.NewTable(rec.Collection, "", nil).Missing(rec)
-	} else if len(t.Columns) < maxColumns {
-		missing = t.Missing(rec)
-	}
-	if t == nil || len(missing) > 0 {
-		var err error
-		if d, err = d.grow(ctx, w.conn, rec.Collection, missing); err != nil {
-			return nil, err
-		}
-		t = d.tables[rec.Collection]
-	}
+func (w *writer) putRow(ctx context.Context, d *relational.Description, rec *proto.Record) error {
+	t := d.Tables[rec.Collection]
 	if rec.State.Deleted() {
-		return d, w.exec(ctx, "DELETE FROM "+relational.Quote(t.Name)+` WHERE "id" = ?`, rec.Entity.String())
+		return w.exec(ctx, "DELETE FROM "+relational.Quote(t.Name)+` WHERE "id" = ?`, rec.Entity.String())
 	}
 	args, odd := relational.SQLite.Row(t, rec)
 	names, sets := `"id", "_odd"`, `"_odd" = excluded."_odd"`
@@ -290,11 +280,11 @@ func (w *writer) putRow(ctx context.Context, d *description, rec *proto.Record) 
 		names += ", " + name
 		sets += ", " + name + " = excluded." + name
 	}
-	return d, w.exec(ctx, "INSERT INTO "+relational.Quote(t.Name)+" ("+names+") VALUES "+in(len(t.Columns)+2)+` ON CONFLICT ("id") DO UPDATE SET `+sets,
+	return w.exec(ctx, "INSERT INTO "+relational.Quote(t.Name)+" ("+names+") VALUES "+in(len(t.Columns)+2)+` ON CONFLICT ("id") DO UPDATE SET `+sets,
 		append([]any{rec.Entity.String(), odd}, args...)...)
 }
 
-func (w *writer) evict(ctx context.Context, d *description, entity id.EntityID) error {
+func (w *writer) evict(ctx context.Context, d *relational.Description, entity id.EntityID) error {
 	var collection string
 	err := w.row(ctx, "DELETE FROM _records WHERE id = ? RETURNING collection", []any{entity.String()}, &collection)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -303,5 +293,5 @@ func (w *writer) evict(ctx context.Context, d *description, entity id.EntityID) 
 	if err != nil {
 		return err
 	}
-	return w.exec(ctx, "DELETE FROM "+relational.Quote(d.tables[collection].Name)+` WHERE "id" = ?`, entity.String())
+	return w.exec(ctx, "DELETE FROM "+relational.Quote(d.Tables[collection].Name)+` WHERE "id" = ?`, entity.String())
 }

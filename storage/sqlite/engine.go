@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
 
-	"github.com/ankurah-go/ankurah/core/id"
-	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/relational"
 )
@@ -31,6 +27,8 @@ type Options struct {
 	Exclusive bool
 	// Cache is how many bytes of the file each connection remembers; default 16 MiB.
 	Cache int
+	// Indexes say when an index is made for a selection.
+	Indexes relational.IndexOptions
 }
 
 func (o *Options) ensureDefaults() {
@@ -47,12 +45,17 @@ func (o *Options) ensureDefaults() {
 
 // Engine implements storage.Engine over a SQLite file.
 type Engine struct {
+	relational.Reading
+	storage.Indexer
+
+	reader  relational.Reader
+	indexer *relational.Indexer
 	readers *sql.DB
 	db      *sql.DB // of one connection, that of the writer
 	owner   *sql.DB // of one connection that has a lock, or nil
 	writer  writer
 
-	described atomic.Pointer[description]
+	described relational.Described
 
 	mu struct {
 		sync.RWMutex // held for reading by every call, so that Close waits for them
@@ -60,7 +63,12 @@ type Engine struct {
 	}
 }
 
-var _ storage.Engine = (*Engine)(nil)
+var (
+	_ storage.Engine    = (*Engine)(nil)
+	_ storage.Counter   = (*Engine)(nil)
+	_ storage.Indexer   = (*Engine)(nil)
+	_ storage.Explainer = (*Engine)(nil)
+)
 
 // Open opens a file, which it makes if there is none.
 func Open(ctx context.Context, path string, options Options) (*Engine, error) {
@@ -70,6 +78,8 @@ func Open(ctx context.Context, path string, options Options) (*Engine, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	e := &Engine{}
+	e.reader = relational.Reader{Layout: relational.Layout{Dialect: relational.SQLite}, Database: pool{e}, Described: &e.described}
+	e.Reading = &e.reader
 	if options.Exclusive {
 		if e.owner, err = lock(ctx, path); err != nil {
 			return nil, err
@@ -93,6 +103,9 @@ func Open(ctx context.Context, path string, options Options) (*Engine, error) {
 	}
 	e.readers.SetMaxOpenConns(options.Readers)
 	e.readers.SetMaxIdleConns(options.Readers)
+	e.indexer = relational.NewIndexer(&e.reader, altering{e}, options.Indexes)
+	e.Indexer = e.indexer
+	e.indexer.Wake() // what another process has left
 	return e, nil
 }
 
@@ -154,6 +167,7 @@ func (e *Engine) leave() { e.mu.RUnlock() }
 
 // Close implements storage.Engine.
 func (e *Engine) Close() error {
+	e.indexer.Stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.closed {
@@ -163,9 +177,27 @@ func (e *Engine) Close() error {
 	return errors.Join(e.readers.Close(), e.writer.close(), e.db.Close(), e.unlock())
 }
 
+// pool reads a file by a pool of connections.
+type pool struct{ engine *Engine }
+
+// Query implements relational.Database.
+func (p pool) Query(ctx context.Context, q relational.Statement, begin func(), row func(relational.Row) error) error {
+	if err := p.engine.enter(ctx); err != nil {
+		return err
+	}
+	defer p.engine.leave()
+	return query(ctx, p.engine.readers, q, begin, row)
+}
+
+// querier is a pool, or a connection.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // query runs a statement that only reads and hands over its rows one by one.
-func (e *Engine) query(ctx context.Context, statement string, args []any, row func(*sql.Rows) error) error {
-	rows, err := e.readers.QueryContext(ctx, statement, args...)
+func query(ctx context.Context, db querier, q relational.Statement, begin func(), row func(relational.Row) error) error {
+	begin()
+	rows, err := db.QueryContext(ctx, q.SQL, q.Args...)
 	if err != nil {
 		return failed(ctx, err)
 	}
@@ -176,181 +208,6 @@ func (e *Engine) query(ctx context.Context, statement string, args []any, row fu
 		}
 	}
 	return failed(ctx, rows.Err())
-}
-
-// maxLookUp is how many keys one statement looks up: SQLite has at most 32,766 arguments.
-// Their rows are of one moment, whatever their number, since further ones go into lists.
-const maxLookUp = 32_000
-
-// in is a list of arguments.
-func in(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
-
-// lookUp reads rows of a text and something encoded. Beyond what a statement takes as
-// arguments, ids are written out: they are letters and digits.
-func lookUp[T any, K fmt.Stringer](ctx context.Context, e *Engine, statement string, keys []K, decode func([]byte) (T, error)) (map[string]T, error) {
-	if err := e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.leave()
-	found := make(map[string]T, len(keys))
-	if len(keys) == 0 {
-		return found, nil
-	}
-	args := make([]any, 0, min(len(keys), maxLookUp))
-	var written strings.Builder
-	for i, k := range keys {
-		if i < maxLookUp {
-			args = append(args, k.String())
-		} else {
-			written.WriteString(",'" + k.String() + "'")
-		}
-	}
-	list := strings.TrimSuffix(in(len(args)), ")") + written.String() + ")"
-	err := e.query(ctx, statement+" IN "+list, args, func(rows *sql.Rows) error {
-		var key string
-		var data []byte
-		if err := rows.Scan(&key, &data); err != nil {
-			return err
-		}
-		item, err := decode(data)
-		if err != nil {
-			return relational.Corrupt(key, err)
-		}
-		found[key] = item
-		return nil
-	})
-	return found, err
-}
-
-// Records implements storage.Engine.
-func (e *Engine) Records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
-	found, err := lookUp(ctx, e, "SELECT id, record FROM _records WHERE id", entities, proto.DecodeRecord)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]*proto.Record, len(entities))
-	for i, entity := range entities {
-		records[i] = found[entity.String()]
-	}
-	return records, nil
-}
-
-// Events implements storage.Engine.
-func (e *Engine) Events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
-	found, err := lookUp(ctx, e, "SELECT id, event FROM _events WHERE id", ids, proto.DecodeEvent)
-	if err != nil {
-		return nil, err
-	}
-	events := make([]*proto.Event, len(ids))
-	for i, ev := range ids {
-		events[i] = found[ev.String()]
-	}
-	return events, nil
-}
-
-// EntityEvents implements storage.Engine.
-func (e *Engine) EntityEvents(ctx context.Context, entity id.EntityID, after id.EventID, limit int) ([]*proto.Event, error) {
-	return list(ctx, e, "SELECT event FROM _events WHERE entity = ? AND id > ? ORDER BY id LIMIT ?",
-		[]any{entity.String(), after.String(), storage.PageSize(limit)}, proto.DecodeEvent)
-}
-
-// Feed implements storage.Engine.
-func (e *Engine) Feed(ctx context.Context, feed id.NodeID, after uint64, limit int) ([]*proto.FeedEntry, error) {
-	return list(ctx, e, "SELECT entry FROM _feed WHERE feed = ? AND seq > ? ORDER BY seq LIMIT ?",
-		[]any{feed.String(), sequence(after), storage.PageSize(limit)}, proto.DecodeFeedEntry)
-}
-
-// list reads rows of something encoded.
-func list[T any](ctx context.Context, e *Engine, statement string, args []any, decode func([]byte) (T, error)) ([]T, error) {
-	if err := e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.leave()
-	var items []T
-	err := e.query(ctx, statement, args, func(rows *sql.Rows) error {
-		var data []byte
-		if err := rows.Scan(&data); err != nil {
-			return err
-		}
-		item, err := decode(data)
-		if err != nil {
-			return relational.Corrupt("a row", err)
-		}
-		items = append(items, item)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-// sequence writes a number of 64 bits such that texts are in the numbers' order: SQLite's
-// integers have a sign.
-func sequence(n uint64) string { return fmt.Sprintf("%020d", n) }
-
-// Outbox implements storage.Engine.
-func (e *Engine) Outbox(ctx context.Context, after uint64, limit int) ([]storage.OutboxEntry, error) {
-	if err := e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.leave()
-	var entries []storage.OutboxEntry
-	err := e.query(ctx, "SELECT seq, data FROM _outbox WHERE seq > ? ORDER BY seq LIMIT ?", []any{sequence(after), storage.PageSize(limit)}, func(rows *sql.Rows) error {
-		var number string
-		var data []byte
-		if err := rows.Scan(&number, &data); err != nil {
-			return err
-		}
-		var seq uint64
-		if _, err := fmt.Sscanf(number, "%020d", &seq); err != nil {
-			return relational.Corrupt("outbox entry "+number, err)
-		}
-		entries = append(entries, storage.OutboxEntry{Seq: seq, Data: there(data)})
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return entries, nil
-}
-
-// there makes an empty slice of nil: what is stored is there.
-func there(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}
-
-// Meta implements storage.Engine.
-func (e *Engine) Meta(ctx context.Context, keys ...string) ([][]byte, error) {
-	if err := e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.leave()
-	if len(keys) == 0 {
-		return [][]byte{}, nil
-	}
-	args := make([]any, len(keys))
-	for i, key := range keys {
-		args[i] = []byte(key)
-	}
-	found := map[string][]byte{}
-	err := e.query(ctx, "SELECT key, value FROM _meta WHERE key IN "+in(len(keys)), args, func(rows *sql.Rows) error {
-		var key, value []byte
-		err := rows.Scan(&key, &value)
-		found[string(key)] = there(value)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	values := make([][]byte, len(keys))
-	for i, key := range keys {
-		values[i] = append(found[key][:0:0], found[key]...)
-	}
-	return values, nil
 }
 
 // What is wrong with a file that Open refuses.
