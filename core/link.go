@@ -80,10 +80,10 @@ func (l *Link) keep(ctx context.Context) {
 		case <-timer.C:
 		case <-l.wake:
 		case <-ctx.Done():
-			l.down(nil) // closed on purpose
 		}
 		timer.Stop()
 	}
+	l.down(nil) // closed on purpose, perhaps before the first attempt
 }
 
 // forgetRetry drops a Retry that came while there was a connection.

@@ -939,3 +939,20 @@ func TestAnswerInPartsDoesNotBringBack(t *testing.T) {
 		}
 	})
 }
+
+// A link that is closed before it has tried to connect leaves its node offline, not on the way
+// to a connection that nobody makes: who waits for an answer gets what is here.
+func TestLinkClosedAtOnce(t *testing.T) {
+	server := durable(t, core.Options{})
+	n := open(t, core.Options{})
+	if err := n.Register(t.Context(), album); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		local.Connect(server, n).Close()
+		eventually(t, "offline", func() bool { return n.Status().Connection == core.Offline })
+	}
+	if rows, err := anonymous(n).Fetch(t.Context(), "album", selection(t, "")); err != nil || len(rows) != 0 {
+		t.Errorf("offline: %v, %v", rows, err)
+	}
+}
