@@ -37,6 +37,10 @@ func schemas(t testing.TB) (next func() string) {
 func TestConformance(t *testing.T) {
 	next := schemas(t)
 	storagetest.Run(t, func(t testing.TB) storage.Engine { return open(t, next()) })
+	storagetest.RunShared(t, func(t testing.TB) func(testing.TB) storage.Engine {
+		url := next()
+		return func(t testing.TB) storage.Engine { return open(t, url) }
+	})
 	storagetest.RunDurable(t, func(t testing.TB) func(testing.TB) storage.Engine {
 		url := next()
 		return func(t testing.TB) storage.Engine { return open(t, url) }
