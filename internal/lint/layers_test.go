@@ -37,7 +37,7 @@ var sideways = map[string]string{
 // kits are conformance kits and other help for tests and builds: production does not link them,
 // and they may import whatever they test.
 var kits = []string{
-	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "core/property/propertytest", "connectors/connectortest",
+	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "storage/tikv/tikvtest", "core/property/propertytest", "connectors/connectortest",
 	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim", "internal/pgtest", "internal/differential",
 	"internal/wasmstrip",
 }

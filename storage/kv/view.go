@@ -88,6 +88,9 @@ func (v *snapshotView) Feeds(ctx context.Context) (map[id.NodeID]uint64, error) 
 	return feeds(ctx, v.snapshot)
 }
 
+// Feeds returns the greatest Seq of every feed that has entries.
+func Feeds(ctx context.Context, s Snapshot) (map[id.NodeID]uint64, error) { return feeds(ctx, s) }
+
 // feeds reads the last entry of each feed, from the last feed to the first.
 func feeds(ctx context.Context, from source) (map[id.NodeID]uint64, error) {
 	tails := map[id.NodeID]uint64{}

@@ -1,0 +1,81 @@
+package tikv
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/kv"
+	"github.com/ankurah-go/ankurah/storage/kv/kvtest"
+	"github.com/ankurah-go/ankurah/storage/storagetest"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
+)
+
+// newURL returns the URL of an empty prefix of a cluster that tests share, which is emptied
+// again when the test ends.
+func newURL(t testing.TB) string {
+	t.Helper()
+	return urlAt(tikvtest.Shared(t)...)
+}
+
+// urlAt returns the URL of an empty prefix of a cluster.
+func urlAt(pds ...string) string {
+	return fmt.Sprintf("tikv://%s/test-%s", strings.Join(pds, ","), id.New(nil))
+}
+
+func open(t testing.TB, url string, o Options) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func openedStore(t testing.TB, url string, o Options) *store {
+	t.Helper()
+	p, err := parseURL(url, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(t.Context(), p, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestEngine(t *testing.T) {
+	storagetest.Run(t, func(t testing.TB) storage.Engine { return open(t, newURL(t), Options{}) })
+}
+
+func TestEngineKeepsItsData(t *testing.T) {
+	storagetest.RunDurable(t, func(t testing.TB) func(testing.TB) storage.Engine {
+		url := newURL(t)
+		return func(t testing.TB) storage.Engine { return open(t, url, Options{}) }
+	})
+}
+
+// The prefix has neighbours, whose keys it must not see.
+func TestPrefixIsAStore(t *testing.T) {
+	kvtest.Run(t, func(t testing.TB) kvtest.Place {
+		url := newURL(t)
+		for _, neighbour := range []string{url[:len(url)-1], url + "0", url + "-", url + "."} {
+			s := openedStore(t, neighbour, Options{})
+			for _, key := range []string{"", "a", "\xff\xff"} {
+				if err := s.Commit(t.Context(), &kv.Writes{Puts: []kv.Pair{{Key: []byte(key), Value: []byte("theirs")}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return kvtest.PlaceFunc(func(t testing.TB) kv.Store { return openedStore(t, url, Options{}) })
+	})
+}
+
+var _ = context.Background
