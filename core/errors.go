@@ -83,6 +83,11 @@ var (
 	ErrTooLarge     = errors.New("too large")
 	ErrSystem       = errors.New("the peer belongs to another system")
 	ErrReserved     = errors.New("the collection is protected")
+
+	// errHeld: the transaction is offered again when one before it has been decided.
+	errHeld = errors.New("a transaction before it is to come first")
+	// errForeignParent: an event is on top of one of another entity.
+	errForeignParent = errors.New("the event is on top of one of another entity")
 )
 
 // Error is what calls of this package return.
@@ -140,7 +145,7 @@ var kindsOf = []struct {
 	{ErrNotFound, KindNotFound}, {ErrNotReady, KindNotReady}, {ErrSystemExists, KindConflict},
 	{ErrOffline, KindOffline}, {ErrClosed, KindClosed}, {ErrTxDone, KindClosed},
 	{ErrDurableOnly, KindInvalid}, {ErrReserved, KindDenied}, {ErrClockDrift, KindClockDrift},
-	{ErrParents, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
+	{ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
 	{ErrTooLarge, KindTooLarge}, {ErrSystem, KindSystemMismatch},
 	{policy.ErrDenied, KindDenied}, {schema.ErrValue, KindSchema}, {schema.ErrInvalid, KindSchema},
 	{schema.ErrConflict, KindSchema}, {entity.ErrNoEntity, KindNotFound}, {entity.ErrExists, KindConflict},

@@ -44,8 +44,10 @@ func (in *ingest) survive(ctx context.Context) (err error) {
 }
 
 func (in *ingest) run(ctx context.Context) error {
-	if err := in.node.checkSize(in.sub.events); err != nil {
-		return err
+	if !in.sub.replicated { // elsewhere others may be the limits
+		if err := in.node.checkSize(in.sub.events); err != nil {
+			return err
+		}
 	}
 	if _, ready := in.node.system.get(); !ready && !in.sub.system {
 		return ErrNotReady
@@ -89,29 +91,37 @@ func (in *ingest) event(ctx context.Context, e *proto.Event) error {
 	if err != nil {
 		return err
 	}
-	if wide := len(state.Head); wide > in.node.limits.Siblings && (before == nil || wide > len(before.Head)) {
-		return fmt.Errorf("%w: %d concurrent changes, more than %d", entity.ErrWide, wide, in.node.limits.Siblings)
-	}
-	if size := stateSize(state); size > proto.MaxStateBytes {
-		return fmt.Errorf("%w: the entity would take %d bytes, more than %d", ErrTooLarge, size, proto.MaxStateBytes)
+	if !in.sub.replicated {
+		if err := in.judge(e, t, state); err != nil {
+			return err
+		}
 	}
 	next := &proto.Record{Collection: e.Collection, Entity: e.Entity, Rev: 1, State: state}
 	if t.before != nil {
 		next.Rev = t.before.Rev + 1
 	}
-	write := policy.Write{Event: e, After: next}
-	if t.now != nil {
-		write.Before = t.now
-	}
-	if !in.sub.system {
-		if err := in.node.policy.Write(in.sub.principal, write); err != nil {
-			return err
-		}
-	}
 	t.now = next
 	t.events = append(t.events, e.ID)
 	in.fresh = append(in.fresh, e)
 	return nil
+}
+
+// judge holds what an event makes of its entity against this node's limits and its policy.
+func (in *ingest) judge(e *proto.Event, t *touched, state *proto.State) error {
+	if wide := len(state.Head); wide > in.node.limits.Siblings && (t.now == nil || wide > len(t.now.State.Head)) {
+		return fmt.Errorf("%w: %d concurrent changes, more than %d", entity.ErrWide, wide, in.node.limits.Siblings)
+	}
+	if size := stateSize(state); size > proto.MaxStateBytes {
+		return fmt.Errorf("%w: the entity would take %d bytes, more than %d", ErrTooLarge, size, proto.MaxStateBytes)
+	}
+	if in.sub.system {
+		return nil
+	}
+	write := policy.Write{Event: e, After: &proto.Record{Collection: e.Collection, Entity: e.Entity, State: state}}
+	if t.now != nil {
+		write.Before = t.now
+	}
+	return in.node.policy.Write(in.sub.principal, write)
 }
 
 func (in *ingest) touch(ctx context.Context, e id.EntityID) (*touched, error) {
@@ -135,7 +145,7 @@ func (in *ingest) touch(ctx context.Context, e id.EntityID) (*touched, error) {
 func (in *ingest) known(ctx context.Context, t *touched, e *proto.Event) (bool, error) {
 	switch {
 	case t.now == nil && !e.IsCreation():
-		return false, fmt.Errorf("%w: the entity was never created here", ErrParents)
+		return false, &lackingError{e.Parents, "the entity was never created here"}
 	case t.now == nil:
 		return false, nil
 	case !e.IsCreation() && t.now.State.Head.ContainsAll(e.Parents):
@@ -152,12 +162,24 @@ func (in *ingest) known(ctx context.Context, t *touched, e *proto.Event) (bool, 
 		return true, nil
 	}
 	for i, parent := range e.Parents {
-		if found[i] == nil || found[i].Entity != e.Entity {
-			return false, fmt.Errorf("%w: parent %s", ErrParents, parent)
+		switch {
+		case found[i] == nil:
+			return false, &lackingError{e.Parents, "parent " + parent.String()}
+		case found[i].Entity != e.Entity:
+			return false, fmt.Errorf("%w: %s", errForeignParent, parent)
 		}
 	}
 	return false, nil
 }
+
+// lackingError is an ErrParents.
+type lackingError struct {
+	parents proto.Clock // of the event; this node lacks some
+	problem string
+}
+
+func (e *lackingError) Error() string { return ErrParents.Error() + ": " + e.problem }
+func (e *lackingError) Unwrap() error { return ErrParents }
 
 // lookup returns events from this transaction, from those in flight and from storage.
 func (in *ingest) lookup(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
@@ -183,8 +205,14 @@ func (in *ingest) permitted(e *proto.Event) error {
 	if in.sub.system {
 		return nil
 	}
+	if in.node.foreignRoot(e) {
+		return fmt.Errorf("%w: the event makes another one", ErrSystem)
+	}
 	if ahead := e.ID.Stamp().Time().Sub(in.node.clock.Now()); ahead > in.node.opts.MaxClockDrift {
 		return fmt.Errorf("%w: it is %s ahead, more than %s; is the clock right?", ErrClockDrift, ahead.Round(time.Second), in.node.opts.MaxClockDrift)
+	}
+	if in.sub.replicated {
+		return nil
 	}
 	if !in.sub.author.IsZero() {
 		if e.Author != in.sub.author {

@@ -17,32 +17,39 @@ type DialOptions struct {
 	Credentials []byte
 }
 
-// Link keeps an ephemeral node connected to a durable one: it dials, resumes, and dials
-// again with growing, jittered pauses, until it is closed.
+// Link keeps a node connected to a durable one: it dials, resumes, and dials again with
+// growing, jittered pauses, until it is closed.
 type Link struct {
 	node   *Node
 	dialer connectors.Dialer
 	run    *runner
 	wake   chan struct{}
+	once   func(ctx context.Context) (lived bool, err error) // makes one connection and runs it to its end
+	ended  func(err error)                                   // shows that there is none
 	mu     struct {
 		sync.Mutex
 		credentials []byte
 	}
 }
 
-// Dial opens a link. It returns at once; Status tells how it goes. A node has one link at
-// a time: a further one waits until the first is closed.
+// Dial opens a link. It returns at once; Status tells how it goes. An ephemeral node has one
+// link at a time: a further one waits until the first is closed. A durable node has as many
+// as it likes, each to a durable node with a store of its own that it replicates with:
+// Replications tells how these go.
 func (n *Node) Dial(d connectors.Dialer, o DialOptions) *Link {
 	l := &Link{node: n, dialer: d, run: newRunner(n.run.ctx), wake: make(chan struct{}, 1)}
 	l.mu.credentials = o.Credentials
-	if !n.opts.Durable {
+	if n.opts.Durable {
+		n.durable.link(l)
+	} else {
+		l.once, l.ended = l.connect, l.down
 		n.status.update(func(s *Status) {
 			if s.Connection == Offline {
 				s.Connection = Connecting
 			}
 		})
-		n.run.start(func(context.Context) { l.keep(l.run.ctx) })
 	}
+	n.run.start(func(context.Context) { l.keep(l.run.ctx) })
 	return l
 }
 
@@ -64,7 +71,7 @@ func (l *Link) keep(ctx context.Context) {
 	pauses := backoff{limits: &l.node.limits}
 	for ctx.Err() == nil {
 		began := time.Now()
-		lived, err := l.connect(ctx)
+		lived, err := l.once(ctx)
 		if lived && time.Since(began) >= l.node.limits.MaxBackoff {
 			pauses.reset() // one that breaks at once is no better than none
 		}
@@ -74,7 +81,7 @@ func (l *Link) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			err = nil // closed on purpose
 		}
-		l.down(err)
+		l.ended(err)
 		timer := time.NewTimer(pauses.next())
 		select {
 		case <-timer.C:
@@ -83,7 +90,7 @@ func (l *Link) keep(ctx context.Context) {
 		}
 		timer.Stop()
 	}
-	l.down(nil) // closed on purpose, perhaps before the first attempt
+	l.ended(nil) // closed on purpose, perhaps before the first attempt
 }
 
 // forgetRetry drops a Retry that came while there was a connection.

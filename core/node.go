@@ -83,10 +83,11 @@ type Node struct {
 	results    results       // of live queries
 	windows    servedWindows // of peers
 
-	published atomic.Uint64 // durable: seq of the own feed's last published transaction
-	feeds     feeds         // durable
-	closeOnce sync.Once
-	closeErr  error
+	published   atomic.Uint64 // durable: seq of the own feed's last published transaction
+	feeds       feeds         // durable
+	replication replication   // durable
+	closeOnce   sync.Once
+	closeErr    error
 }
 
 // Keys of the engine's metadata.
@@ -117,6 +118,11 @@ type durability interface {
 	register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error)
 	// start starts the goroutines, the loop among them.
 	start()
+	// admit decides about a peer that says it is durable, and exchange serves it.
+	admit(p policy.Principal, m *proto.Hello) error
+	exchange(s *session) error
+	// link makes a link keep up an exchange.
+	link(l *Link)
 }
 
 // Open starts a node over what the engine holds, and makes a new identity if it holds

@@ -22,6 +22,11 @@ type submission struct {
 	author    id.NodeID           // the connected peer that it came from; zero for this node
 	meta      []storage.MetaEntry // stored in the same batch
 
+	// Of a transaction that another durable node has committed:
+	replicated bool
+	held       func() bool // it is not to be taken now; called when it would be staged
+	fresh      bool        // set before done: it was not known; otherwise meta is not stored
+
 	// done is called once, on one of the sequencer's goroutines, after the transaction
 	// has been published or refused. It must not block.
 	done func(rows []proto.AckRow, err error)
@@ -86,7 +91,10 @@ func openDurable(ctx context.Context, n *Node) (durability, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, n.loadCatalog(ctx)
+	if _, err := n.loadCatalog(ctx); err != nil {
+		return nil, err
+	}
+	return s, n.replication.load(ctx, n)
 }
 
 func (s *sequencer) start() {
@@ -182,17 +190,20 @@ func (s *sequencer) stageAll(ctx context.Context) {
 // accept stages a transaction into the group, or refuses it.
 func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
 	staged, err := (*stagedTx)(nil), s.resolve(ctx)
+	if err == nil && sub.held != nil && sub.held() {
+		err = errHeld
+	}
 	if err == nil {
 		staged, err = s.stage(ctx, g, sub)
 	}
 	if err != nil {
-		if l := s.node.opts.Listener.Refused; l != nil {
+		if l := s.node.opts.Listener.Refused; l != nil && !sub.replicated {
 			l(sub.author, sub.tx, err)
 		}
 		sub.done(nil, err)
 		return
 	}
-	if len(staged.events) == 0 && len(sub.meta) == 0 && len(g.txs) == 0 && len(s.overlay) == 0 {
+	if len(staged.events) == 0 && !staged.hasMeta() && len(g.txs) == 0 && len(s.overlay) == 0 {
 		sub.done(staged.rows, nil) // everything known and stored already
 		return
 	}
@@ -311,7 +322,8 @@ func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stag
 		}
 		tx.rows = append(tx.rows, row)
 	}
-	if len(in.fresh) == 0 {
+	sub.fresh = len(in.fresh) > 0
+	if !sub.fresh {
 		return tx, nil
 	}
 	tx.entry = &proto.FeedEntry{Seq: s.next, Transaction: sub.tx}
@@ -424,6 +436,7 @@ func (s *sequencer) publish(g *group) {
 			// After the publication: whoever reads it has been sent everything up to it.
 			n.feeds.advance(n.self, tx.entry.Seq, list[i].Position)
 			n.published.Store(tx.entry.Seq)
+			n.replication.published.light()
 		}
 		if !g.stored {
 			tx.sub.done(tx.rows, nil)
@@ -445,7 +458,9 @@ func (g *group) batch(self id.NodeID) *storage.Batch {
 	b := &storage.Batch{FeedID: self}
 	for _, tx := range g.txs {
 		b.Events = append(b.Events, tx.events...)
-		b.Meta = append(b.Meta, tx.sub.meta...)
+		if tx.hasMeta() {
+			b.Meta = setMeta(b.Meta, tx.sub.meta)
+		}
 		if tx.entry != nil {
 			b.Feed = append(b.Feed, tx.entry)
 		}
@@ -458,6 +473,23 @@ func (g *group) batch(self id.NodeID) *storage.Batch {
 	}
 	b.Meta = slices.Clip(b.Meta)
 	return b
+}
+
+// hasMeta reports whether the transaction's metadata is to be stored.
+func (tx *stagedTx) hasMeta() bool {
+	return len(tx.sub.meta) > 0 && (tx.entry != nil || !tx.sub.replicated)
+}
+
+// setMeta adds entries to a list, in place of those with the same keys.
+func setMeta(list, entries []storage.MetaEntry) []storage.MetaEntry {
+	for _, m := range entries {
+		if i := slices.IndexFunc(list, func(x storage.MetaEntry) bool { return x.Key == m.Key }); i >= 0 {
+			list[i] = m
+		} else {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // feedHintEvery is how many feed entries there are from one hint of the feed's end to the

@@ -22,6 +22,7 @@ type session struct {
 	out       *outlet
 	run       *runner
 	peer      id.NodeID
+	durable   *proto.Hello // of a durable peer, which is not served but exchanged with
 	principal policy.Principal
 	commits   chan struct{} // a slot for each transaction under way
 	scans     chan struct{} // a slot for each answer being read
@@ -78,7 +79,7 @@ func (s *sessionSet) list() []*session {
 // broadcast sends models to all peers. One whose queue is full gets all models later.
 func (s *sessionSet) broadcast(models []*schema.Model) {
 	for _, x := range s.list() {
-		if !x.out.push(&proto.Catalog{Models: models}) {
+		if x.durable == nil && !x.out.push(&proto.Catalog{Models: models}) {
 			x.catalogBehind.Store(true)
 			x.sent() // perhaps it has drained meanwhile
 		}
@@ -132,11 +133,15 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 	s.rates = buckets
 	n.peers.add(s)
 	// After that, so that no model is registered between the two and not sent.
-	s.out.must(&proto.Catalog{Models: n.catalog.all()})
+	serve := func() error { return n.durable.exchange(s) }
+	if s.durable == nil {
+		s.out.must(&proto.Catalog{Models: n.catalog.all()})
+		serve = s.serve
+	}
 	if f := n.opts.Listener.Connected; f != nil {
 		f(s.peer, conn.Remote())
 	}
-	err = s.serve()
+	err = serve()
 	if f := n.opts.Listener.Disconnected; f != nil {
 		f(s.peer, conn.Remote(), err)
 	}
@@ -172,14 +177,19 @@ func (s *session) refuse(err error) {
 	if KindOf(err) == KindInternal {
 		message = "internal error"
 	}
-	s.out.finish(&proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
+	sayGoodbye(s.out, s.conn, &proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
+}
+
+// sayGoodbye sends a last frame and closes the connection.
+func sayGoodbye(out *outlet, conn connectors.Conn, m *proto.Refuse) {
+	out.finish(m)
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
-	case <-s.out.ended:
-	case <-timer.C: // it does not read, and is going away either way
+	case <-out.ended:
+	case <-timer.C: // the peer does not read, and is going away either way
 	}
-	_ = s.conn.Close(message)
+	_ = conn.Close(m.Message)
 }
 
 // handshake answers the peer's Hello.
@@ -215,8 +225,14 @@ func (s *session) handshake(ctx context.Context) error {
 		return err
 	}
 	s.peer = hello.Node
+	if hello.Durable {
+		if err := n.durable.admit(s.principal, hello); err != nil {
+			return err
+		}
+		s.durable = hello
+	}
 	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), User: s.principal.Name,
-		Store: n.feeds.store, Continues: n.feeds.continues(hello.Store, hello.Position)})
+		Store: n.feeds.store, Continues: n.feeds.continues(hello.Store, hello.Position), Alone: n.replication.isAlone()})
 	return nil
 }
 

@@ -33,6 +33,7 @@ type catalog struct {
 		models   map[string]*schema.Model
 		entities map[string]id.EntityID   // durable: of models and of "model.property"
 		seen     map[string]*schema.Model // registered by this program last
+		reported map[string]bool          // problems, by their texts
 	}
 	known func(m *schema.Model) // told of every model that is put; nil for nobody
 }
@@ -206,8 +207,13 @@ func (s *sequencer) register(ctx context.Context, models []*schema.Model) ([]*sc
 	}
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
+	return s.registerLocked(ctx, models)
+}
+
+func (s *sequencer) registerLocked(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
+	n := s.node
 	if n.catalog.unsure {
-		if err := n.loadCatalog(ctx); err != nil {
+		if _, err := n.loadCatalog(ctx); err != nil {
 			return nil, err
 		}
 		n.catalog.unsure = false
@@ -338,42 +344,6 @@ func propertyOf(r *proto.Record) schema.Property {
 		}
 	}
 	return p
-}
-
-// loadCatalog reads the models of a durable node from their entities.
-func (n *Node) loadCatalog(ctx context.Context) error {
-	models := make(map[id.EntityID]*schema.Model)
-	entities := make(map[string]id.EntityID)
-	err := n.scanAll(ctx, collectionModel, ankqlAll, func(r *proto.Record) error {
-		name, _ := r.Field("collection").AsString()
-		models[r.Entity] = &schema.Model{Collection: name, Indexes: indexesOf(r.Field("indexes"))}
-		entities[name] = r.Entity
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = n.scanAll(ctx, collectionProperty, ankqlAll, func(r *proto.Record) error {
-		owner, _ := r.Field("model").AsID()
-		m, ok := models[owner]
-		if !ok {
-			return fmt.Errorf("%w: catalog: property %s has no model", storage.ErrCorrupt, r.Entity)
-		}
-		p := propertyOf(r)
-		m.Properties = append(m.Properties, p)
-		entities[m.Collection+"."+p.Name] = r.Entity
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, m := range models {
-		n.catalog.put(m)
-	}
-	for name, e := range entities {
-		n.catalog.putEntity(name, e)
-	}
-	return nil
 }
 
 // ankqlAll selects everything, in order of entity ids.

@@ -1,11 +1,13 @@
 package proto
 
 import (
+	"encoding/binary"
 	"slices"
 	"sort"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/internal/sha256"
 )
 
 // Clock is a set of event ids none of which descends from another, in ascending
@@ -74,6 +76,18 @@ func (c Clock) Stamp() id.Stamp {
 		return 0
 	}
 	return c[len(c)-1].Stamp()
+}
+
+// Fingerprint returns a number that clocks which differ do not share, short of an accident:
+// 64 bits of the SHA-256 of their ids.
+func (c Clock) Fingerprint() uint64 {
+	b := make([]byte, 0, id.Size*len(c))
+	for _, e := range c {
+		a := e.Array()
+		b = append(b, a[:]...)
+	}
+	sum := sha256.Sum256(b)
+	return binary.BigEndian.Uint64(sum[:8])
 }
 
 // AppendClock appends c as an array of 16-byte ids.

@@ -16,6 +16,14 @@ type FeedEntry struct {
 	Changes     []Change
 }
 
+// AppendEvents appends the ids of the transaction's events.
+func (e *FeedEntry) AppendEvents(dst []id.EventID) []id.EventID {
+	for i := range e.Changes {
+		dst = append(dst, e.Changes[i].Events...)
+	}
+	return dst
+}
+
 // Change is what a transaction did to one entity.
 type Change struct {
 	Collection string

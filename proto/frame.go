@@ -16,7 +16,7 @@ const Version = 1
 
 // formsOfVersion is the hash of the golden samples of everything that this package encodes
 // as of Version; the golden test compares it, so that neither changes without the other.
-const formsOfVersion = "b904498923399b9e4e03c3f8776c347ae0cfefeb23d3d4064b0c4985cf139bfa"
+const formsOfVersion = "c663afb97462900d05c3d0bf922d999acaca1ae345ecd14851a646fcba06cc62"
 
 // What can be wrong with a frame.
 var (
@@ -54,6 +54,15 @@ const (
 	typeRevisions
 	typeAsOf
 	typeSnapshot
+)
+
+// Frame types between durable nodes.
+const (
+	typeFollow = iota + 36
+	typeEntries
+	typeTaken
+	typeLookup
+	typeFound
 )
 
 // Frame is one message between nodes: exactly the types of this package that have a
@@ -150,6 +159,16 @@ func newFrame(typ uint64) Frame {
 		return new(AsOf)
 	case typeSnapshot:
 		return new(Snapshot)
+	case typeFollow:
+		return new(Follow)
+	case typeEntries:
+		return new(Entries)
+	case typeTaken:
+		return new(Taken)
+	case typeLookup:
+		return new(Lookup)
+	case typeFound:
+		return new(Found)
 	}
 	return nil
 }

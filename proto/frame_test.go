@@ -57,7 +57,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 		"an unknown change":   {frame(typeUpdate, appendUnknownChange()), ErrStructure},
 		// The lists that hold several items for each entry hold whole entries.
 		"half a known row": {run(typeSubscribe, append(array(7), 1, 0xa1, 'a', 0xa0, 0x90, 0xc2, 0x90), 1), ErrStructure},
-		"half a row":       {run(typeRows, append(array(7), 1, 0xa1, 'a', 0xc2, 0xc2), 2), ErrStructure},
+		"half a row":       {run(typeRows, append(array(9), 1, 0xa1, 'a', 0xc2, 0xc2), 2), ErrStructure},
 		"part of an ack":   {run(typeAck, append(appendID(array(3), ulid(1)), 1), 1), ErrStructure},
 	} {
 		if got, err := DecodeFrame(tc.b); !errors.Is(err, tc.want) || got != nil {

@@ -60,28 +60,33 @@ type Welcome struct {
 	// receiver knows another store, or one that has been set back since: it cannot compare
 	// its revisions with the sender's.
 	Continues bool
+	// Alone says that the store has never replicated with another: what it lacks is nowhere
+	// else.
+	Alone bool
 }
 
 func (*Welcome) frameType() uint64 { return typeWelcome }
 
 func (m *Welcome) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendArrayLen(dst, 6)
+	dst = msgpack.AppendArrayLen(dst, 7)
 	dst = appendID(dst, m.Node.ULID)
 	dst = appendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
 	dst = msgpack.AppendString(dst, m.User)
 	dst = appendID(dst, m.Store.ULID)
-	return msgpack.AppendBool(dst, m.Continues)
+	dst = msgpack.AppendBool(dst, m.Continues)
+	return msgpack.AppendBool(dst, m.Alone)
 }
 
 func (m *Welcome) readBody(r *msgpack.Reader) {
-	r.Array(6)
+	r.Array(7)
 	m.Node = id.NodeID{ULID: readID(r)}
 	m.System = id.EntityID{ULID: readID(r)}
 	m.Time = r.Int()
 	m.User = readText(r)
 	m.Store = id.StoreID{ULID: readID(r)}
 	m.Continues = r.Bool()
+	m.Alone = r.Bool()
 }
 
 // Refuse answers Hello, or ends a connection: the peer cannot be served, and why.

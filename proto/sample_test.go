@@ -112,13 +112,13 @@ func sampleFrames(t testing.TB) map[string]Frame {
 	state := sampleState(t)
 	return map[string]Frame{
 		"hello":       &Hello{Node: id.NodeID{ULID: ulid(1)}, Durable: true, System: entityID(2), Time: 1_700_000_000_123_456, Credentials: []byte("token"), Store: id.StoreID{ULID: ulid(3)}, Position: samplePosition(80)},
-		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, User: "matt", Store: id.StoreID{ULID: ulid(3)}, Continues: true},
+		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, User: "matt", Store: id.StoreID{ULID: ulid(3)}, Continues: true, Alone: true},
 		"refuse":      &Refuse{Kind: 16, Message: "protocol version 2 is not spoken here"},
 		"register":    &Register{Request: 3, Models: sampleModels()},
 		"catalog":     &Catalog{Models: sampleModels()},
-		"subscribe":   &Subscribe{Sub: 4, Collection: "album", Text: "year > ? ORDER BY name LIMIT 50", Params: []value.Value{value.Int(1985), value.Null}, Once: true, After: samplePosition(77), Known: []KnownRow{{Entity: entityID(1), Rev: 2}, {Entity: entityID(2), Rev: 300}}},
+		"subscribe":   &Subscribe{Sub: 4, Collection: "album", Text: "year > ? ORDER BY name LIMIT 50", Params: []value.Value{value.Int(1985), value.Null}, Once: true, After: samplePosition(77), Known: []KnownRow{{Entity: entityID(1), Rev: 2, Head: clockOf(1, 2).Fingerprint()}, {Entity: entityID(2), Rev: 300}}},
 		"unsubscribe": &Unsubscribe{Sub: 4},
-		"rows":        &Rows{Sub: 4, Collection: "album", Complete: true, Done: true, Rows: []Row{{Entity: entityID(1), Rev: 2, State: state}}, Same: []id.EntityID{entityID(2)}, Gone: []id.EntityID{entityID(3), entityID(4)}},
+		"rows":        &Rows{Sub: 4, Collection: "album", Complete: true, Done: true, Rows: []Row{{Entity: entityID(1), Rev: 2, State: state}}, Same: []id.EntityID{entityID(2)}, Gone: []id.EntityID{entityID(3), entityID(4)}, Equal: []KnownRow{{Entity: entityID(5), Rev: 6, Head: 7}}, Absent: []id.EntityID{entityID(6)}},
 		"update": &Update{Position: samplePosition(79), Transaction: id.TransactionID{ULID: ulid(20)}, Changes: []RowChange{
 			{Collection: "album", Entity: entityID(1), Rev: 3, Kind: RowPatch, Head: clockOf(5), Properties: state.Properties[4:6]},
 			{Collection: "album", Entity: entityID(2), Rev: 1, Kind: RowState, Head: state.Head, Properties: state.Properties},
@@ -144,7 +144,15 @@ func sampleFrames(t testing.TB) map[string]Frame {
 		}},
 		"locate":  &Locate{Request: 10, Collection: "album", Text: "year > ? ORDER BY name", Params: []value.Value{value.Int(1985)}, Entity: entityID(1), Index: 50_000},
 		"located": &Located{Request: 10, Cursor: "lAHP_-0", Index: 49_999},
-		"ping":    &Ping{Time: 1_700_000_000_000_000},
-		"pong":    &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},
+		"follow":  &Follow{After: []Position{samplePosition(9), {{Epoch: id.EpochID{ULID: ulid(33)}, Seq: 7}}}},
+		"entries": &Entries{Left: 400, List: []Entry{
+			{Position: samplePosition(10), Transaction: id.TransactionID{ULID: ulid(21)}, Events: AppendEvents(nil, []*Event{sampleCreation(t), sampleEdit(t)})},
+			{Position: samplePosition(11), Transaction: id.TransactionID{ULID: ulid(22)}},
+		}},
+		"taken":  &Taken{},
+		"lookup": &Lookup{Request: 11, Events: clockOf(3, 4), Known: clockOf(1, 2)},
+		"found":  &Found{Request: 11, Events: []*Event{sampleEdit(t)}},
+		"ping":   &Ping{Time: 1_700_000_000_000_000},
+		"pong":   &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},
 	}
 }

@@ -24,10 +24,12 @@ type Subscribe struct {
 	Known []KnownRow
 }
 
-// KnownRow names a held row by the durable node's revision of it.
+// KnownRow names a held row by the durable node's revision of it or, where that is not
+// known, by its head.
 type KnownRow struct {
 	Entity id.EntityID
-	Rev    uint64
+	Rev    uint64 // 0: not known
+	Head   uint64 // Clock.Fingerprint, where Rev is 0
 }
 
 func (*Subscribe) frameType() uint64 { return typeSubscribe }
@@ -42,11 +44,23 @@ func (m *Subscribe) appendBody(dst []byte) []byte {
 	}
 	dst = msgpack.AppendBool(dst, m.Once)
 	dst = AppendPosition(dst, m.After)
-	dst = msgpack.AppendArrayLen(dst, 2*len(m.Known))
-	for _, k := range m.Known {
+	return appendKnown(dst, m.Known)
+}
+
+func appendKnown(dst []byte, list []KnownRow) []byte {
+	dst = msgpack.AppendArrayLen(dst, 3*len(list))
+	for _, k := range list {
 		dst = msgpack.AppendUint(appendID(dst, k.Entity.ULID), k.Rev)
+		dst = msgpack.AppendUint(dst, k.Head)
 	}
 	return dst
+}
+
+func readKnown(r *msgpack.Reader) (list []KnownRow) {
+	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		list = append(list, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Head: r.Uint()})
+	}
+	return list
 }
 
 func (m *Subscribe) readBody(r *msgpack.Reader) {
@@ -59,9 +73,7 @@ func (m *Subscribe) readBody(r *msgpack.Reader) {
 	}
 	m.Once = r.Bool()
 	m.After = ReadPosition(r)
-	for n := readRun(r, 2, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		m.Known = append(m.Known, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint()})
-	}
+	m.Known = readKnown(r)
 }
 
 // Unsubscribe ends a subscription; nothing answers it.
@@ -92,6 +104,10 @@ type Row struct {
 // matches. Answers that are not Complete go on from the After of the Subscribe: Rows
 // are the rows that changed since, whether they match or not, and Gone the ones that
 // the subscriber may no longer see.
+//
+// Equal are rows that were named by their heads and have these, with their revisions; they
+// are listed like Same. Absent are rows that were asked for by id and that this node has
+// never heard of, though others may have.
 type Rows struct {
 	Sub        uint64
 	Collection string
@@ -100,12 +116,14 @@ type Rows struct {
 	Rows       []Row
 	Same       []id.EntityID
 	Gone       []id.EntityID
+	Equal      []KnownRow
+	Absent     []id.EntityID
 }
 
 func (*Rows) frameType() uint64 { return typeRows }
 
 func (m *Rows) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 7), m.Sub)
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 9), m.Sub)
 	dst = msgpack.AppendString(dst, m.Collection)
 	dst = msgpack.AppendBool(dst, m.Complete)
 	dst = msgpack.AppendBool(dst, m.Done)
@@ -116,11 +134,13 @@ func (m *Rows) appendBody(dst []byte) []byte {
 		dst = AppendState(dst, row.State)
 	}
 	dst = appendEntities(dst, m.Same)
-	return appendEntities(dst, m.Gone)
+	dst = appendEntities(dst, m.Gone)
+	dst = appendKnown(dst, m.Equal)
+	return appendEntities(dst, m.Absent)
 }
 
 func (m *Rows) readBody(r *msgpack.Reader) {
-	r.Array(7)
+	r.Array(9)
 	m.Sub = r.Uint()
 	m.Collection = readName(r)
 	m.Complete = r.Bool()
@@ -130,6 +150,8 @@ func (m *Rows) readBody(r *msgpack.Reader) {
 	}
 	m.Same = readEntities(r)
 	m.Gone = readEntities(r)
+	m.Equal = readKnown(r)
+	m.Absent = readEntities(r)
 }
 
 func appendEntities(dst []byte, list []id.EntityID) []byte {

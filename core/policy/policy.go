@@ -71,6 +71,25 @@ type Agent interface {
 	Write(p Principal, w Write) error
 }
 
+// Replicator is an agent that lets durable nodes replicate with this one. Whoever may do so
+// reads everything, history and models included, and what it sends has been judged where
+// it was committed and is not judged again: it is a right for servers of the same operator.
+// With an agent that is no Replicator nobody has it.
+type Replicator interface {
+	Agent
+	// Replicate returns nil if p, as which a durable node has presented itself, may
+	// replicate.
+	Replicate(p Principal) error
+}
+
+// MayReplicate returns nil if an agent lets p replicate.
+func MayReplicate(a Agent, p Principal) error {
+	if r, ok := a.(Replicator); ok {
+		return r.Replicate(p)
+	}
+	return Denied("the policy of this node lets nobody replicate")
+}
+
 // Permissive returns the agent that allows everything to everybody. It is for
 // development; a node that runs with it says so in its log.
 func Permissive() Agent { return permissive{} }
@@ -83,6 +102,7 @@ func (permissive) Authenticate(context.Context, []byte) (Principal, error) {
 func (permissive) Narrow(Principal, string) (ankql.Expr, error) { return nil, nil }
 func (permissive) Read(Principal, string, Fields) error         { return nil }
 func (permissive) Write(Principal, Write) error                 { return nil }
+func (permissive) Replicate(Principal) error                    { return nil }
 
 // IsPermissive reports whether a is the agent that Permissive returns.
 func IsPermissive(a Agent) bool {

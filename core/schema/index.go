@@ -85,9 +85,9 @@ func (c *IndexColumn) validate(m *Model) error {
 	return nil
 }
 
-// mergeIndexes adds what next declares to old, by columns; whether one is unique follows
+// MergeIndexes adds what next declares to old, by columns; whether one is unique follows
 // the latest description.
-func mergeIndexes(old, next []Index) (merged []Index, grown bool) {
+func MergeIndexes(old, next []Index) (merged []Index, grown bool) {
 	merged = slices.Clone(old)
 	for i := range next {
 		at := slices.IndexFunc(merged, func(have Index) bool { return have.equal(&next[i]) })
@@ -99,4 +99,9 @@ func mergeIndexes(old, next []Index) (merged []Index, grown bool) {
 		}
 	}
 	return merged, grown
+}
+
+// HasIndex reports whether a model declares an index with the same columns.
+func (m *Model) HasIndex(ix *Index) bool {
+	return slices.ContainsFunc(m.Indexes, func(have Index) bool { return have.equal(ix) })
 }

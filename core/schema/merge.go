@@ -32,7 +32,7 @@ func Merge(old, next *Model) (merged *Model, grown bool, err error) {
 		return nil, false, fmt.Errorf("%w: %q would have %d properties, more than %d", ErrInvalid, old.Collection, len(merged.Properties), MaxProperties)
 	}
 	var more bool
-	if merged.Indexes, more = mergeIndexes(old.Indexes, next.Indexes); len(merged.Indexes) > MaxIndexes {
+	if merged.Indexes, more = MergeIndexes(old.Indexes, next.Indexes); len(merged.Indexes) > MaxIndexes {
 		return nil, false, fmt.Errorf("%w: %q would have %d indexes, more than %d", ErrInvalid, old.Collection, len(merged.Indexes), MaxIndexes)
 	}
 	return merged, grown || more, nil
