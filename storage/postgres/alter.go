@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -118,7 +117,7 @@ func (a altering) Alone(ctx context.Context, work func(context.Context, relation
 	defer func() {
 		// A connection that still had the lock would keep it while it waits in the pool.
 		if _, err := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock"+advisory, name); err != nil {
-			conn.Conn().Close(context.WithoutCancel(ctx))
+			discard(conn.Conn())
 		}
 	}()
 	return classify(work(ctx, builder{conn, e.reader.Schema}))
@@ -149,7 +148,8 @@ func (b builder) exec(ctx context.Context, statements ...string) error {
 	statements = append([]string{"SET statement_timeout = 0"}, append(statements, "RESET statement_timeout")...)
 	for _, sql := range statements {
 		if _, err := b.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return errors.Join(err, b.conn.Conn().Close(context.WithoutCancel(ctx))) // with its settings
+			discard(b.conn.Conn()) // with its settings
+			return err
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	a := attempt{engine: e, batch: b}
-	err := e.attempts(ctx, worthCommitting, a.make)
+	err := e.attempts(ctx, again, a.make)
 	switch {
 	case err == nil:
 		e.membership.news.committed()
@@ -60,7 +60,7 @@ func (a *attempt) make(ctx context.Context) error {
 		}
 	case codeOf(err) == "" && cut(err):
 		a.doubt = true
-	case a.doubt && !worthCommitting(err):
+	case a.doubt && !again(err):
 		// What is in the way may be the attempt before, which went on without its connection.
 		if stored, lookErr := a.engine.isStored(ctx, a.batch); lookErr != nil || stored {
 			return lookErr
@@ -68,8 +68,6 @@ func (a *attempt) make(ctx context.Context) error {
 	}
 	return err
 }
-
-func worthCommitting(err error) bool { return codeOf(err) == codeOutdated || again(err) }
 
 // commit makes one attempt.
 func (e *Engine) commit(ctx context.Context, b *storage.Batch) error {

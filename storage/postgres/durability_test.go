@@ -218,7 +218,7 @@ func TestUnreachableServer(t *testing.T) {
 // cut connection costs the lock only where somebody else takes it.
 func TestExclusiveUse(t *testing.T) {
 	url := schemas(t)()
-	exclusive := Options{Exclusive: true}
+	exclusive := Options{Exclusive: true, grace: soon}
 	first, err := Open(t.Context(), url, exclusive)
 	if err != nil {
 		t.Fatal(err)
@@ -236,18 +236,10 @@ func TestExclusiveUse(t *testing.T) {
 	refused()
 	other := open(t, url) // asks for nothing, as a command line would that only reads
 	defer other.Close()
-	locks := func() (n int) {
-		t.Helper()
-		err := other.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
 	if _, err := other.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"); err != nil {
 		t.Fatal(err)
 	}
-	for locks() == 0 { // it is taken again
+	for owners(t, other) == 0 { // it is taken again
 	}
 	refused()
 	if _, err := first.Meta(t.Context(), "k"); err != nil {
@@ -256,9 +248,9 @@ func TestExclusiveUse(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for locks() > 0 {
+	for owners(t, other) > 0 {
 	}
-	second, err := Open(t.Context(), url, exclusive)
+	second, err := Open(t.Context(), url, Options{Exclusive: true})
 	if err != nil {
 		t.Fatal(err)
 	}

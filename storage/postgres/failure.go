@@ -82,7 +82,7 @@ func passes(code string) bool {
 			return true
 		}
 	}
-	return code == codeSerialization || code == codeDeadlock || code == codeLockTimeout
+	return code == codeOutdated || code == codeSerialization || code == codeDeadlock || code == codeLockTimeout
 }
 
 // cut says of an error that is not PostgreSQL's whether the connection failed.
@@ -101,8 +101,6 @@ func again(err error) bool {
 	switch code := codeOf(err); code {
 	case "":
 		return cut(err)
-	case codeSerialization, codeDeadlock, codeLockTimeout:
-		return true
 	case codeCanceled, codeDiskFull:
 		return false
 	default:
@@ -121,11 +119,18 @@ const (
 func attempts(ctx context.Context, timeout time.Duration, worth func(error) bool, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	var before error
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := call(ctx)
-		if err == nil || !worth(err) {
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && before != nil:
+			return before // which says more than that the time is up
+		case !worth(err):
 			return err
 		}
+		before = err
 		select {
 		case <-ctx.Done():
 			return err

@@ -40,18 +40,17 @@ type lease struct {
 	done sync.WaitGroup
 }
 
-// lockGrace is how long a lock is waited for: PostgreSQL may not have noticed yet that the
-// server which had it was killed.
-const lockGrace = 2 * time.Second
-
 // pulse is how often a connection that only waits is tried.
 const pulse = 10 * time.Second
 
 // hold takes the lease and keeps it until stop.
 func (l *lease) hold(ctx context.Context) error {
 	var conn *pgx.Conn
-	worth := func(err error) bool { return errors.Is(err, ErrLocked) || again(err) }
-	err := attempts(ctx, min(l.engine.options.Timeout, lockGrace), worth, func(ctx context.Context) (err error) {
+	begun := time.Now()
+	worth := func(err error) bool {
+		return again(err) || errors.Is(err, ErrLocked) && time.Since(begun) < l.engine.options.grace
+	}
+	err := attempts(ctx, l.engine.options.Timeout, worth, func(ctx context.Context) (err error) {
 		conn, err = l.connect(ctx)
 		return err
 	})
@@ -71,17 +70,27 @@ func (l *lease) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if err := l.take(ctx, conn); err != nil {
-		conn.Close(context.WithoutCancel(ctx))
+		discard(conn)
 		return nil, err
 	}
 	return conn, nil
+}
+
+// endTime is how long the end of something may take before its connection is given up.
+const endTime = 2 * time.Second
+
+// discard closes a connection, in whatever state it is.
+func discard(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	conn.Close(ctx)
 }
 
 // keep listens on the connection, and makes another when it ends.
 func (l *lease) keep(ctx context.Context, conn *pgx.Conn) {
 	for conn != nil {
 		l.listen(ctx, conn)
-		conn.Close(context.WithoutCancel(ctx))
+		discard(conn)
 		if conn = l.reconnect(ctx); conn != nil && l.heard != nil {
 			l.heard(nil)
 		}
@@ -97,10 +106,17 @@ func (l *lease) listen(ctx context.Context, conn *pgx.Conn) {
 		switch {
 		case err == nil && l.heard != nil:
 			l.heard(n)
-		case err != nil && (ctx.Err() != nil || !pgconn.Timeout(err) || conn.Ping(ctx) != nil):
+		case err != nil && (ctx.Err() != nil || !pgconn.Timeout(err) || !l.answers(ctx, conn)):
 			return
 		}
 	}
+}
+
+// answers tries a connection.
+func (l *lease) answers(ctx context.Context, conn *pgx.Conn) bool {
+	ctx, cancel := context.WithTimeout(ctx, l.engine.options.Timeout)
+	defer cancel()
+	return conn.Ping(ctx) == nil
 }
 
 // reconnect tries until it has the locks again, or nil when there is no more use in it.

@@ -89,10 +89,10 @@ func (e *Engine) Lock(ctx context.Context, name string) (unlock func(), err erro
 // if not before.
 func (l *locks) unlocker(conn *pgx.Conn, name string, turn chan struct{}) func() {
 	release := sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lockGrace)
+		ctx, cancel := context.WithTimeout(context.Background(), endTime)
 		defer cancel()
 		conn.Exec(ctx, "SELECT pg_advisory_unlock"+advisory, l.key(name)) // or else closing does it
-		conn.Close(ctx)
+		discard(conn)
 		<-turn
 		l.mu.open.Done()
 	})
@@ -117,7 +117,7 @@ func (l *locks) acquire(ctx context.Context, name string) (conn *pgx.Conn, err e
 		if _, err = conn.Exec(ctx, "SELECT pg_advisory_lock"+advisory, l.key(name)); err == nil {
 			return conn, nil
 		}
-		conn.Close(context.WithoutCancel(ctx))
+		discard(conn)
 		if ctx.Err() != nil || !again(err) {
 			return nil, classify(err)
 		}

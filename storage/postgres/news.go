@@ -84,7 +84,7 @@ func (n *news) tell(ctx context.Context) {
 	var conn *pgx.Conn
 	defer func() {
 		if conn != nil {
-			conn.Close(context.WithoutCancel(ctx))
+			discard(conn)
 		}
 	}()
 	for pause := newsPause; ; {
@@ -121,7 +121,7 @@ func (n *news) send(ctx context.Context, conn *pgx.Conn) (*pgx.Conn, error) {
 		}
 	}
 	if _, err := conn.Exec(ctx, "SELECT pg_notify($1, $2)", n.channel, n.sender); err != nil {
-		conn.Close(context.WithoutCancel(ctx))
+		discard(conn)
 		return nil, err
 	}
 	return conn, nil

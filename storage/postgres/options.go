@@ -25,6 +25,10 @@ type Options struct {
 	// Silent has an engine that shares its schema neither tell others of its commits nor listen
 	// for theirs. Then they look from time to time, as they do where a hint gets lost.
 	Silent bool
+
+	// grace is how long a lock that somebody has is waited for: PostgreSQL may not have noticed
+	// yet that the server which had it was killed. Default 2 s.
+	grace time.Duration
 }
 
 func (o *Options) ensureDefaults() {
@@ -33,6 +37,9 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
+	}
+	if o.grace <= 0 {
+		o.grace = 2 * time.Second
 	}
 }
 

@@ -78,10 +78,10 @@ func (m moment) Query(ctx context.Context, q relational.Statement, begin func(),
 // Close implements storage.View.
 func (v *view) Close() {
 	v.ended.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lockGrace)
+		ctx, cancel := context.WithTimeout(context.Background(), endTime)
 		defer cancel()
 		if _, err := v.conn.Exec(ctx, "ROLLBACK"); err != nil {
-			v.conn.Conn().Close(ctx)
+			discard(v.conn.Conn())
 		}
 		v.conn.Release()
 	})
