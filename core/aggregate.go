@@ -9,6 +9,7 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/aggregate"
 	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/schema"
 )
 
 // AggregateGroup is one group of an aggregate: what its rows agree in, and what is known of
@@ -129,6 +130,10 @@ func (n *Node) prepareAggregation(p policy.Principal, collection string, a *ankq
 		return nil, err
 	}
 	checked.Where = narrowed.Where
+	if rows := checked.Selection(); rows.AsksSync() && ankql.WhereSync(rows.Where, schema.Synced) != ankql.False {
+		return nil, &ankql.Error{Pos: -1, Expected: "an aggregate of what is not synced, or one that does not ask for " + schema.Sync, Got: rows.Where.String(),
+			Hint: "rows that are synced are counted by the durable node, which does not know what is pending here"}
+	}
 	return checked, nil
 }
 

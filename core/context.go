@@ -147,6 +147,7 @@ func (n *Node) prepare(p policy.Principal, collection string, s *ankql.Selection
 		}
 		return checked, nil
 	}
+	checked = checked.Synced()
 	scope, err := n.scope(p, collection)
 	if err != nil || scope == nil {
 		return checked, err

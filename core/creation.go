@@ -188,7 +188,7 @@ func (c *creator) create(rows [][]value.Value) ([]id.EntityID, error) {
 			return nil, err
 		}
 		f.collection, f.creation = c.collection, event
-		f.now = &proto.Record{Collection: c.collection, Entity: event.Entity, State: state}
+		f.now = &proto.Record{Collection: c.collection, Entity: event.Entity, State: state, Sync: t.node.unconfirmed()}
 		f.base = f.now
 		t.add(f)
 		made[i] = event.Entity

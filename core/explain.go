@@ -25,7 +25,7 @@ func (c *Context) Explain(ctx context.Context, collection string, s *ankql.Selec
 		return nil, err
 	}
 	local := &ankql.Selection{Where: where, Limit: checked.Limit}
-	if !slices.ContainsFunc(checked.Order, ankql.Order.FollowsReferences) {
+	if !slices.ContainsFunc(checked.Order, unkeptOrder) {
 		local.Order = checked.Order
 	}
 	return storage.Explain(ctx, n.engine, collection, local, max(checked.Limit, 0))

@@ -115,7 +115,7 @@ func (h *History) decode(m *proto.Revisions) {
 func (r *replica) pendingRevisions(e id.EntityID) (list []Revision) {
 	record, ok := r.cache[e]
 	if !ok {
-		records, err := r.node.engine.Records(r.node.run.ctx, []id.EntityID{e})
+		records, err := r.node.stored(r.node.run.ctx, []id.EntityID{e})
 		if err != nil {
 			r.node.opts.Listener.failed("history", err)
 			return nil

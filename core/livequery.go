@@ -172,7 +172,7 @@ func (q *LiveQuery) Subscribe(f func(*ChangeSet)) (stop func()) {
 	q.mu.Unlock()
 	first.Changes = make([]Change, 0, now.rows.Len())
 	for i, v := range now.views() {
-		first.Changes = append(first.Changes, Change{ChangeInitial, v.ID(), v, -1, i, false})
+		first.Changes = append(first.Changes, Change{Kind: ChangeInitial, Entity: v.ID(), View: v, From: -1, To: i})
 	}
 	f(first)
 	return func() {
@@ -370,6 +370,13 @@ func (q *LiveQuery) setStatus(status QueryStatus, err error) {
 	if !same {
 		q.emit(status, err, nil, nil)
 	}
+}
+
+// refresh takes over rows in which nobody sees a difference.
+func (q *LiveQuery) refresh(rows *shown) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.shown = rows
 }
 
 // emit tells the subscribers; rows that do not change are nil.

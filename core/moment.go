@@ -142,7 +142,7 @@ func (n *Node) records(ctx context.Context, entities []id.EntityID) ([]*proto.Re
 		}
 	}
 	n.overlay.mu.RUnlock()
-	records, err := n.engine.Records(ctx, entities)
+	records, err := n.stored(ctx, entities)
 	if err != nil || len(over) == 0 {
 		return records, err
 	}

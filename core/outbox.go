@@ -22,6 +22,9 @@ type outbox struct {
 	next       uint64
 	acked      int // of pending, those that a durable node has
 	rejections []Rejection
+
+	unacked map[id.EntityID]int // how many of pending that no durable node has touch it
+	refused map[id.EntityID]int // how many of rejections
 }
 
 // pendingTx is one transaction of the outbox.
@@ -43,6 +46,7 @@ type pendingTx struct {
 func (o *outbox) init() {
 	o.byTx = make(map[id.TransactionID]*pendingTx)
 	o.byEntity = make(map[id.EntityID][]*pendingTx)
+	o.unacked = make(map[id.EntityID]int)
 	if o.receipts == nil {
 		o.receipts = make(map[id.TransactionID]*Receipt)
 	}
@@ -77,6 +81,14 @@ func (o *outbox) load(ctx context.Context, n *Node) error {
 // unacknowledged returns how many transactions no durable node is known to have.
 func (o *outbox) unacknowledged() int { return len(o.pending) - o.acked }
 
+// hasRoom refuses one more transaction where too many wait.
+func (o *outbox) hasRoom(limits *Limits) error {
+	if len(o.pending) >= limits.Pending {
+		return fmt.Errorf("%w: %d transactions wait for a durable node", ErrLimit, limits.Pending)
+	}
+	return nil
+}
+
 // add appends a new transaction.
 func (o *outbox) add(p *pendingTx, receipt *Receipt) {
 	p.seq = o.next
@@ -91,6 +103,7 @@ func (o *outbox) insert(p *pendingTx) {
 	o.pending = append(o.pending, p)
 	o.byTx[p.tx] = p
 	entities := p.entities()
+	tally(&o.unacked, entities, 1)
 	if len(o.byEntity) == 0 {
 		o.byEntity = make(map[id.EntityID][]*pendingTx, len(entities))
 	}
@@ -110,6 +123,8 @@ func (o *outbox) remove(p *pendingTx) {
 		o.pending = slices.Delete(o.pending, i, i+1)
 		if p.acked {
 			o.acked--
+		} else {
+			tally(&o.unacked, p.entities(), -1)
 		}
 	}
 	delete(o.byTx, p.tx)
@@ -146,19 +161,24 @@ func (o *outbox) isIncluded(p *pendingTx, e id.EntityID) bool {
 
 // entities returns the entities that a transaction touches, in order of first touch.
 func (p *pendingTx) entities() []id.EntityID {
-	if p.touched != nil {
-		return p.touched
+	if p.touched == nil {
+		p.touched = entitiesOf(p.events)
 	}
-	p.touched = make([]id.EntityID, 0, len(p.events))
-	seen := make(map[id.EntityID]struct{}, len(p.events))
-	for _, e := range p.events {
+	return p.touched
+}
+
+// entitiesOf returns the entities that events touch, in order of first touch.
+func entitiesOf(events []*proto.Event) []id.EntityID {
+	list := make([]id.EntityID, 0, len(events))
+	seen := make(map[id.EntityID]struct{}, len(events))
+	for _, e := range events {
 		if _, again := seen[e.Entity]; again {
 			continue
 		}
 		seen[e.Entity] = struct{}{}
-		p.touched = append(p.touched, e.Entity)
+		list = append(list, e.Entity)
 	}
-	return p.touched
+	return list
 }
 
 // on returns the events among which are those on an entity: of a small transaction all, of a
@@ -198,6 +218,7 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 	if !p.acked {
 		p.acked = true
 		d.outbox.acked++
+		tally(&d.outbox.unacked, p.entities(), -1)
 	}
 	p.awaits = make(map[id.EntityID]uint64)
 	missing = make(map[string][]id.EntityID)
@@ -215,6 +236,9 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 		}
 	}
 	d.finish(p)
+	if err := d.restate(ctx, p.entities()); err != nil {
+		return nil, err
+	}
 	d.showPending()
 	d.current.ID = p.tx
 	return missing, nil
@@ -316,7 +340,9 @@ func (d *draft) nack(ctx context.Context, m *proto.Nack) (refused []Settled, dou
 	if err := d.remake(ctx, lost); err != nil {
 		return nil, nil, err
 	}
-	d.meta(metaRejections, encodeRejections(d.outbox.rejections))
+	if err := d.trimRejections(ctx); err != nil {
+		return nil, nil, err
+	}
 	d.showPending()
 	return refused, doubtful, nil
 }
@@ -330,7 +356,7 @@ func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
 	d.refusedTx[p.tx] = p
 	p.told = true
 	refused = append(refused, Settled{p.tx, cause})
-	d.outbox.reject(p, cause, d.node)
+	d.outbox.reject(p, cause, d.node.clock.Now())
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
 	for _, event := range p.events {
 		if !event.IsCreation() {

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -12,20 +11,34 @@ import (
 )
 
 // commit stores an own transaction with its outbox entry, and shows it.
-func (r *replica) commit(ctx context.Context, tx id.TransactionID, forks []*fork, events []*proto.Event) (*Receipt, error) {
-	receipt := newReceipt(r.node, tx)
+func (r *replica) commit(ctx context.Context, tx *Tx, events []*proto.Event) (*Receipt, error) {
+	receipt := newReceipt(r.node, tx.id)
 	err := r.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
-		return d.commit(ctx, &pendingTx{tx: tx, events: events}, forks, receipt)
+		if !tx.replaces.IsZero() && !d.outbox.rejects(tx.replaces) {
+			return noRejection(tx.replaces)
+		}
+		if len(events) > 0 {
+			if err := d.commit(ctx, &pendingTx{tx: tx.id, events: events}, tx.order, receipt); err != nil {
+				return err
+			}
+		}
+		if tx.replaces.IsZero() {
+			return nil
+		}
+		return d.dropRejections(ctx, func(r *Rejection) bool { return r.Transaction == tx.replaces })
 	}})
 	if err != nil {
 		return nil, err
+	}
+	if len(events) == 0 {
+		return settledReceipt(r.node, tx.id), nil
 	}
 	return receipt, nil
 }
 
 func (d *draft) commit(ctx context.Context, p *pendingTx, forks []*fork, receipt *Receipt) error {
-	if len(d.outbox.pending) >= d.node.limits.Pending {
-		return fmt.Errorf("%w: %d transactions wait for a durable node", ErrLimit, d.node.limits.Pending)
+	if err := d.outbox.hasRoom(&d.node.limits); err != nil {
+		return err
 	}
 	d.expect(len(forks))
 	records, err := d.forked(ctx, forks)
@@ -88,7 +101,7 @@ func (d *draft) forked(ctx context.Context, forks []*fork) ([]*drafted, error) {
 		records[i] = rec
 	}
 	for page := range slices.Chunk(unread, storage.MaxPage) {
-		stored, err := d.node.engine.Records(ctx, page)
+		stored, err := d.node.stored(ctx, page)
 		if err != nil {
 			return nil, err
 		}

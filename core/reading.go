@@ -24,6 +24,7 @@ type reading struct {
 	trails     []trail          // where these lead
 	support    []trail          // to what the rows are sent with
 	unjudged   bool             // the agent is not asked about its rows
+	restated   bool             // it asks for the rows' Sync, which no engine keeps
 
 	loop *eyes // at the loop's last moment; belongs to the loop
 }
@@ -35,7 +36,7 @@ type trail struct {
 }
 
 func (n *Node) reading(p policy.Principal, collection string, sel *ankql.Selection) *reading {
-	r := &reading{node: n, principal: p, collection: collection, sel: sel}
+	r := &reading{node: n, principal: p, collection: collection, sel: sel, restated: sel.AsksSync()}
 	for _, f := range sel.Fields() {
 		r.reach = appendReach(r.reach, f, nil)
 	}
@@ -136,6 +137,9 @@ func (n *Node) collectionsOf(target string) []string {
 func (r *reading) restricted() bool {
 	return len(r.reach) > 0 && r.node.opts.Durable && !policy.IsPermissive(r.node.policy)
 }
+
+// unkept reports whether an engine can say only a part of the selection.
+func (r *reading) unkept() bool { return r.follows() || r.restated }
 
 // follows reports whether the selection reads behind references.
 func (r *reading) follows() bool { return len(r.reach) > 0 }

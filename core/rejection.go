@@ -14,7 +14,7 @@ import (
 )
 
 // Rejection is an own transaction that a durable node refused. It is kept, with what it
-// would have done, until it is dismissed or tried again.
+// would have done, until it is dismissed, tried again, or replaced by another (Tx.Replaces).
 type Rejection struct {
 	Transaction id.TransactionID
 	Kind        Kind
@@ -70,10 +70,29 @@ func (n *Node) DismissRejection(ctx context.Context, tx id.TransactionID) (err e
 	if n.replica == nil {
 		return nil
 	}
-	return n.replica.await(ctx, &step{stage: func(_ context.Context, d *draft) error {
-		d.dropRejection(tx)
-		return nil
+	return n.replica.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
+		return d.dropRejections(ctx, func(r *Rejection) bool { return r.Transaction == tx })
 	}})
+}
+
+// DismissRejections forgets all refused transactions.
+func (n *Node) DismissRejections(ctx context.Context) (err error) {
+	defer wrap(&err, "dismiss rejections")
+	if n.replica == nil {
+		return nil
+	}
+	return n.replica.await(ctx, &step{stage: func(ctx context.Context, d *draft) error {
+		return d.dropRejections(ctx, func(*Rejection) bool { return true })
+	}})
+}
+
+// Replaces makes the transaction one that is made in the place of a refused one, whose
+// changes (Rejection.Changes) it does over in another way: Commit forgets the refusal in the
+// same step, and fails with ErrNotFound, doing nothing, if that is not there any more.
+func (t *Tx) Replaces(refused id.TransactionID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.replaces = refused
 }
 
 // RetryRejection makes a refused transaction again, under a new id, and forgets the refusal:
@@ -100,48 +119,96 @@ func (n *Node) RetryRejection(ctx context.Context, tx id.TransactionID) (_ *Rece
 // What follows runs on the loop.
 
 // reject takes a refused transaction out of the outbox and keeps it here.
-func (o *outbox) reject(p *pendingTx, cause error, n *Node) {
+func (o *outbox) reject(p *pendingTx, cause error, now time.Time) {
 	o.remove(p)
-	o.rejections = append(o.rejections, Rejection{Transaction: p.tx, Kind: KindOf(cause), Message: cause.Error(), Time: n.clock.Now(), events: p.events})
-	if extra := len(o.rejections) - n.limits.Rejections; extra > 0 {
-		o.rejections = slices.Delete(o.rejections, 0, extra)
+	o.rejections = append(o.rejections, Rejection{Transaction: p.tx, Kind: KindOf(cause), Message: cause.Error(), Time: now, events: p.events})
+	tally(&o.refused, p.entities(), 1)
+}
+
+// trimRejections stores the rejections, of which not more are kept than there is room for.
+func (d *draft) trimRejections(ctx context.Context) error {
+	limits := &d.node.limits
+	var dropped []id.EntityID
+	list := slices.Clone(d.outbox.rejections)
+	forget := func(events []*proto.Event) {
+		entities := entitiesOf(events)
+		tally(&d.outbox.refused, entities, -1)
+		dropped = append(dropped, entities...)
 	}
-	room := n.limits.RejectionBytes
-	for i := len(o.rejections) - 1; i >= 0; i-- { // the latest first
-		r := &o.rejections[i]
-		size := 0
+	for len(list) > limits.Rejections {
+		forget(list[0].events)
+		list = list[1:]
+	}
+	room := limits.RejectionBytes
+	for i := range slices.Backward(list) { // the latest first
+		r := &list[i]
 		for _, e := range r.events {
-			size += e.EncodedSize()
+			room -= e.EncodedSize()
 		}
-		if room -= size; room < 0 {
+		if room < 0 {
+			forget(r.events)
 			r.events = nil
 		}
 	}
-}
-
-func (d *draft) dropRejection(tx id.TransactionID) {
-	list := slices.DeleteFunc(slices.Clone(d.outbox.rejections), func(r Rejection) bool { return r.Transaction == tx })
 	d.outbox.rejections = list
 	d.meta(metaRejections, encodeRejections(list))
+	return d.restate(ctx, dropped)
+}
+
+// dropRejections forgets refused transactions.
+func (d *draft) dropRejections(ctx context.Context, forget func(*Rejection) bool) error {
+	var kept []Rejection
+	var dropped []id.EntityID
+	for i := range d.outbox.rejections {
+		if r := &d.outbox.rejections[i]; forget(r) {
+			dropped = append(dropped, entitiesOf(r.events)...)
+		} else {
+			kept = append(kept, *r)
+		}
+	}
+	d.outbox.rejections = kept
+	tally(&d.outbox.refused, dropped, -1)
+	d.meta(metaRejections, encodeRejections(kept))
+	return d.restate(ctx, dropped)
+}
+
+// rejects reports whether a transaction is among the refused ones.
+func (o *outbox) rejects(tx id.TransactionID) bool {
+	return slices.ContainsFunc(o.rejections, func(r Rejection) bool { return r.Transaction == tx })
+}
+
+func noRejection(tx id.TransactionID) error {
+	return fmt.Errorf("%w: no refused transaction %s", ErrNotFound, tx)
+}
+
+// rejection returns a refused transaction that can be made again.
+func (d *draft) rejection(tx id.TransactionID) (*Rejection, error) {
+	i := slices.IndexFunc(d.outbox.rejections, func(r Rejection) bool { return r.Transaction == tx })
+	switch {
+	case i < 0:
+		return nil, noRejection(tx)
+	case len(d.outbox.rejections[i].events) == 0:
+		return nil, fmt.Errorf("%w: the changes of transaction %s were not kept", ErrTooLarge, tx)
+	}
+	return &d.outbox.rejections[i], nil
 }
 
 // retry puts a refused transaction into the outbox again as p.
 func (d *draft) retry(ctx context.Context, tx id.TransactionID, p *pendingTx, receipt *Receipt) error {
-	i := slices.IndexFunc(d.outbox.rejections, func(r Rejection) bool { return r.Transaction == tx })
-	switch {
-	case i < 0:
-		return fmt.Errorf("%w: no refused transaction %s", ErrNotFound, tx)
-	case len(d.outbox.rejections[i].events) == 0:
-		return fmt.Errorf("%w: the changes of transaction %s were not kept", ErrTooLarge, tx)
-	case len(d.outbox.pending) >= d.node.limits.Pending:
-		return fmt.Errorf("%w: %d transactions wait for a durable node", ErrLimit, d.node.limits.Pending)
-	}
-	var err error
-	if p.events, err = d.makeAgain(ctx, d.outbox.rejections[i].events); err != nil {
+	refused, err := d.rejection(tx)
+	if err != nil {
 		return err
 	}
-	d.dropRejection(tx)
+	if err := d.outbox.hasRoom(&d.node.limits); err != nil {
+		return err
+	}
+	if p.events, err = d.makeAgain(ctx, refused.events); err != nil {
+		return err
+	}
 	d.outbox.add(p, receipt)
+	if err := d.dropRejections(ctx, func(r *Rejection) bool { return r == refused }); err != nil {
+		return err
+	}
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
 	for _, e := range p.entities() {
 		if err := d.resettle(ctx, e); err != nil {

@@ -70,6 +70,8 @@ type draft struct {
 	gap     bool // an update of this draft did not fit what is held: rows will be asked for
 	undo    []func()
 
+	states    map[id.EntityID]proto.SyncState // of before, where the draft changed them
+	refusals  bool                            // other entities are refused than before
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
 	counted   bool                            // other transactions are pending than before
 	edits     int                             // counts changes, to see whether a failed step made any
@@ -113,7 +115,11 @@ func (r *replica) load(ctx context.Context) error {
 	if err := r.loadProgress(ctx, &r.outbox); err != nil {
 		return err
 	}
-	return r.outbox.load(ctx, n)
+	if err := r.outbox.load(ctx, n); err != nil {
+		return err
+	}
+	n.overlay.restate(r.outbox.states())
+	return nil
 }
 
 // loadProgress reads how far the node is in step with its durable node, and what that has
@@ -125,6 +131,9 @@ func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
 	}
 	if o.rejections, err = decodeRejections(meta[2], r.node.limits.Rejections); err != nil {
 		return err
+	}
+	for i := range o.rejections {
+		tally(&o.refused, entitiesOf(o.rejections[i].events), 1)
 	}
 	r.position = decodePosition(meta[0])
 	return r.upstreams.load(meta[1], r.position)
@@ -248,6 +257,9 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 	for _, s := range accepted {
 		s.finish(err)
 	}
+	if err == nil && d.refusals {
+		r.node.results.reattach()
+	}
 	r.pump()
 }
 
@@ -288,7 +300,12 @@ func (d *draft) show() {
 		records[e] = x
 	}
 	d.node.open.changing(old)
-	d.node.overlay.show(records)
+	before, after := d.restated()
+	d.states = before
+	for e := range before {
+		d.refusals = d.refusals || before[e] == proto.Refused || after[e] == proto.Refused
+	}
+	d.node.overlay.show(records, after)
 	d.node.open.changed()
 }
 
@@ -308,7 +325,7 @@ func (d *draft) takeBack() {
 		d.unsure[e] = tx.Changes[len(tx.Changes)-1].Stored
 	}
 	d.node.open.changing(shown)
-	d.node.overlay.clear()
+	d.node.overlay.show(nil, d.states)
 	d.node.open.changed()
 	d.node.publish(tx)
 }
@@ -339,10 +356,6 @@ func (r *replica) reload(ctx context.Context) error {
 		return nil
 	}
 	entities := slices.Collect(maps.Keys(r.unsure))
-	records, err := r.node.engine.Records(ctx, entities)
-	if err != nil {
-		return err
-	}
 	fresh := outbox{receipts: r.outbox.receipts}
 	if err := fresh.load(ctx, r.node); err != nil {
 		return err
@@ -354,6 +367,13 @@ func (r *replica) reload(ctx context.Context) error {
 		if fresh.byTx[tx] == nil {
 			delete(fresh.receipts, tx) // its commit was answered with the error
 		}
+	}
+	states := fresh.states()
+	shown := r.node.overlay.restate(states)
+	records, err := r.node.stored(ctx, entities)
+	if err != nil {
+		r.node.overlay.restate(shown)
+		return err
 	}
 	r.outbox = fresh
 	clear(r.cache)
@@ -372,7 +392,7 @@ func sameReading(a, b *proto.Record) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.BaseRev == b.BaseRev && a.State.Head.Equal(b.State.Head) && (a.Base == nil) == (b.Base == nil)
+	return a.BaseRev == b.BaseRev && a.Sync == b.Sync && a.State.Head.Equal(b.State.Head) && (a.Base == nil) == (b.Base == nil)
 }
 
 func (s *step) finish(err error) {
@@ -444,7 +464,7 @@ func (r *replica) landed(ctx context.Context, b *storage.Batch, err error) bool 
 	switch {
 	case len(b.Records) > 0:
 		want := b.Records[0].Record
-		stored, err := r.node.engine.Records(ctx, []id.EntityID{want.Entity})
+		stored, err := r.node.stored(ctx, []id.EntityID{want.Entity})
 		return err == nil && stored[0] != nil && stored[0].Rev == want.Rev && sameReading(stored[0], want)
 	case len(b.Outbox) > 0:
 		want := b.Outbox[0]
@@ -462,7 +482,7 @@ func (d *draft) record(ctx context.Context, e id.EntityID) (*drafted, error) {
 	}
 	stored, ok := d.cache[e]
 	if !ok {
-		records, err := d.node.engine.Records(ctx, []id.EntityID{e})
+		records, err := d.node.stored(ctx, []id.EntityID{e})
 		if err != nil {
 			return nil, err
 		}
@@ -485,6 +505,9 @@ func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.
 	d.edits++
 	before := rec.now
 	rec.now = next
+	if next != nil {
+		next.Sync = d.outbox.state(e)
+	}
 	change := reactor.Change{Collection: collection, Entity: e, Before: visible(before), After: visible(next), Stored: next}
 	if next != nil {
 		change.Rev = next.Rev

@@ -150,16 +150,19 @@ func (r *result) show() {
 
 // told returns changes as subscribers hear of them; added is how rows that came are called.
 func (r *result) told(changes []resultset.Change, added ChangeKind) []Change {
-	list := make([]Change, len(changes))
-	for i, c := range changes {
+	list := make([]Change, 0, len(changes))
+	for _, c := range changes {
 		kind := ChangeUpdated
+		if c.Same && !c.Restated && c.From == c.To {
+			continue // nobody sees a difference: only its head is another
+		}
 		switch c.Kind {
 		case resultset.Added:
 			kind = added
 		case resultset.Removed:
 			kind = ChangeRemoved
 		}
-		list[i] = Change{kind, c.Entity, newView(c.Row), c.From, c.To, c.Same}
+		list = append(list, Change{kind, c.Entity, newView(c.Row), c.From, c.To, c.Same})
 	}
 	return list
 }
@@ -235,7 +238,7 @@ func (r *result) Settle(t *reactor.Transaction) {
 		r.again(failed)
 		return
 	}
-	if len(changes) > 0 || r.extent.window != nil && *r.extent.state(r.set.Rows()) != *r.shown.window {
+	if len(changes) > 0 || !sameState(r.extent.state(r.set.Rows()), r.shown.window) {
 		r.emit(r.status, r.err, changes, ChangeAdded)
 	}
 	if len(changes) > 0 || len(r.touched) > 0 {
@@ -305,6 +308,13 @@ func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
 	r.node.replica.peer.askFor(list.byCollection)
 }
 
+func sameState(a, b *WindowState) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
 // setStatus tells of a status that comes without changes.
 func (r *result) setStatus(status QueryStatus, err error) {
 	r.status, r.err = status, err
@@ -315,11 +325,17 @@ func (r *result) setStatus(status QueryStatus, err error) {
 
 // emit tells the queries; added is how rows that came are called.
 func (r *result) emit(status QueryStatus, err error, changes []resultset.Change, added ChangeKind) {
+	before, told := r.shown.window, r.told(changes, added)
+	silent := len(told) == 0 && status == r.status && err == r.err
 	r.status, r.err = status, err
 	r.show()
-	told := r.told(changes, added)
+	silent = silent && sameState(before, r.shown.window)
 	for _, q := range slices.Clone(r.queries) {
-		q.emit(status, err, r.shown, told)
+		if silent {
+			q.refresh(r.shown)
+		} else {
+			q.emit(status, err, r.shown, told)
+		}
 	}
 }
 
@@ -363,6 +379,15 @@ func (r *result) doubt(side resultset.Side) {
 	}
 	if len(list) > 0 && r.node.replica.peer != nil {
 		r.node.replica.peer.askFor(map[string][]id.EntityID{r.extent.reading.collection: list})
+	}
+}
+
+// reattach has the results that ask for the rows' Sync follow the rows that are refused now.
+func (s *results) reattach() {
+	for _, r := range s.shared {
+		if r.extent.reading.restated && r.answered {
+			r.attach()
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -115,12 +116,15 @@ func (r *reading) present(at *moment, from ankql.Resolver, after []byte, limit i
 		return nil, false, err
 	}
 	s := &ankql.Selection{Where: where, Limit: ankql.NoLimit}
-	if limit >= 0 && !slices.ContainsFunc(r.sel.Order, ankql.Order.FollowsReferences) {
+	if limit >= 0 && !slices.ContainsFunc(r.sel.Order, unkeptOrder) {
 		s.Order = r.sel.Order
 		return r.inOrder(at, from, s, after, limit)
 	}
 	return r.sorted(at, from, s, after, limit)
 }
+
+// unkeptOrder reports whether no engine can order by a key.
+func unkeptOrder(o ankql.Order) bool { return o.FollowsReferences() || o.Path[0] == schema.Sync }
 
 // inOrder reads rows in an order that the engine knows, until there are enough.
 func (r *reading) inOrder(at *moment, from ankql.Resolver, s *ankql.Selection, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
@@ -218,7 +222,7 @@ func (r *reading) matching(at *moment, from ankql.Resolver, page []*proto.Record
 	}
 	kept := page[:0]
 	for _, row := range page {
-		if (!r.follows() || r.sel.MatchesWith(row, from)) && r.permits(row) {
+		if (!r.unkept() || r.sel.MatchesWith(row, from)) && r.permits(row) {
 			kept = append(kept, row)
 		}
 	}
@@ -229,9 +233,10 @@ func (r *reading) matching(at *moment, from ankql.Resolver, page []*proto.Record
 const maxTargets = 256
 
 // local returns what the engine can say of the selection: the part that follows no
-// references, and where few entities can stand behind one, which these are.
+// references, and where few entities can stand behind one, which these are; and the part that
+// does not ask for the rows' Sync, and where few are of a state, which these are.
 func (r *reading) local(at *moment) (ankql.Expr, error) {
-	if !r.follows() {
+	if !r.unkept() {
 		return r.sel.Where, nil
 	}
 	if where, known := at.local[r]; known {
@@ -248,7 +253,12 @@ func (r *reading) local(at *moment) (ankql.Expr, error) {
 }
 
 func (r *reading) narrow(at *moment) (ankql.Expr, error) {
-	where := ankql.Local(r.sel.Where)
+	where := ankql.AnySync(ankql.Local(r.sel.Where))
+	if r.ownOnly() {
+		if own, few := r.node.overlay.inState(maxTargets, proto.Pending, proto.Refused); few {
+			return ankql.And(where, ankql.Naming(schema.ID, own)), nil
+		}
+	}
 	if ids, _ := (&ankql.Selection{Where: where}).Entities(); ids != nil {
 		return where, nil
 	}
@@ -267,6 +277,12 @@ func (r *reading) narrow(at *moment) (ankql.Expr, error) {
 		}
 	}
 	return where, nil
+}
+
+// ownOnly reports whether the selection is true only of rows that are not synced, all of which
+// this node knows.
+func (r *reading) ownOnly() bool {
+	return r.restated && ankql.WhereSync(r.sel.Where, schema.Synced) == ankql.False
 }
 
 // targets returns the entities that a row's reference can name if the row matches, where

@@ -109,7 +109,7 @@ func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *a
 	t = &tabulation{node: n, collection: collection, of: of, key: key, backoff: backoff{limits: &n.limits}}
 	t.rows = n.reading(p, collection, of.Selection())
 	t.mu.shown = make(map[string]*aggregate.Group)
-	if !n.opts.Durable {
+	if !n.opts.Durable && !t.rows.ownOnly() {
 		t.afar = newDistant(t)
 	}
 	join(t)
@@ -328,7 +328,7 @@ const countAtOnce = 1 << 16
 // there at the moment only if none of the rows has changed.
 func (t *tabulation) count(at *moment) (*tablePage, error) {
 	engine, ok := t.node.engine.(storage.Counter)
-	if !ok || !aggregate.CountsOnly(t.of) || t.rows.follows() || !t.rows.seesAll() {
+	if !ok || !aggregate.CountsOnly(t.of) || t.rows.unkept() || !t.rows.seesAll() {
 		return nil, nil
 	}
 	counted, err := engine.Count(at.ctx, t.collection, t.of.Where, t.edge, countAtOnce)

@@ -26,6 +26,7 @@ type Tx struct {
 	system    bool // of the node itself: may write protected collections
 	id        id.TransactionID
 	meta      []storage.MetaEntry // stored in the same batch
+	replaces  id.TransactionID    // a refused one, zero for none
 
 	mu       sync.Mutex
 	done     bool
@@ -253,7 +254,7 @@ func (t *Tx) change(f *fork, fields []proto.Field) error {
 		return err
 	}
 	f.edit = event
-	f.now = &proto.Record{Collection: f.collection, Entity: f.base.Entity, Rev: f.base.Rev, State: state, Base: f.base.Base}
+	f.now = &proto.Record{Collection: f.collection, Entity: f.base.Entity, Rev: f.base.Rev, State: state, Base: f.base.Base, Sync: t.node.unconfirmed()}
 	return nil
 }
 
@@ -336,14 +337,17 @@ func (t *Tx) Commit(ctx context.Context) (_ *Receipt, err error) {
 	}
 	events := t.events()
 	t.finish()
-	if len(events) == 0 && len(t.meta) == 0 {
+	if len(events) == 0 && len(t.meta) == 0 && t.replaces.IsZero() {
 		return settledReceipt(t.node, t.id), nil
 	}
 	if err := t.node.checkSize(events); err != nil {
 		return nil, err
 	}
 	if t.node.replica != nil {
-		return t.node.replica.commit(ctx, t.id, t.order, events)
+		return t.node.replica.commit(ctx, t, events)
+	}
+	if !t.replaces.IsZero() {
+		return nil, noRejection(t.replaces)
 	}
 	sub := &submission{tx: t.id, events: events, principal: t.principal, system: t.system, meta: t.meta}
 	if err := t.node.durable.commit(ctx, sub); err != nil {

@@ -254,7 +254,7 @@ func (r *replica) known(up *upstream) (known []proto.KnownRow) {
 		}
 	}
 	for res, side := range up.users {
-		rows := res.set.Held(side)
+		rows := up.rows(res, side)
 		for _, row := range rows {
 			know(row)
 		}
@@ -262,6 +262,15 @@ func (r *replica) known(up *upstream) (known []proto.KnownRow) {
 		break // all results of one upstream hold much the same
 	}
 	return known
+}
+
+// rows returns the rows that a result holds and the upstream is about.
+func (up *upstream) rows(res *result, side resultset.Side) []*proto.Record {
+	if !res.extent.reading.restated {
+		return res.set.Held(side)
+	}
+	rows := slices.Concat(res.set.Held(resultset.Before), res.set.Held(resultset.After))
+	return slices.DeleteFunc(rows, func(row *proto.Record) bool { return !up.sel.MatchesWith(row, res.node.shown) })
 }
 
 // tell has the results look at how the upstream is doing.
@@ -411,7 +420,7 @@ func (r *replica) stale(up *upstream) *wanted {
 		if res.strayed {
 			continue
 		}
-		rows := res.set.Held(side)
+		rows := up.rows(res, side)
 		if up.sel.Limit >= 0 && len(up.listed) >= up.sel.Limit {
 			rows = rows[:throughListed(rows, up.listed)]
 		}

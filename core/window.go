@@ -12,6 +12,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/resultset"
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -214,7 +215,14 @@ type side struct {
 // sides returns what to subscribe to upstream: without a limit the order does not matter;
 // with one, some rows more than are shown, so that a row which a pending change takes away
 // is replaced at once.
+//
+// A selection that asks for the rows' Sync is evaluated on this node, which is why it is asked
+// for all rows that can match: those that match if they are synced, and those that were refused,
+// which are held here and kept in step.
 func (x *extent) sides() []side {
+	if x.reading.restated {
+		return x.restatedSides()
+	}
 	if x.window == nil {
 		wide := *x.reading.sel
 		if wide.Limit < 0 {
@@ -236,6 +244,22 @@ func (x *extent) sides() []side {
 		list = append(list, side{resultset.Side(i), &limited})
 	}
 	return list
+}
+
+func (x *extent) restatedSides() []side {
+	sel := x.reading.sel
+	list := []side{{resultset.After, unordered(sel.Synced().Where)}}
+	if ankql.WhereSync(sel.Where, schema.Refused) != ankql.False {
+		if refused, ok := x.reading.node.overlay.inState(maxTargets, proto.Refused); ok && len(refused) > 0 {
+			slices.SortFunc(refused, func(a, b id.EntityID) int { return a.Compare(b.ULID) })
+			list = append(list, side{resultset.After, unordered(ankql.Naming(schema.ID, refused))})
+		}
+	}
+	return list
+}
+
+func unordered(where ankql.Expr) *ankql.Selection {
+	return &ankql.Selection{Where: where, Limit: ankql.NoLimit}
 }
 
 // state returns where rows stand, as of the loop's moment; nil without a window.
@@ -278,7 +302,7 @@ func (x *extent) resolve(ctx context.Context) error {
 // an entity with changes that one may not have.
 func (x *extent) cursorOf(ctx context.Context, e id.EntityID) (ankql.Cursor, error) {
 	r := x.reading
-	if r.node.replica == nil || e.IsZero() { // the frame means an index without an entity
+	if r.node.replica == nil || r.restated || e.IsZero() { // the frame means an index without an entity
 		return r.standing(ctx, e)
 	}
 	here, err := r.node.record(ctx, e)
@@ -318,7 +342,7 @@ func (c *Context) Locate(ctx context.Context, collection string, s *ankql.Select
 
 // locate is Locate for a reading.
 func (r *reading) locate(ctx context.Context, index int) (ankql.Cursor, int, error) {
-	if replica := r.node.replica; replica != nil {
+	if replica := r.node.replica; replica != nil && !r.restated {
 		cursor, at, err := replica.locate(ctx, r, &proto.Locate{Index: uint64(index)})
 		if !errors.Is(err, ErrOffline) {
 			return cursor, at, err

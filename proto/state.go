@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 )
@@ -161,12 +162,33 @@ type Record struct {
 	// pending events on top of it; else nil. A base with an empty head belongs to an
 	// entity whose creation is itself pending.
 	Base *State
+
+	// Sync is how far State is in step with the durable node, as the node that holds the
+	// record knows. It follows from what else that node keeps, and is not stored.
+	Sync SyncState
 }
 
-// Field is how selections read a record: its properties, and its id as "id".
+// SyncState is how far what is shown of an entity is in step with the durable node.
+type SyncState uint8
+
+// The states.
+const (
+	Synced  SyncState = iota // as the durable node has it, as far as this node knows
+	Pending                  // with changes that no durable node has acknowledged
+	Refused                  // without changes that a durable node refused, which are kept
+)
+
+// String returns the state as selections know it.
+func (s SyncState) String() string { return schema.SyncStates[s] }
+
+// Field is how selections read a record: its properties, its id as "id" and its Sync as
+// schema.Sync.
 func (r *Record) Field(name string) value.Value {
-	if name == "id" {
+	switch name {
+	case schema.ID:
 		return value.ID(r.Entity)
+	case schema.Sync:
+		return value.String(r.Sync.String())
 	}
 	return r.State.Field(name)
 }

@@ -25,7 +25,8 @@ type Change struct {
 	Entity   id.EntityID
 	Row      *proto.Record // nil when Removed
 	From, To int
-	Same     bool // Updated, and every property reads as before: only head or standing changed
+	Same     bool // Updated, and every property reads as before
+	Restated bool // Same, and yet the row's Sync is another
 }
 
 // step is a row that is not just where it was: its positions among the rows before and after,
@@ -35,7 +36,8 @@ type step struct {
 	from, to int
 	row      *proto.Record // after
 	same     bool
-	restated bool // of the Rev before: there is nothing to tell unless it moves
+	other    bool // same, of another Sync
+	reread   bool // of the Rev before: there is nothing to tell unless it moves
 }
 
 // changes returns what leads from the visible rows before to those after, both of this set,
@@ -53,8 +55,10 @@ func (s *Set) changes(before, after Rows) []Change {
 		st := step{entity: e, from: before.position(old), to: after.position(now)}
 		if st.to >= 0 {
 			st.row = now.row
-			st.restated = st.from >= 0 && old.row.Rev == now.row.Rev
-			st.same = st.from >= 0 && reads(old.row, now.row)
+			st.reread = st.from >= 0 && old.row.Rev == now.row.Rev
+			if st.from >= 0 {
+				st.compare(old.row)
+			}
 		}
 		if st.from >= 0 || st.to >= 0 {
 			steps = append(steps, st)
@@ -155,7 +159,7 @@ func arrange(steps []step) []Change {
 	}
 	changes := make([]Change, 0, len(steps))
 	if st := steps[0]; len(steps) == 1 {
-		if st.restated && st.from == st.to {
+		if st.reread && st.from == st.to {
 			return nil
 		}
 		return append(changes, st.change(st.from, st.to))
@@ -199,15 +203,21 @@ func arrange(steps []step) []Change {
 		}
 		to := t.position(olds + i)
 		t.add(olds+i, 1)
-		if !st.restated || from != to {
+		if !st.reread || from != to {
 			changes = append(changes, st.change(from, to))
 		}
 	}
 	return changes
 }
 
+// compare notes what has changed since the row was old.
+func (st *step) compare(old *proto.Record) {
+	st.same = reads(old, st.row)
+	st.other = st.same && old.Sync != st.row.Sync
+}
+
 func (st step) change(from, to int) Change {
-	c := Change{Kind: Updated, Entity: st.entity, Row: st.row, From: from, To: to, Same: st.same}
+	c := Change{Kind: Updated, Entity: st.entity, Row: st.row, From: from, To: to, Same: st.same, Restated: st.other}
 	switch {
 	case st.to < 0:
 		c.Kind = Removed
@@ -258,7 +268,7 @@ func Diff(before, after Rows) []Change {
 	if before.Len() == 0 {
 		changes := make([]Change, 0, after.Len())
 		for i, row := range after.All() {
-			changes = append(changes, Change{Added, row.Entity, row, -1, i, false})
+			changes = append(changes, Change{Kind: Added, Entity: row.Entity, Row: row, From: -1, To: i})
 		}
 		return changes
 	}
@@ -277,7 +287,9 @@ func Diff(before, after Rows) []Change {
 			continue
 		}
 		delete(was, row.Entity)
-		common = append(common, step{entity: row.Entity, from: from, to: i, row: row, same: reads(old[from], row)})
+		st := step{entity: row.Entity, from: from, to: i, row: row}
+		st.compare(old[from])
+		common = append(common, st)
 	}
 	for e, from := range was {
 		steps = append(steps, step{entity: e, from: from, to: -1})
