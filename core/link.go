@@ -146,7 +146,7 @@ func (l *Link) connect(ctx context.Context) (lived bool, err error) {
 // handshake exchanges Hello and Welcome, and sets the clock.
 func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	l.mu.Lock()
-	hello := &proto.Hello{Node: l.node.self, Time: time.Now().UnixMicro(), Credentials: l.mu.credentials}
+	hello := &proto.Hello{Node: l.node.self, Time: l.node.opts.Clock().UnixMicro(), Credentials: l.mu.credentials}
 	l.mu.Unlock()
 	hello.System, _ = l.node.system.get()
 	if err := l.node.loop.call(ctx, func() {
@@ -155,7 +155,7 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	}); err != nil {
 		return nil, err
 	}
-	sent := time.Now()
+	sent := l.node.opts.Clock()
 	p.out.must(hello)
 	frame, err := p.conn.Receive(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	switch m := f.(type) {
 	case *proto.Welcome:
 		// The peer's clock showed m.Time about half a round trip ago.
-		now := time.Now()
+		now := l.node.opts.Clock()
 		theirs := unixMicro(m.Time).Add(now.Sub(sent) / 2)
 		l.node.clock.Correct(theirs.Sub(now), clockSlack)
 		return m, nil

@@ -27,6 +27,9 @@ type Options struct {
 	Policy policy.Agent
 	// Durable makes the node one that loses nothing and holds full history.
 	Durable bool
+	// Clock is the wall clock that events are stamped by. Default time.Now. Deadlines do not
+	// go by it.
+	Clock func() time.Time
 	// Random is where ids and nonces come from. Default the system's.
 	Random io.Reader
 	// Listener hears of what is not an answer to a call.
@@ -147,8 +150,12 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	if opts.MaxClockDrift <= 0 {
 		opts.MaxClockDrift = 5 * time.Minute
 	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
 	opts.Limits.ensureDefaults()
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
+	n.clock.Wall = opts.Clock
 	n.run = newRunner(context.Background())
 	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.stepOn(nil)

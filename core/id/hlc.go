@@ -14,6 +14,9 @@ import (
 // is given it mints an event that the monotone rule refuses, and no clock starts again
 // from zero.
 type HLC struct {
+	// Wall is the wall clock; nil is time.Now. It is set before the first use.
+	Wall func() time.Time
+
 	mu struct {
 		sync.Mutex
 		last   Stamp
@@ -54,10 +57,17 @@ func (s *Stamps) Next() Stamp {
 func (c *HLC) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Add(c.mu.offset)
+	return c.wall().Add(c.mu.offset)
 }
 
-func (c *HLC) nowLocked() Stamp { return StampAt(time.Now().Add(c.mu.offset)) }
+func (c *HLC) wall() time.Time {
+	if c.Wall != nil {
+		return c.Wall()
+	}
+	return time.Now()
+}
+
+func (c *HLC) nowLocked() Stamp { return StampAt(c.wall().Add(c.mu.offset)) }
 
 // Offset returns the correction in force.
 func (c *HLC) Offset() time.Duration {
@@ -82,7 +92,7 @@ func (c *HLC) Correct(d, slack time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.offset = d
-	if c.mu.last > StampAt(time.Now().Add(d+slack)) {
+	if c.mu.last > StampAt(c.wall().Add(d+slack)) {
 		c.mu.last = c.nowLocked()
 	}
 }
