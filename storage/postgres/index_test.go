@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -59,58 +58,20 @@ func scan(t testing.TB, e storage.Engine, s *ankql.Selection, limit int) []id.En
 	return ids
 }
 
-// albums returns a batch of n albums with different names, each with one of a hundred years.
-func albums(n int) *storage.Batch {
-	w, b := storagetest.NewWorld(1), &storage.Batch{}
-	for i := range n {
-		meta, err := value.JSON(map[string]any{"genre": fmt.Sprint("g", i%50), "n": i})
-		if err != nil {
-			panic(err)
-		}
-		_, rec := w.Create(storagetest.Albums,
-			proto.Field{Name: "name", Value: value.String(fmt.Sprintf("album %06d", i*7919%n))},
-			proto.Field{Name: "year", Value: value.Int(int64(1950 + i%100))},
-			proto.Field{Name: "meta", Value: meta})
-		b.Records = append(b.Records, storage.RecordWrite{Record: rec})
-	}
-	return b
-}
-
 // An index comes into being for a selection that reads much to return little, and serves it.
 func TestSelectionsGetTheirIndexes(t *testing.T) {
 	e := open(t, schemas(t)())
 	defer e.Close()
-	commit(t, e, albums(4000))
-	for _, c := range []struct{ text, index string }{
-		{"year = 1999", "year"},
-		{"name = 'album 000123'", "name"},
-		{"name LIKE 'album 0001%'", "name"},
-		{"true ORDER BY name", "name"},
-		{"true ORDER BY name DESC", "name DESC"},
-		{"meta.genre = 'g7'", "meta.genre"},
-		{"meta.n > 3990", "meta.n"},
-		{"year = 1999 ORDER BY name", "year, name"},
-	} {
-		s := selection(t, c.text)
-		before := scan(t, e, s, 20)
-		settle(t, e)
-		if after := scan(t, e, s, 20); !slices.Equal(before, after) {
-			t.Errorf("%s: %v with an index, %v without", c.text, after, before)
-		}
-		x, err := e.Explain(t.Context(), storagetest.Albums, s, 20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if x.Method != storage.MethodIndex || x.Sorted && s.Where == ankql.True {
-			t.Errorf("%s is not read from an index in order: %+v", c.text, x)
-		}
-		list, err := e.Indexes(t.Context(), storagetest.Albums)
-		if err != nil || !slices.ContainsFunc(list, func(ix storage.IndexStatus) bool {
-			return ix.Columns == c.index && ix.State == storage.IndexReady && !ix.Declared
-		}) {
-			t.Errorf("%s: no index on %s among %v, %v", c.text, c.index, list, err)
-		}
-	}
+	storagetest.ServesSelections(t, e, []storagetest.Served{
+		{Selection: "year = 1999", Index: "year"},
+		{Selection: "name = 'album 000123'", Index: "name"},
+		{Selection: "name LIKE 'album 0001%'", Index: "name"},
+		{Selection: "true ORDER BY name", Index: "name"},
+		{Selection: "true ORDER BY name DESC", Index: "name DESC"},
+		{Selection: "meta.genre = 'g7'", Index: "meta.genre"},
+		{Selection: "meta.n > 3990", Index: "meta.n"},
+		{Selection: "year = 1999 ORDER BY name", Index: "year, name"},
+	})
 	// A page far behind the beginning is found by the index too.
 	s := selection(t, "true ORDER BY name")
 	rec := proto.Record{Entity: id.EntityID{}, State: &proto.State{Properties: []proto.PropertyState{{Name: "name", Value: value.String("album 001000")}}}}
@@ -137,7 +98,7 @@ func TestSelectionsGetTheirIndexes(t *testing.T) {
 func TestLongTextsInIndexedColumns(t *testing.T) {
 	e, w := open(t, schemas(t)()), storagetest.NewWorld(2)
 	defer e.Close()
-	commit(t, e, albums(10))
+	commit(t, e, storagetest.ManyAlbums(10))
 	column := func(path ...string) schema.IndexColumn { return schema.IndexColumn{Path: path} }
 	if err := e.Declare(t.Context(), storagetest.Albums, []schema.Index{
 		{Columns: []schema.IndexColumn{column("name"), column("meta", "text"), column("cover")}}, {Columns: []schema.IndexColumn{column("cover")}},

@@ -19,14 +19,23 @@
 //
 // # Statements
 //
-// [Layout.Scan] makes the one statement that reads a page. Its parts are the version of the
-// tables' description, by which the reader sees that its own is out of date; the rows that
-// stand apart, which SQL cannot put in order; and the rows that it can, from the key after
-// which the page begins. A [Pager] makes the page of them. The predicate is SQL with the same
-// truth value for each row, where SQL can say it, and otherwise true of some rows more; the
-// Pager holds every record against the selection itself.
+// A [Reader] is what of an engine only reads; an engine gives it a [Database] to run its
+// statements on. [Layout.Scan] makes the one statement that reads a page. Its parts are the
+// version of the tables' description, by which the reader sees that its own is out of date; the
+// rows that stand apart, which SQL cannot put in order; and the rows that it can, from the key
+// after which the page begins. A [Pager] makes the page of them. The predicate is SQL with the
+// same truth value for each row, where SQL can say it, and otherwise true of some rows more; the
+// Pager holds every record against the selection itself. [Layout.Count] counts in SQL where
+// that can say all of the predicate.
+//
+// # Indexes
+//
+// An [Indexer] decides which indexes there are: those that models declare, and those for
+// selections that would have been served by one. The table _indexes says which, whoever made
+// them; the database is told to build and to drop by an engine's [Builder].
 //
 // # Concurrency
 //
-// Tables and layouts are immutable once made; a Pager belongs to one goroutine.
+// Tables, layouts and descriptions are immutable once made; a Pager and a Tally belong to one
+// goroutine; a Reader and an Indexer may be used from many.
 package relational

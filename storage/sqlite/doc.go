@@ -6,6 +6,13 @@
 // how. The engine's own tables lie beside them and begin with an underscore. The file's
 // application id says that it is Ankurah's, its user version which layout it has.
 //
+// # Indexes
+//
+// Indexes are made for selections that read much to return little, and as models declare them,
+// and go when nobody uses them. SQLite has no way to make one beside other writes: commits wait
+// while it does, about a second for a million rows; reads do not. What a path leads to inside a
+// document is not indexed.
+//
 // # Durability
 //
 // The file is in WAL mode with synchronous=FULL: what Commit acknowledged is synced, and
