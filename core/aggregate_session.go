@@ -22,6 +22,7 @@ type aggregateSub struct {
 	number  uint64
 	tab     *tabulation
 	joined  bool // tab has it among its followers; guarded by session.subsMu
+	cost    int  // of its selection, once that is read; likewise
 
 	mu struct { // taken while tab.mu is held
 		sync.Mutex
@@ -141,6 +142,9 @@ func (s *session) openAggregate(ctx context.Context, a *aggregateSub, m *proto.A
 	if of, err = s.node.prepareAggregation(s.principal, m.Collection, of); err != nil {
 		return err
 	}
+	if err := s.budget(a, of); err != nil {
+		return err
+	}
 	var fresh bool
 	// On the loop, so that no transaction is being published.
 	err = s.node.loop.call(context.WithoutCancel(ctx), func() {
@@ -189,6 +193,25 @@ func aggregationOf(m *proto.Aggregate) (*ankql.Aggregation, error) {
 	return of, nil
 }
 
+// budget takes what an aggregate costs.
+func (s *session) budget(a *aggregateSub, of *ankql.Aggregation) error {
+	sel := of.Selection()
+	if err := s.affordable(sel); err != nil {
+		return err
+	}
+	s.subsMu.Lock()
+	defer s.subsMu.Unlock()
+	if s.aggregates[a.number] != a {
+		return nil // unsubscribed meanwhile
+	}
+	cost := sel.Cost() + len(of.Columns)
+	err := s.budgetLocked(cost)
+	if err == nil {
+		a.cost = cost
+	}
+	return err
+}
+
 func (s *session) enterAggregate(a *aggregateSub) error {
 	s.subsMu.Lock()
 	defer s.subsMu.Unlock()
@@ -216,11 +239,31 @@ func (s *session) roomLocked() error {
 	return nil
 }
 
+// budgetLocked takes what a subscription costs, where it is not too much beside the others.
+func (s *session) budgetLocked(cost int) error {
+	if most := s.node.limits.SubscriptionCost; s.cost+cost > most {
+		return fmt.Errorf("%w: the selections of one connection take more than %d comparisons altogether", ErrLimit, most)
+	}
+	s.cost += cost
+	return nil
+}
+
+// affordable refuses a selection that takes too much to hold one entity against.
+func (s *session) affordable(sel *ankql.Selection) error {
+	if cost, most := sel.Cost(), s.node.limits.SelectionCost; cost > most {
+		return fmt.Errorf("%w: the selection takes %d comparisons for each entity, more than %d; a long list is one parameter of IN", ErrLimit, cost, most)
+	}
+	return nil
+}
+
 // dropAggregate ends an aggregate that the peer does not want any more.
 func (s *session) dropAggregate(number uint64) {
 	s.subsMu.Lock()
 	a := s.aggregates[number]
 	delete(s.aggregates, number)
+	if a != nil {
+		s.cost -= a.cost
+	}
 	joined := a != nil && a.joined
 	s.subsMu.Unlock()
 	if joined {

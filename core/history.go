@@ -150,13 +150,23 @@ func (c *Context) events(ctx context.Context, collection string, e id.EntityID) 
 		return nil, ErrNotFound
 	}
 	var events []*proto.Event
+	size := 0
 	for after := (id.EventID{}); ; after = events[len(events)-1].ID {
-		page, err := c.node.engine.EntityEvents(ctx, e, after, storage.MaxPage)
+		var page []*proto.Event
+		err := c.node.inTurn(ctx, func() (err error) {
+			page, err = c.node.engine.EntityEvents(ctx, e, after, storage.MaxPage)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, page...)
+		for _, event := range page {
+			size += event.EncodedSize()
+		}
 		switch {
+		case size > c.node.limits.HistoryBytes:
+			return nil, fmt.Errorf("%w: a history of more than %d bytes", ErrLimit, c.node.limits.HistoryBytes)
 		case len(events) > c.node.limits.HistoryEvents:
 			return nil, fmt.Errorf("%w: a history of more than %d events", ErrLimit, c.node.limits.HistoryEvents)
 		case len(page) < storage.MaxPage:

@@ -41,7 +41,7 @@ type Limits struct {
 	Subscriptions int
 	// SelectionCost bounds what it takes to hold one entity against a selection of a peer's,
 	// in comparisons (ankql.Selection.Cost), and SubscriptionCost the sum of it over the
-	// subscriptions of one connection. Defaults 2,000 and 50,000; beyond them a
+	// subscriptions of one connection. Defaults 5,000 and 50,000; beyond them a
 	// subscription fails with KindLimit.
 	SelectionCost, SubscriptionCost int
 	// Scans bounds the answers to peers that are being read from storage at one moment, on
@@ -117,7 +117,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.SendBytes, 8<<20)
 	set(&l.SendTotal, 256<<20)
 	set(&l.Subscriptions, 4096)
-	set(&l.SelectionCost, 2000)
+	set(&l.SelectionCost, 5000)
 	set(&l.SubscriptionCost, 50_000)
 	set(&l.Scans, 4*runtime.GOMAXPROCS(0))
 	set(&l.Unacknowledged, 2*sendAhead)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -72,8 +73,8 @@ func (l *Link) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		lived, err := l.once(ctx)
-		if lived && time.Since(began) >= l.node.limits.MaxBackoff {
-			pauses.reset() // one that breaks at once is no better than none
+		if lived && (time.Since(began) >= l.node.limits.MaxBackoff || errors.Is(err, errFarewell)) {
+			pauses.reset() // else, one that breaks at once is no better than none
 		}
 		if lived {
 			l.forgetRetry()

@@ -157,6 +157,7 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
 	n.clock.Wall = opts.Clock
 	n.run = newRunner(context.Background())
+	n.peers.init(&n.limits)
 	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.stepOn(nil)
 	n.system.init()

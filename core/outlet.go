@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/proto"
@@ -15,6 +16,7 @@ import (
 type outlet struct {
 	conn   connectors.Conn
 	limits *Limits
+	all    *atomic.Int64 // bytes that wait on all of the node's connections; nil if it has one
 	wake   chan struct{} // something to send
 	room   chan struct{} // something was sent
 	ended  chan struct{} // closed when write has returned
@@ -36,8 +38,11 @@ type outgoing struct {
 // errFinished is what write returns after finish.
 var errFinished = errors.New("all was sent")
 
-func newOutlet(conn connectors.Conn, limits *Limits) *outlet {
-	return &outlet{conn: conn, limits: limits, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{})}
+func newOutlet(conn connectors.Conn, limits *Limits, all *atomic.Int64) *outlet {
+	if all == nil {
+		all = new(atomic.Int64)
+	}
+	return &outlet{conn: conn, limits: limits, all: all, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 func (o *outlet) must(f proto.Frame) { o.add(proto.AppendFrame(nil, f), true) }
@@ -82,10 +87,19 @@ func (o *outlet) hasRoom(ctx context.Context) error {
 	}
 }
 
-// fullLocked reports whether a frame of so many bytes does not fit.
+// fullLocked reports whether a frame of so many bytes does not fit. Where very much waits on
+// all connections together, each keeps to little: those that take what they are sent have no
+// more waiting anyway.
 func (o *outlet) fullLocked(size int) bool {
-	return !o.mu.closed && (len(o.mu.frames) >= o.limits.SendQueue || o.mu.bytes+size > o.limits.SendBytes && o.mu.bytes > 0)
+	room := o.limits.SendBytes
+	if o.all.Load() > int64(o.limits.SendTotal) {
+		room = min(room, crowdedBytes)
+	}
+	return !o.mu.closed && (len(o.mu.frames) >= o.limits.SendQueue || o.mu.bytes+size > room && o.mu.bytes > 0)
 }
+
+// crowdedBytes is what may wait on one connection while too much waits on all.
+const crowdedBytes = 64 << 10
 
 // wait queues a frame as soon as the queue has room.
 func (o *outlet) wait(ctx context.Context, f proto.Frame) error {
@@ -114,6 +128,7 @@ func (o *outlet) add(frame []byte, always bool) bool {
 	}
 	o.mu.frames = append(o.mu.frames, outgoing{frame: frame})
 	o.mu.bytes += len(frame)
+	o.all.Add(int64(len(frame)))
 	signal(o.wake)
 	return true
 }
@@ -122,7 +137,7 @@ func (o *outlet) add(frame []byte, always bool) bool {
 func (o *outlet) drained() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.mu.frames) < o.limits.SendQueue/2 && o.mu.bytes < o.limits.SendBytes/2
+	return len(o.mu.frames) < o.limits.SendQueue/2 && o.mu.bytes < o.limits.SendBytes/2 && !o.fullLocked(0)
 }
 
 // write sends what is queued until ctx ends or the connection breaks; sent is called
@@ -162,6 +177,7 @@ func (o *outlet) next() (next outgoing, last bool) {
 	o.mu.frames[0] = outgoing{}
 	o.mu.frames = o.mu.frames[1:]
 	o.mu.bytes -= len(next.frame)
+	o.all.Add(-int64(len(next.frame)))
 	return next, false
 }
 
@@ -182,6 +198,8 @@ func (o *outlet) close() {
 	defer o.mu.Unlock()
 	o.mu.closed = true
 	o.mu.frames = nil
+	o.all.Add(-int64(o.mu.bytes))
+	o.mu.bytes = 0
 	signal(o.room)
 	close(o.ended)
 }

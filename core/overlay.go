@@ -144,7 +144,11 @@ func (n *Node) record(ctx context.Context, e id.EntityID) (*proto.Record, error)
 // have a record the greater revision is the later one.
 func (n *Node) page(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
 	over := n.overlay.of(collection)
-	page, err := n.engine.Scan(ctx, collection, s, after, limit)
+	var page *storage.Page
+	err := n.inTurn(ctx, func() (err error) {
+		page, err = n.engine.Scan(ctx, collection, s, after, limit)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (p *peer) answered(number uint64) (*request, bool) {
 }
 
 func newPeer(ctx context.Context, n *Node, conn connectors.Conn) *peer {
-	p := &peer{node: n, conn: conn, out: newOutlet(conn, &n.limits), run: newRunner(ctx),
+	p := &peer{node: n, conn: conn, out: newOutlet(conn, &n.limits, nil), run: newRunner(ctx),
 		subs: make(map[uint64]*upstream), aggregates: make(map[uint64]*distant), requests: make(map[uint64]*request)}
 	p.run.start(func(ctx context.Context) {
 		if err := p.out.write(ctx, func() {}); err != nil {
@@ -203,6 +203,9 @@ func (p *peer) serve() error {
 			return err
 		}
 		if m, ok := f.(*proto.Refuse); ok {
+			if kindFromWire(m.Kind) == KindClosed {
+				return errFarewell
+			}
 			return remoteError(m.Kind, m.Message)
 		}
 		if err := p.handle(f); err != nil {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,11 +43,10 @@ func (b *bucket) take(n int) time.Duration {
 	return time.Duration(-b.mu.left / b.rate * float64(time.Second))
 }
 
-// rates are the buckets that the connections of one principal share. Anonymous connections
-// share nothing, since they are not one somebody.
+// rates are the buckets that the connections of one principal share, or of one address.
 type rates struct {
-	mu    sync.Mutex
-	named map[string]*sharedBucket
+	mu     sync.Mutex
+	shared map[string]*sharedBucket
 }
 
 type sharedBucket struct {
@@ -55,29 +55,50 @@ type sharedBucket struct {
 }
 
 // join returns the buckets for a connection of a principal, and what to call at its end.
-func (r *rates) join(p policy.Principal, limits *Limits) (buckets []*bucket, leave func()) {
+// Those of principals without a name are shared by all from one address.
+func (r *rates) join(p policy.Principal, remote string, limits *Limits) (buckets []*bucket, leave func()) {
 	buckets = []*bucket{newBucket(limits.Rate, limits.Burst)}
+	key := "name " + p.Name
 	if p.Name == "" {
-		return buckets, func() {}
+		host := hostOf(remote)
+		if host == "" {
+			return buckets, func() {}
+		}
+		key = "from " + host
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	shared := r.named[p.Name]
+	shared := r.shared[key]
 	if shared == nil {
-		if r.named == nil {
-			r.named = make(map[string]*sharedBucket)
+		if r.shared == nil {
+			r.shared = make(map[string]*sharedBucket)
 		}
 		shared = &sharedBucket{bucket: newBucket(limits.PrincipalRate, limits.PrincipalBurst)}
-		r.named[p.Name] = shared
+		r.shared[key] = shared
 	}
 	shared.users++
 	return append(buckets, shared.bucket), func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if shared.users--; shared.users == 0 {
-			delete(r.named, p.Name)
+			delete(r.shared, key)
 		}
 	}
+}
+
+// hostOf returns the host of an address with a port, or of one that is nothing but an IP
+// address; "" for what comes from within the process.
+func hostOf(remote string) string {
+	i := strings.LastIndexByte(remote, ':')
+	switch {
+	case i < 0 && strings.Count(remote, ".") == 3:
+		return remote
+	case i < 0:
+		return ""
+	case strings.Count(remote, ":") > 1 && !strings.HasPrefix(remote, "["): // IPv6 without a port
+		return remote
+	}
+	return remote[:i]
 }
 
 // costOf is how many units a frame of a peer takes: one for each event and, roughly, for
@@ -102,14 +123,11 @@ func costOf(f proto.Frame) int {
 	return 1
 }
 
-// throttle waits until the session may have a frame carried out. Nothing more is read of
-// the peer meanwhile, so that one who asks too much is slowed down and nobody else is.
-func (s *session) throttle(ctx context.Context, f proto.Frame) error {
-	var pause time.Duration
-	cost := costOf(f)
-	for _, b := range s.rates {
-		pause = max(pause, b.take(cost))
-	}
+// throttle waits until the session may have something carried out that costs so much. Nothing
+// more is read of the peer meanwhile, so that one who asks too much is slowed down and nobody
+// else is.
+func (s *session) throttle(ctx context.Context, cost int) error {
+	pause := s.charge(cost)
 	if pause == 0 {
 		return nil
 	}
@@ -121,4 +139,13 @@ func (s *session) throttle(ctx context.Context, f proto.Frame) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// charge takes units of the session's rates, and returns how long it will be until they are
+// paid.
+func (s *session) charge(units int) (pause time.Duration) {
+	for _, b := range s.rates {
+		pause = max(pause, b.take(units))
+	}
+	return pause
 }

@@ -43,7 +43,7 @@ func (s *sequencer) connect(ctx context.Context, l *Link, shown *standing) (live
 		conn.Close("done")
 		run.stop(errStopped)
 	}()
-	out := newOutlet(conn, &s.node.limits)
+	out := newOutlet(conn, &s.node.limits, nil)
 	run.start(func(ctx context.Context) {
 		if err := out.write(ctx, func() {}); !errors.Is(err, errFinished) {
 			run.end(err)

@@ -48,7 +48,7 @@ func (s *servedWindows) join(sub *subscription, x *extent, done func(error)) {
 			}
 			s.shared[x.key] = w
 		}
-		w.start()
+		w.start(sub.session)
 	}
 	sub.window = w
 	w.subs = append(w.subs, sub)
@@ -59,12 +59,12 @@ func (s *servedWindows) join(sub *subscription, x *extent, done func(error)) {
 	w.waiting = append(w.waiting, done)
 }
 
-// start watches, then scans (law L9).
-func (w *servedWindow) start() {
+// start watches, then scans (law L9), for the session that asked first.
+func (w *servedWindow) start(asked *session) {
 	w.watch = w.extent.reading.watch(w)
 	w.node.run.start(func(ctx context.Context) {
 		set := w.extent.newSet()
-		err := w.extent.reading.first(ctx, func(at *moment) error { return w.extent.fill(at, set) })
+		err := w.extent.reading.first(withSharedTurns(ctx, asked), func(at *moment) error { return w.extent.fill(at, set) })
 		w.node.loop.post(func() { w.filled(set, err) })
 	})
 }

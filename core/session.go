@@ -12,6 +12,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/internal/quota"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -30,34 +31,46 @@ type session struct {
 
 	subsMu     sync.Mutex
 	subs       map[uint64]*subscription
+	cost       int // of the selections of subs and aggregates
 	aggregates map[uint64]*aggregateSub
 	own        ownCommits
+
+	reading     context.Context // ends when nothing more is to be taken from the peer
+	stopReading context.CancelCauseFunc
+	gone        chan struct{} // closed when the session has ended
 
 	behind        atomic.Bool // updates were dropped; a resume follows when the queue drains
 	catalogBehind atomic.Bool // models were not sent; all of them follow then
 	feed          sessionFeed // belongs to the loop
 }
 
-// How much one session may have under way at once.
-const (
-	sessionCommits = 2 * sendAhead
-	sessionScans   = 4
-)
+// sessionScans is how many answers of one session are read at once.
+const sessionScans = 4
 
 // sessionSet is the sessions of a node.
 type sessionSet struct {
 	rates rates
+	bytes *quota.Quota[*session] // of events that have not been decided
+	turns *quota.Quota[*session] // of reading pages of answers
+	queue atomic.Int64           // bytes that wait to be sent
 	mu    sync.Mutex
 	open  map[*session]struct{}
+
+	draining bool // no further ones
 }
 
-func (s *sessionSet) add(x *session) {
+// add refuses a session where the node drains.
+func (s *sessionSet) add(x *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.draining {
+		return errFarewell
+	}
 	if s.open == nil {
 		s.open = make(map[*session]struct{})
 	}
 	s.open[x] = struct{}{}
+	return nil
 }
 
 func (s *sessionSet) remove(x *session) {
@@ -109,9 +122,10 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(n.run.ctx, func() { cancel(ErrClosed) })()
-	s := &session{node: n, conn: conn, out: newOutlet(conn, &n.limits), run: newRunner(ctx),
-		commits: make(chan struct{}, sessionCommits), scans: make(chan struct{}, sessionScans),
-		subs: make(map[uint64]*subscription)}
+	s := &session{node: n, conn: conn, out: newOutlet(conn, &n.limits, &n.peers.queue), run: newRunner(ctx),
+		commits: make(chan struct{}, n.limits.Unacknowledged), scans: make(chan struct{}, sessionScans),
+		subs: make(map[uint64]*subscription), gone: make(chan struct{})}
+	s.reading, s.stopReading = context.WithCancelCause(s.run.ctx)
 	defer s.end()
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -128,10 +142,13 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		s.refuse(err)
 		return err
 	}
-	buckets, leave := n.peers.rates.join(s.principal, &n.limits)
+	buckets, leave := n.peers.rates.join(s.principal, conn.Remote(), &n.limits)
 	defer leave()
 	s.rates = buckets
-	n.peers.add(s)
+	if err := n.peers.add(s); err != nil {
+		s.refuse(err)
+		return err
+	}
 	// After that, so that no model is registered between the two and not sent.
 	serve := func() error { return n.durable.exchange(s) }
 	if s.durable == nil {
@@ -153,6 +170,8 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 
 // end releases everything that the session holds.
 func (s *session) end() {
+	defer close(s.gone)
+	s.stopReading(errStopped)
 	s.node.peers.remove(s)
 	s.conn.Close("done")
 	s.run.stop(errStopped)
@@ -242,15 +261,22 @@ func (s *session) handshake(ctx context.Context) error {
 func (s *session) serve() error {
 	for {
 		frame, err := s.receive()
+		if errors.Is(err, errFarewell) {
+			s.farewell()
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		f, err := proto.DecodeFrame(frame)
 		if err == nil {
-			if err := s.throttle(s.run.ctx, f); err != nil {
-				return err
+			if err = s.throttle(s.reading, costOf(f)); err == nil {
+				err = s.handle(f)
 			}
-			err = s.handle(f)
+		}
+		if errors.Is(err, errFarewell) {
+			s.farewell()
+			return nil
 		}
 		if err != nil {
 			s.refuse(err)
@@ -260,7 +286,7 @@ func (s *session) serve() error {
 }
 
 func (s *session) receive() ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(s.run.ctx, 3*s.node.limits.Ping, fmt.Errorf("%w: the peer is silent", context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(s.reading, 3*s.node.limits.Ping, fmt.Errorf("%w: the peer is silent", context.DeadlineExceeded))
 	defer cancel()
 	err := s.out.hasRoom(ctx)
 	var frame []byte
@@ -330,7 +356,7 @@ func (s *session) scanning(f func(ctx context.Context)) error {
 				s.conn.Close("internal error")
 			}
 		}()
-		f(ctx)
+		f(withTurns(ctx, s))
 	})
 	return nil
 }
@@ -357,18 +383,17 @@ func publicMessage(err error) string {
 }
 
 // commit hands a transaction to the sequencer, and answers when it has been decided. It
-// blocks while too many of the peer's are under way.
+// blocks while too many of the peer's are under way, or too much of all peers'.
 func (s *session) commit(m *proto.Commit) error {
-	select {
-	case s.commits <- struct{}{}:
-	case <-s.run.ctx.Done():
-		return context.Cause(s.run.ctx)
+	release, err := s.admit(m)
+	if err != nil {
+		return err
 	}
 	own := s.own.begin(m.Transaction)
-	return s.node.durable.submit(s.run.ctx, &submission{
+	err = s.node.durable.submit(s.run.ctx, &submission{
 		tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer,
 		done: func(rows []proto.AckRow, err error) {
-			<-s.commits
+			defer release() // after the answer, so that a farewell comes behind it
 			s.own.decide(m.Transaction, own, err == nil)
 			if err == nil {
 				ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
@@ -390,6 +415,10 @@ func (s *session) commit(m *proto.Commit) error {
 			s.out.must(nack)
 		},
 	})
+	if err != nil {
+		release()
+	}
+	return err
 }
 
 // get answers with the rows that the peer may see; the others do not exist for it.

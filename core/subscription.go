@@ -30,6 +30,7 @@ type subscription struct {
 	scope      *ankql.Selection // what the principal may see at all; nil for everything
 	watch      *reactor.Watch   // without a limit
 	stopped    atomic.Bool
+	cost       int // of sel
 
 	// The rest belongs to the loop.
 	filling   bool          // its first answer is being read: changes are sent as whole rows
@@ -103,7 +104,11 @@ func (s *session) selection(collection, text string, values []value.Value) (*ank
 	if err != nil {
 		return nil, err
 	}
-	return s.node.prepare(s.principal, collection, parsed)
+	checked, err := s.node.prepare(s.principal, collection, parsed)
+	if err != nil {
+		return nil, err
+	}
+	return checked, s.affordable(checked)
 }
 
 func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
@@ -111,7 +116,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub := &subscription{session: s, number: m.Sub, collection: m.Collection, sel: checked, filling: true, answering: true}
+	sub := &subscription{session: s, number: m.Sub, cost: checked.Cost(), collection: m.Collection, sel: checked, filling: true, answering: true}
 	sub.reading = s.node.reading(s.principal, m.Collection, checked)
 	if sub.scope, err = s.node.scope(s.principal, m.Collection); err != nil {
 		return nil, err
@@ -124,7 +129,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if _, taken := s.subs[m.Sub]; taken {
 		return nil, errDuplicate
 	}
-	if err := s.roomLocked(); err != nil {
+	if err := errors.Join(s.roomLocked(), s.budgetLocked(sub.cost)); err != nil {
 		return nil, err
 	}
 	if checked.Limit < 0 {
@@ -152,6 +157,9 @@ func (s *session) unsubscribe(number uint64) {
 	s.subsMu.Lock()
 	sub := s.subs[number]
 	delete(s.subs, number)
+	if sub != nil {
+		s.cost -= sub.cost
+	}
 	s.subsMu.Unlock()
 	if sub != nil {
 		sub.stop()

@@ -242,6 +242,7 @@ func (t *tabulation) present(generation int) bool { return generation == t.gener
 // page is read as of a moment that the loop began, and entered by the loop together with
 // what was published since. Rows behind it are of no concern until their page is read.
 func (t *tabulation) readPages(ctx context.Context, generation int) error {
+	ctx = withSharedTurns(ctx, nil)
 	var snap *snapshot
 	begin := func() {
 		t.meanwhile = make(map[id.EntityID]*passage)
@@ -331,7 +332,11 @@ func (t *tabulation) count(at *moment) (*tablePage, error) {
 	if !ok || !aggregate.CountsOnly(t.of) || t.rows.unkept() || !t.rows.seesAll() {
 		return nil, nil
 	}
-	counted, err := engine.Count(at.ctx, t.collection, t.of.Where, t.edge, countAtOnce)
+	var counted *storage.CountPage
+	err := t.node.inTurn(at.ctx, func() (err error) {
+		counted, err = engine.Count(at.ctx, t.collection, t.of.Where, t.edge, countAtOnce)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -22,15 +22,6 @@ func (s *server) routes() http.Handler {
 	return mux
 }
 
-// serveReady says whether it makes sense to send clients here.
-func (s *server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	if s.stopping.Load() {
-		say(w, http.StatusServiceUnavailable, "shutting down")
-		return
-	}
-	say(w, http.StatusOK, "ready")
-}
-
 // serveRoot is everything else: the app if there is one, and connections of clients
 // whose address has no path.
 func (s *server) serveRoot(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,7 +29,9 @@ import (
 
 // Deadlines for the HTTP part of a connection; the WebSocket has its own.
 const (
-	headerTimeout = 10 * time.Second
+	headerTimeout = 10 * time.Second // of the TLS handshake too
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 5 * time.Minute // of a whole file, over a slow line
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 )
@@ -42,6 +46,8 @@ type server struct {
 	endpoint *ws.Endpoint
 	http     *http.Server
 	listener net.Listener
+	tls      *keyPair // nil without TLS
+	ready    readiness
 	stopping atomic.Bool
 }
 
@@ -59,25 +65,21 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 			return nil, fmt.Errorf("--app: %w", err)
 		}
 	}
-	certificates, err := loadCertificate(c)
-	if err != nil {
+	if s.tls, err = loadCertificate(c, log); err != nil {
 		return nil, err
 	}
 	if s.node, err = openNode(ctx, c, log, &s.metrics); err != nil {
 		return nil, err
 	}
-	s.endpoint = ws.Handler(s.node, ws.Options{
-		Limits:         ws.Limits{MaxFrame: c.MaxFrame},
-		Origins:        allowedOrigins(c),
-		MaxConnections: c.MaxConnections,
-		Listener:       endpointListener(log, &s.metrics),
-	})
-	if s.listener, err = listen(c.Addr, certificates); err != nil {
+	s.endpoint = ws.Handler(s.node, s.sockets())
+	if s.listener, err = s.listen(); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -97,6 +99,7 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 		Durable:       true,
 		Listener:      nodeListener(log, m),
 		MaxClockDrift: c.MaxClockDrift,
+		Limits:        c.Limits,
 	})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
@@ -148,30 +151,32 @@ func openDirectory(dir string) (storage.Engine, error) {
 	return engine, nil
 }
 
-// loadCertificate returns the TLS configuration, nil without a certificate.
-func loadCertificate(c *config.Config) (*tls.Config, error) {
-	if c.TLSCert == "" {
-		return nil, nil
-	}
-	certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("--tls-cert %s with --tls-key %s: %w", c.TLSCert, c.TLSKey, err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, nil
+// sockets returns the options of the WebSocket endpoint.
+func (s *server) sockets() ws.Options {
+	c := s.config
+	o := c.Sockets
+	o.MaxFrame = c.MaxFrame
+	o.Origins = allowedOrigins(c)
+	o.MaxConnections, o.MaxPerAddress, o.TrustedProxies = c.MaxConnections, c.MaxPerAddress, c.TrustedProxies
+	o.Listener = endpointListener(s.log, &s.metrics)
+	return o
 }
 
-func listen(addr string, certificates *tls.Config) (net.Listener, error) {
-	listener, err := net.Listen("tcp", addr)
+func (s *server) listen() (net.Listener, error) {
+	c := s.config
+	plain, err := net.Listen("tcp", c.Addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--addr: %s is in use by another program", addr)
+		return nil, fmt.Errorf("--addr: %s is in use by another program", c.Addr)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("--addr: %s may not be used: permission denied", addr)
+		return nil, fmt.Errorf("--addr: %s may not be used: permission denied", c.Addr)
 	case err != nil:
 		return nil, fmt.Errorf("--addr: %w", err)
 	}
-	if certificates != nil {
-		listener = tls.NewListener(listener, certificates)
+	listener := net.Listener(newBoundedListener(plain, c.MaxConnections+plainConnections, c.MaxPerAddress+plainPerAddress, c.TrustedProxies,
+		func(string) { s.metrics.turnedAway.Add(1) }))
+	if s.tls != nil {
+		listener = tls.NewListener(listener, s.tls.config())
 	}
 	return listener, nil
 }
@@ -189,20 +194,29 @@ func (s *server) url(scheme string) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// serve answers until ctx ends, and then shuts down in good order.
+// serve answers until ctx ends, and then shuts down in good order. SIGHUP has it read its
+// certificate again.
 func (s *server) serve(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	s.log.Info("listening", "clients", s.url("ws"), "app", s.appURL(), "version", versionText())
 
-	var err error
-	select {
-	case <-ctx.Done():
-		s.log.Info("shutting down")
-	case err = <-failed:
-		err = fmt.Errorf("serve: %w", err)
+	for {
+		select {
+		case <-hangup:
+			if s.tls != nil {
+				s.tls.reload()
+			}
+		case <-ctx.Done():
+			s.log.Info("shutting down")
+			return s.shutdown()
+		case err := <-failed:
+			return errors.Join(fmt.Errorf("serve: %w", err), s.shutdown())
+		}
 	}
-	return errors.Join(err, s.shutdown())
 }
 
 func (s *server) appURL() string {
@@ -212,13 +226,21 @@ func (s *server) appURL() string {
 	return s.url("http")
 }
 
-// shutdown ends connections, after what was sent on them, then the node, which finishes
-// what it is committing, and closes the storage. Clients send again what was not
-// acknowledged, so that nothing is lost.
+// shutdown says that this is not the place to go to any more, has the node say goodbye to
+// its peers, after what they had sent is answered, and then closes the node, which finishes
+// what it is committing, and the storage. Clients connect again, here or elsewhere, and send
+// again what was not acknowledged, so that nothing is lost.
 func (s *server) shutdown() error {
 	s.stopping.Store(true)
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainDelay+s.config.ShutdownTimeout)
 	defer cancel()
+	time.Sleep(s.config.DrainDelay) // until who asks /readyz has heard it
+	s.endpoint.Refuse()
+	drain, cancelDrain := context.WithTimeout(ctx, s.config.ShutdownTimeout/2)
+	defer cancelDrain()
+	if err := s.node.Drain(drain); err != nil {
+		s.log.Warn("some peers are not done in time, and will be cut off", "err", err)
+	}
 
 	requests := make(chan error, 1)
 	go func() { requests <- s.http.Shutdown(ctx) }()

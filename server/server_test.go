@@ -471,15 +471,21 @@ func spawn(t testing.TB, args ...string) *process {
 // url waits until the process says where it listens.
 func (p *process) url(t testing.TB) string {
 	t.Helper()
+	return strings.Fields(p.says(t, "clients="))[0]
+}
+
+// says waits until the process has logged something, and returns what comes after it.
+func (p *process) says(t testing.TB, what string) (after string) {
+	t.Helper()
 	for {
 		text := p.log.String()
-		if _, after, ok := strings.Cut(text, "clients="); ok {
-			return strings.Fields(after)[0]
+		if _, after, ok := strings.Cut(text, what); ok {
+			return after
 		}
 		select {
 		case <-p.log.grown:
 		case <-time.After(time.Minute):
-			t.Fatalf("the server does not listen:\n%s", text)
+			t.Fatalf("the server does not say %q:\n%s", what, text)
 		}
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,14 @@ import (
 // certificate writes a new certificate for 127.0.0.1 and its key, and returns a pool that
 // trusts it.
 func certificate(t *testing.T) (certFile, keyFile string, trusted *x509.CertPool) {
+	t.Helper()
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	return certFile, keyFile, writeCertificate(t, certFile, keyFile)
+}
+
+// writeCertificate is certificate, in place of what the files hold.
+func writeCertificate(t *testing.T, certFile, keyFile string) (trusted *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
@@ -41,13 +51,77 @@ func certificate(t *testing.T) (certFile, keyFile string, trusted *x509.CertPool
 	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
 	check(t, err)
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	check(t, os.WriteFile(certFile, certPEM, 0o600))
 	check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyBytes}), 0o600))
 	trusted = x509.NewCertPool()
 	trusted.AppendCertsFromPEM(certPEM)
-	return certFile, keyFile, trusted
+	return trusted
+}
+
+// handshakes reports whether the server shows a certificate that is trusted.
+func handshakes(t *testing.T, address string, trusted *x509.CertPool) bool {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: trusted})
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		return false
+	}
+	check(t, err)
+	conn.Close()
+	return true
+}
+
+// A certificate that is renewed is shown without a restart, at once on SIGHUP and else soon;
+// one that makes no sense leaves the old one in place.
+func TestCertificatesAreRenewed(t *testing.T) {
+	leaktest.Check(t)
+	certFile, keyFile, first := certificate(t)
+	s := start(t, "--storage=memory:", "--tls-cert="+certFile, "--tls-key="+keyFile)
+	address := s.listener.Addr().String()
+	if !handshakes(t, address, first) {
+		t.Fatal("the first certificate is not shown")
+	}
+	second := writeCertificate(t, certFile, keyFile)
+	if !handshakes(t, address, first) {
+		t.Error("the files are read at every handshake")
+	}
+	s.tls.reload()
+	if !handshakes(t, address, second) {
+		t.Error("after a reload the first certificate is still shown")
+	}
+	s.tls.every = 0
+	third := writeCertificate(t, certFile, keyFile)
+	later := time.Now().Add(time.Second) // whatever the resolution of the file system's times
+	check(t, os.Chtimes(certFile, later, later))
+	if !handshakes(t, address, third) {
+		t.Error("the files have changed, and the second certificate is still shown")
+	}
+	check(t, os.WriteFile(certFile, []byte("nonsense"), 0o600))
+	for range 2 {
+		if !handshakes(t, address, third) {
+			t.Error("the files make no sense, and the old certificate is gone")
+		}
+	}
+	fourth := writeCertificate(t, certFile, keyFile)
+	later = later.Add(time.Second)
+	check(t, os.Chtimes(keyFile, later, later))
+	if !handshakes(t, address, fourth) {
+		t.Error("after nonsense nothing is read again")
+	}
+}
+
+// SIGHUP reaches a server that is a process.
+func TestHangupRenewsTheCertificate(t *testing.T) {
+	leaktest.Check(t)
+	certFile, keyFile, _ := certificate(t)
+	p := spawn(t, "--addr=127.0.0.1:0", "--storage=memory:", "--tls-cert="+certFile, "--tls-key="+keyFile)
+	address := strings.TrimPrefix(p.url(t), "wss://")
+	second := writeCertificate(t, certFile, keyFile)
+	check(t, p.Process.Signal(syscall.SIGHUP))
+	p.says(t, "read the certificate again")
+	if !handshakes(t, address, second) {
+		t.Error("the first certificate is still shown")
+	}
 }
 
 func check(t *testing.T, err error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/ankurah-go/ankurah/connectors"
+	"github.com/ankurah-go/ankurah/internal/quota"
 )
 
 // conn is a connectors.Conn over one socket. The reader goroutine hands over messages
@@ -23,8 +24,8 @@ type conn struct {
 
 	out    *sendQueue
 	in     chan message
-	intake *intake // nil on the side that dialled
-	from   string  // for the intake
+	intake *quota.Quota[string] // nil on the side that dialled
+	from   string               // for the intake
 
 	opened     atomic.Bool // the node has answered: large frames are taken
 	heard      atomic.Bool // a message arrived since the last look

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/ankurah-go/ankurah/connectors"
+	"github.com/ankurah-go/ankurah/internal/quota"
 )
 
 // Node is what serves accepted connections.
@@ -29,10 +30,11 @@ type Endpoint struct {
 	node    Node
 	options Options
 	origins []originPattern
-	intake  *intake
+	intake  *quota.Quota[string] // bytes of large messages, by AddressKey
 
 	mu struct {
 		sync.Mutex
+		refuses  bool // new connections
 		closing  bool
 		open     map[*conn]struct{}
 		from     map[string]int // by AddressKey: how many are open or pending
@@ -49,7 +51,7 @@ var _ http.Handler = (*Endpoint)(nil)
 func Handler(node Node, o Options) *Endpoint {
 	e := &Endpoint{node: node, options: o.ensureDefaults()}
 	e.origins, _ = parseOrigins(o.Origins)
-	e.intake = newIntake(e.options.ReceiveBytes)
+	e.intake = quota.New[string](e.options.ReceiveBytes, e.options.ReceiveBytes/4)
 	e.mu.open = map[*conn]struct{}{}
 	e.mu.from = map[string]int{}
 	e.mu.idle = make(chan struct{})
@@ -99,6 +101,13 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}(r.Context())
 }
 
+// Refuse refuses new connections from now on; those that are open go on.
+func (e *Endpoint) Refuse() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.refuses = true
+}
+
 // Shutdown refuses new connections, closes those that are open, with "going away", and
 // waits until all have ended or ctx does. What the node had sent is flushed.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
@@ -138,7 +147,7 @@ func (e *Endpoint) admit(from string) admission {
 	defer e.mu.Unlock()
 	told := admitted
 	switch {
-	case e.mu.closing:
+	case e.mu.refuses || e.mu.closing:
 		return refused
 	case len(e.mu.open)+e.mu.pending >= e.options.MaxConnections:
 		told = tooMany

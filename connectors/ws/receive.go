@@ -69,7 +69,7 @@ func (c *conn) grow(ctx context.Context, m *message) error {
 func (c *conn) take(ctx context.Context, bytes int) error {
 	c.delivering.Store(true) // it reads no pong meanwhile
 	defer c.delivering.Store(false)
-	if err := c.intake.take(ctx, c.from, bytes); err != nil {
+	if err := c.intake.Take(ctx, c.from, bytes); err != nil {
 		return err
 	}
 	c.taken.Lock()
@@ -96,7 +96,7 @@ func (c *conn) release() {
 	c.taken.all -= bytes
 	c.taken.working = 0
 	c.taken.Unlock()
-	c.intake.give(c.from, bytes)
+	c.intake.Give(c.from, bytes)
 }
 
 // releaseAll gives back everything, when nothing of the connection runs any more.
@@ -108,5 +108,5 @@ func (c *conn) releaseAll() {
 	bytes := c.taken.all
 	c.taken.all, c.taken.working = 0, 0
 	c.taken.Unlock()
-	c.intake.give(c.from, bytes)
+	c.intake.Give(c.from, bytes)
 }

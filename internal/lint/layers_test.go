@@ -10,7 +10,7 @@ import (
 // below its own; one beside it only as sideways allows. A folder stands for what is
 // below it too, except for what has an entry of its own.
 var layers = [][]string{
-	{"internal/msgpack", "internal/sha256", "internal/entropy", "internal/invariant", "internal/leaktest", "internal/chore", "signals"},
+	{"internal/msgpack", "internal/sha256", "internal/entropy", "internal/invariant", "internal/leaktest", "internal/quota", "internal/chore", "signals"},
 	{"core/id"},
 	{"core/value"},
 	{"core/schema"},

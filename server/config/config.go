@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 
+	"github.com/ankurah-go/ankurah/connectors/ws"
+	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -25,14 +28,20 @@ type Config struct {
 	// CSP is the app's Content-Security-Policy; empty for none.
 	CSP string
 
-	// MaxConnections bounds the open connections.
-	MaxConnections int
+	// MaxConnections bounds the open connections, MaxPerAddress those from one address.
+	MaxConnections, MaxPerAddress int
+	// TrustedProxies are believed on whose behalf they connect.
+	TrustedProxies []netip.Prefix
+	// Limits and Sockets are what --limit sets; zero fields have their defaults.
+	Limits  core.Limits
+	Sockets ws.Options
 	// MaxFrame bounds one message, in bytes.
 	MaxFrame int
 	// MaxClockDrift is how far ahead of the server's clock an event may be.
 	MaxClockDrift time.Duration
-	// ShutdownTimeout is how long a shutdown waits for what is in progress.
-	ShutdownTimeout time.Duration
+	// ShutdownTimeout is how long a shutdown waits for what is in progress, and DrainDelay
+	// how long before that the server says that it is not ready and still serves.
+	ShutdownTimeout, DrainDelay time.Duration
 
 	// Metrics serves /metrics.
 	Metrics bool
@@ -100,6 +109,7 @@ func defaults() Config {
 		Storage:         Storage{Engine: "pebble", Dir: "./data"},
 		CSP:             DefaultCSP,
 		MaxConnections:  10_000,
+		MaxPerAddress:   1000,
 		MaxFrame:        proto.MaxFrame,
 		MaxClockDrift:   5 * time.Minute,
 		ShutdownTimeout: 15 * time.Second,

@@ -3,11 +3,14 @@ package config_test
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ankurah-go/ankurah/connectors/ws"
+	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/server/config"
 )
 
@@ -34,7 +37,7 @@ func parse(t *testing.T, args string, environment ...string) *config.Config {
 func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		Addr: "localhost:9797", Storage: config.Storage{Engine: "pebble", Dir: "./data"}, CSP: config.DefaultCSP,
-		MaxConnections: 10_000, MaxFrame: 16 << 20, MaxClockDrift: 5 * time.Minute, ShutdownTimeout: 15 * time.Second,
+		MaxConnections: 10_000, MaxPerAddress: 1000, MaxFrame: 16 << 20, MaxClockDrift: 5 * time.Minute, ShutdownTimeout: 15 * time.Second,
 		LogLevel: slog.LevelInfo, LogFormat: "text",
 	}
 	if got := parse(t, ""); !reflect.DeepEqual(got, want) {
@@ -44,11 +47,14 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySetting(t *testing.T) {
 	args := "--addr :80 --storage pebble:/var/lib/a --tls-cert c.pem --tls-key k.pem --origins https://a.b,http://localhost:* " +
-		"--app dist --csp off --max-connections 5 --max-frame 2MiB --max-clock-drift 1m --shutdown-timeout 3s " +
+		"--app dist --csp off --max-connections 5 --max-per-address 4 --trusted-proxies 10.0.0.0/8,127.0.0.1 " +
+		"--limit rate=500,history-bytes=2MiB,ping=1m,opening-frame=64KiB --drain-delay 2s --max-frame 2MiB --max-clock-drift 1m --shutdown-timeout 3s " +
 		"--metrics --log-level WARN --log-format json"
 	want := &config.Config{
 		Addr: ":80", Storage: config.Storage{Engine: "pebble", Dir: "/var/lib/a"}, TLSCert: "c.pem", TLSKey: "k.pem",
-		Origins: []string{"https://a.b", "http://localhost:*"}, App: "dist", MaxConnections: 5, MaxFrame: 2 << 20,
+		Origins: []string{"https://a.b", "http://localhost:*"}, App: "dist", MaxConnections: 5, MaxPerAddress: 4, MaxFrame: 2 << 20,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}, DrainDelay: 2 * time.Second,
+		Limits: core.Limits{Rate: 500, HistoryBytes: 2 << 20, Ping: time.Minute}, Sockets: ws.Options{OpeningFrame: 64 << 10},
 		MaxClockDrift: time.Minute, ShutdownTimeout: 3 * time.Second, Metrics: true, LogLevel: slog.LevelWarn, LogFormat: "json",
 	}
 	if got := parse(t, args); !reflect.DeepEqual(got, want) {
@@ -143,6 +149,14 @@ func TestEachBadSettingIsOneClearLine(t *testing.T) {
 		{args: "--csp off", want: "--csp: has a meaning only with --app"},
 		{args: "--max-connections 0", want: `--max-connections: "0" is not a number from 1 to 1000000`},
 		{args: "--max-connections many", want: `--max-connections: "many" is not a number from 1 to 1000000`},
+		{args: "--max-per-address 0", want: `--max-per-address: "0" is not a number from 1 to 1000000`},
+		{args: "--trusted-proxies nginx", want: `--trusted-proxies: "nginx" is neither an address nor a range like 10.0.0.0/8`},
+		{args: "--limit speed=1", want: `--limit: "speed" is not a limit; docs/limits.md lists them`},
+		{args: "--limit rate", want: `--limit: "rate" is not a limit; want NAME=VALUE, as in subscriptions=1000`},
+		{args: "--limit rate=fast", want: `--limit: rate: "fast" is not a number above zero`},
+		{args: "--limit rate=5,rate=0", want: `--limit: rate: "0" is not a number above zero`},
+		{args: "--limit ping=5", want: `--limit: ping: "5" is not a duration; want something like 90s or 5m`},
+		{args: "--drain-delay soon", want: `--drain-delay: "soon" is not a duration; want something like 90s or 5m`},
 		{args: "--max-frame 16", want: "--max-frame: 16 is out of range; want 1114112 bytes to 16777216"},
 		{args: "--max-frame 17MiB", want: "--max-frame: 17MiB is out of range; want 1114112 bytes to 16777216"},
 		{args: "--max-frame 9223372036854775807KiB", want: "--max-frame: 9223372036854775807KiB is out of range; want 1114112 bytes to 16777216"},

@@ -58,13 +58,27 @@ var settings = []setting{
 		}
 		return nonEmpty(text)
 	}},
-	{"max-connections", "N", "open connections at most (10000)", parseMaxConnections},
+	{"max-connections", "N", "open connections at most (10000)", func(c *Config, text string) error {
+		return parseConnections(&c.MaxConnections, text)
+	}},
+	{"max-per-address", "N", "of them from one address at most (1000)", func(c *Config, text string) error {
+		return parseConnections(&c.MaxPerAddress, text)
+	}},
+	{"trusted-proxies", "LIST", "addresses and ranges, separated by commas, of proxies that say in X-Forwarded-For for whom they connect: 10.0.0.0/8 (none)",
+		parseTrustedProxies},
 	{"max-frame", "BYTES", "largest message, with KiB or MiB if you like (16MiB)", parseMaxFrame},
+	{"limit", "NAME=N,…", "further limits, by the names that docs/limits.md lists: rate=5000,subscriptions=500,handshake=5s", parseLimits},
 	{"max-clock-drift", "DURATION", "how far ahead of this server's clock a change may be dated (5m)", func(c *Config, text string) error {
 		return parseDuration(&c.MaxClockDrift, text)
 	}},
 	{"shutdown-timeout", "DURATION", "how long a shutdown may wait for what is in progress (15s)", func(c *Config, text string) error {
 		return parseDuration(&c.ShutdownTimeout, text)
+	}},
+	{"drain-delay", "DURATION", "how long to serve on, and say at /readyz that this is not the place to go to, before a shutdown (0s)", func(c *Config, text string) error {
+		if text == "0" || text == "0s" {
+			return nil
+		}
+		return parseDuration(&c.DrainDelay, text)
 	}},
 	{"metrics", "", "serve /metrics for Prometheus", func(c *Config, text string) error {
 		return parseSwitch(&c.Metrics, text)
@@ -130,32 +144,37 @@ func parseStorage(c *Config, text string) error {
 }
 
 func parseOrigins(c *Config, text string) error {
-	c.Origins = nil
-	for part := range strings.SplitSeq(text, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			c.Origins = append(c.Origins, part)
-		}
-	}
+	c.Origins = commaSeparated(text)
 	return ws.CheckOrigins(c.Origins)
 }
 
-func parseMaxConnections(c *Config, text string) error {
+// commaSeparated returns what stands between commas, without empty parts.
+func commaSeparated(text string) (parts []string) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+func parseConnections(field *int, text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > 1_000_000 {
 		return fmt.Errorf("%q is not a number from 1 to 1000000", text)
 	}
-	c.MaxConnections = n
+	*field = n
 	return nil
 }
 
+func parseTrustedProxies(c *Config, text string) (err error) {
+	c.TrustedProxies, err = ws.ParseProxies(commaSeparated(text))
+	return err
+}
+
 func parseMaxFrame(c *Config, text string) error {
-	number, unit := text, 1
-	for suffix, size := range map[string]int{"KiB": 1 << 10, "MiB": 1 << 20} {
-		if rest, ok := strings.CutSuffix(text, suffix); ok {
-			number, unit = rest, size
-		}
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(number))
+	number, unit := units(text)
+	n, err := strconv.Atoi(number)
 	if err != nil {
 		return fmt.Errorf("%q is not a size; want bytes, or something like 4MiB", text)
 	}
@@ -164,6 +183,17 @@ func parseMaxFrame(c *Config, text string) error {
 	}
 	c.MaxFrame = n * unit
 	return nil
+}
+
+// units takes KiB or MiB off a number.
+func units(text string) (number string, unit int) {
+	number, unit = text, 1
+	for suffix, size := range map[string]int{"KiB": 1 << 10, "MiB": 1 << 20} {
+		if rest, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = rest, size
+		}
+	}
+	return strings.TrimSpace(number), unit
 }
 
 func parseDuration(field *time.Duration, text string) error {

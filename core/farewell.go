@@ -1,0 +1,99 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// errFarewell is why a session ends that is asked to leave, and why a link comes back soon:
+// the durable node goes away in good order, and another one may be there already.
+var errFarewell = fmt.Errorf("%w: the durable node is going away, connect again", ErrClosed)
+
+// How far the farewells of a drain are apart, so that not all peers come again at one moment,
+// and how long all of them take at most.
+const (
+	farewellPause = 2 * time.Millisecond
+	farewellMost  = 5 * time.Second
+)
+
+// Drain says goodbye to every peer that this durable node serves, so that they connect again,
+// elsewhere or here when it is back: what a peer has sent is decided and answered first,
+// nothing more is taken from it, and it loses nothing. New connections are refused, as not
+// ready. It returns when all are gone, or with the context's error how many are not. Close
+// is still to be called.
+func (n *Node) Drain(ctx context.Context) (err error) {
+	defer wrap(&err, "drain")
+	peers := n.peers.drain()
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	pause := min(farewellPause, farewellMost/time.Duration(max(1, len(peers))))
+	next := time.NewTicker(pause)
+	defer next.Stop()
+	for _, s := range peers {
+		s.leave()
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return left(ctx, n)
+		}
+	}
+	for _, s := range peers {
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+			return left(ctx, n)
+		}
+	}
+	return nil
+}
+
+func left(ctx context.Context, n *Node) error {
+	return fmt.Errorf("%d peers are still served: %w", n.Peers(), ctx.Err())
+}
+
+// drain refuses sessions from now on and returns those that there are.
+func (s *sessionSet) drain() []*session {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	return s.list()
+}
+
+// leave asks a session to end. An exchange with another durable node keeps nothing that an
+// answer is owed to.
+func (s *session) leave() {
+	s.stopReading(errFarewell)
+	if s.durable != nil {
+		s.run.start(func(context.Context) { s.refuse(errFarewell) })
+	}
+}
+
+// farewell ends a session in good order: what the peer has sent is answered first.
+func (s *session) farewell() {
+	for range cap(s.commits) {
+		select {
+		case s.commits <- struct{}{}:
+		case <-s.run.ctx.Done():
+			return
+		}
+	}
+	s.refuse(errFarewell)
+}
+
+// Probe reports whether the node could serve: it belongs to a system, its storage answers,
+// and its loop is not stuck.
+func (n *Node) Probe(ctx context.Context) (err error) {
+	defer wrap(&err, "probe")
+	if _, ok := n.system.get(); !ok {
+		return ErrNotReady
+	}
+	if _, err := n.engine.Meta(ctx, metaSystem); err != nil {
+		return err
+	}
+	if err := n.loop.call(ctx, func() {}); err != nil {
+		return errors.Join(err, errors.New("the node is busy or stuck"))
+	}
+	return nil
+}
