@@ -44,7 +44,8 @@ type Member struct {
 	t     testing.TB
 	world *World
 	feed  id.NodeID
-	seq   uint64
+	seq   uint64 // of the last entry of its feed
+	read  uint64 // of the last entry that was read of a feed of another's
 }
 
 // worlds are numbered, so that no two members make the same ids.
