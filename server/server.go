@@ -25,6 +25,7 @@ import (
 	"github.com/ankurah-go/ankurah/storage/postgres"
 	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
 	"github.com/ankurah-go/ankurah/storage/sqlite"
+	"github.com/ankurah-go/ankurah/storage/tikv"
 )
 
 // Deadlines for the HTTP part of a connection; the WebSocket has its own.
@@ -89,7 +90,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 
 // openNode opens the storage, the node over it, and the system if it is a new one.
 func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metrics) (*core.Node, error) {
-	engine, err := openEngine(ctx, c.Storage)
+	engine, err := openEngine(ctx, c.Storage, log)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 	return node, nil
 }
 
-func openEngine(ctx context.Context, s config.Storage) (storage.Engine, error) {
+func openEngine(ctx context.Context, s config.Storage, log *slog.Logger) (storage.Engine, error) {
 	switch s.Engine {
 	case "memory":
 		return memory.New(), nil
@@ -132,6 +133,8 @@ func openEngine(ctx context.Context, s config.Storage) (storage.Engine, error) {
 			return nil, fmt.Errorf("database %s: %w", s, err)
 		}
 		return engine, nil
+	case "tikv":
+		return tikv.Open(ctx, s.URL, tikv.Options{Log: log})
 	}
 	return openDirectory(s.Dir)
 }

@@ -53,19 +53,24 @@ type Config struct {
 
 // Storage names an engine and where it keeps its data.
 type Storage struct {
-	// Engine is "pebble", "sqlite", "postgres" or "memory".
+	// Engine is "pebble", "sqlite", "postgres", "tikv" or "memory".
 	Engine string
 	// Dir is pebble's data directory.
 	Dir string
 	// File is SQLite's file.
 	File string
-	// URL is that of the Postgres database, which may have a password in it.
+	// URL is that of the Postgres database, which may have a password in it, or of the prefix
+	// of a TiKV cluster.
 	URL string
 }
 
 // String returns the storage as a setting, without a password.
 func (s Storage) String() string {
-	if s.Engine != "postgres" {
+	switch s.Engine {
+	case "tikv":
+		return s.URL
+	case "postgres":
+	default:
 		return s.Engine + ":" + s.Dir + s.File
 	}
 	u, err := url.Parse(s.URL)

@@ -86,13 +86,14 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 
 func TestDataDirectory(t *testing.T) {
 	for args, want := range map[string]string{
-		"--data /srv/x":                   "pebble:/srv/x",
-		"--storage pebble:":               "pebble:./data",
-		"--storage pebble: --data /srv/x": "pebble:/srv/x",
-		"--storage memory:":               "memory:",
-		"--storage sqlite:a/b.db":         "sqlite:a/b.db",
-		"--storage sqlite:///a/b.db":      "sqlite:///a/b.db",
-		"--storage postgres://u@h:1/d":    "postgres://u@h:1/d",
+		"--data /srv/x":                     "pebble:/srv/x",
+		"--storage pebble:":                 "pebble:./data",
+		"--storage pebble: --data /srv/x":   "pebble:/srv/x",
+		"--storage memory:":                 "memory:",
+		"--storage sqlite:a/b.db":           "sqlite:a/b.db",
+		"--storage sqlite:///a/b.db":        "sqlite:///a/b.db",
+		"--storage postgres://u@h:1/d":      "postgres://u@h:1/d",
+		"--storage tikv://h:1,h2/p?poll=1s": "tikv://h:1,h2/p?poll=1s",
 	} {
 		if got := parse(t, args).Storage.String(); got != want {
 			t.Errorf("%s: got %s, want %s", args, got, want)
@@ -132,8 +133,10 @@ func TestEachBadSettingIsOneClearLine(t *testing.T) {
 		{args: "--addr :65536", want: `--addr: "65536" is not a port; want 0 to 65535`},
 		{env: []string{"ANKURAH_ADDR", "x"}, want: `ANKURAH_ADDR: "x" is not an address; want HOST:PORT, as in localhost:9797 or :9797`},
 		{args: "--data=", want: "--data: is empty"},
-		{args: "--storage oracle:x", want: `--storage: "oracle:x" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing`},
-		{args: "--storage pebble", want: `--storage: "pebble" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing`},
+		{args: "--storage oracle:x", want: `--storage: "oracle:x" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing`},
+		{args: "--storage tikv://h", want: "--storage: tikv: needs a URL with the cluster's PDs and a prefix, as in tikv://pd1,pd2,pd3/ankurah"},
+		{args: "--storage tikv:h/p", want: "--storage: tikv: needs a URL with the cluster's PDs and a prefix, as in tikv://pd1,pd2,pd3/ankurah"},
+		{args: "--storage pebble", want: `--storage: "pebble" is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing`},
 		{args: "--storage sqlite:", want: "--storage: sqlite: needs a file, as in sqlite:ankurah.db"},
 		{args: "--storage postgres:d", want: "--storage: postgres: needs a URL with a database, as in postgres://user@localhost/database"},
 		{args: "--storage postgres://h", want: "--storage: postgres: needs a URL with a database, as in postgres://user@localhost/database"},

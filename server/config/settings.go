@@ -35,7 +35,7 @@ var settings = []setting{
 		c.Storage.Dir = text
 		return nonEmpty(text)
 	}},
-	{"storage", "ENGINE:PLACE", "storage engine: pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: which forgets " +
+	{"storage", "ENGINE:PLACE", "storage engine: pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: which forgets " +
 		"(pebble:, in the data directory)", parseStorage},
 	{"tls-cert", "FILE", "certificate chain in PEM, to serve https and wss", func(c *Config, text string) error {
 		c.TLSCert = text
@@ -139,8 +139,15 @@ func parseStorage(c *Config, text string) error {
 		}
 		c.Storage = Storage{Engine: "postgres", URL: text}
 		return nil
+	case engine == "tikv":
+		hosts, prefix, _ := strings.Cut(strings.TrimPrefix(place, "//"), "/")
+		if !strings.HasPrefix(place, "//") || hosts == "" || strings.HasPrefix(prefix, "?") || prefix == "" {
+			return errors.New("tikv: needs a URL with the cluster's PDs and a prefix, as in tikv://pd1,pd2,pd3/ankurah")
+		}
+		c.Storage = Storage{Engine: engine, URL: text}
+		return nil
 	}
-	return fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, or memory: to keep nothing", text)
+	return fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing", text)
 }
 
 func parseOrigins(c *Config, text string) error {

@@ -1,7 +1,6 @@
 package tikv
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,6 +58,13 @@ func TestEngineKeepsItsData(t *testing.T) {
 	})
 }
 
+func TestProcessesShareAPrefix(t *testing.T) {
+	storagetest.RunShared(t, func(t testing.TB) func(testing.TB) storage.Engine {
+		url := newURL(t)
+		return func(t testing.TB) storage.Engine { return open(t, url, Options{}) }
+	})
+}
+
 // The prefix has neighbours, whose keys it must not see.
 func TestPrefixIsAStore(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kvtest.Place {
@@ -77,5 +83,3 @@ func TestPrefixIsAStore(t *testing.T) {
 		return kvtest.PlaceFunc(func(t testing.TB) kv.Store { return openedStore(t, url, Options{}) })
 	})
 }
-
-var _ = context.Background

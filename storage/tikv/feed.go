@@ -24,7 +24,7 @@ func (s *store) join(ctx context.Context) (feed id.NodeID, err error) {
 	}
 	var guard int
 	err = s.transact(ctx, func(tx *transaction) error {
-		feeds, err := tx.feeds()
+		feeds, err := tx.snapshot.feeds(tx.ctx)
 		if err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ type heldFeed struct {
 }
 
 // feeds returns all feeds that a process has ever joined.
-func (tx *transaction) feeds() (feeds []heldFeed, err error) {
-	s := tx.snapshot.store
+func (n *snapshot) feeds(ctx context.Context) (feeds []heldFeed, err error) {
+	s := n.store
 	prefix := s.leaseKey(feedLease)
 	r := kv.Range{Start: prefix, End: s.leaseKey(strings.TrimSuffix(feedLease, "/") + "0")}
 	for {
-		pairs, err := tx.snapshot.page(tx.ctx, r, firstPage)
+		pairs, err := n.page(ctx, r, firstPage)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (w *watcher) look() bool {
 	if !news {
 		return false
 	}
-	tails, err := kv.Feeds(s.life, n)
+	tails, err := n.tails(s.life)
 	if err != nil {
 		return false
 	}
@@ -165,4 +165,19 @@ func (w *watcher) look() bool {
 	}
 	w.tails, w.members = tails, rows[0]
 	return changed
+}
+
+// tails returns the greatest Seq of all feeds, 0 for those without entries.
+func (n *snapshot) tails(ctx context.Context) (map[id.NodeID]uint64, error) {
+	joined, err := n.feeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tails, err := kv.Feeds(ctx, n)
+	for _, f := range joined {
+		if _, found := tails[f.feed]; !found && err == nil {
+			tails[f.feed] = 0
+		}
+	}
+	return tails, err
 }

@@ -258,6 +258,8 @@ func (s *store) lock(ctx context.Context, name string) (unlock func(), err error
 	case turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-s.life.Done():
+		return nil, storage.ErrClosed
 	}
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, lockWait) {
 		unlock, err := s.lockForAll(ctx, name)
