@@ -666,6 +666,7 @@ func TestLiveEqualsRecomputedAtAnyPace(t *testing.T) {
 		known = randomTransaction(random, pages[1], uint64(step+1), known)
 	}
 	pages[0].release()
+	eventually(t, "all is acknowledged", func() bool { return w.node().Status().Pending == 0 })
 	for i, text := range texts {
 		want := pages[1].fetch(text)
 		for _, p := range pages {
@@ -720,7 +721,7 @@ func sameRows(got, want []row, text string) bool {
 		byID := func(a, b row) int { return a.entity.Compare(b.entity.ULID) }
 		got, want = slices.SortedFunc(slices.Values(got), byID), slices.SortedFunc(slices.Values(want), byID)
 	}
-	return slices.EqualFunc(got, want, func(a, b row) bool { return a.entity == b.entity && slices.Equal(a.values, b.values) })
+	return slices.EqualFunc(got, want, func(a, b row) bool { return a.entity == b.entity && a.sync == b.sync && slices.Equal(a.values, b.values) })
 }
 
 // The codes of TypeScript are the kinds of Go.
@@ -770,4 +771,64 @@ func FuzzReceive(f *testing.F) {
 			t.Errorf("the session ended: %+v", failed.Err)
 		}
 	})
+}
+
+// A commit's rows are pending with its answer; the acknowledgement tells that they are synced,
+// and not once more what they hold.
+func TestRowsTellHowFarTheyAreInStep(t *testing.T) {
+	w := newWorld(t, nil, bridge.Limits{})
+	p := w.join()
+	p.send(&frame.Subscribe{Query: 1, Collection: "album", Text: "ORDER BY name"}, &frame.Subscribe{Query: 2, Collection: "album", Text: "$sync = 'pending'"})
+	p.until("live", func() bool { return p.status[1] == frame.QueryLive && p.status[2] == frame.QueryLive })
+	e := p.commitAlbums(1, albumRow("one", 1))[0]
+	p.until("acknowledged", func() bool { return len(p.rows[1]) == 1 && p.rows[1][0].sync == core.Synced && len(p.rows[2]) == 0 })
+	var deltas []frame.Change
+	for _, m := range p.seen() {
+		if d, ok := m.(*frame.Delta); ok && d.Query == 1 {
+			deltas = append(deltas, d.Changes...)
+		}
+	}
+	if len(deltas) != 2 || deltas[0].Sync != core.Pending || len(deltas[0].Values) == 0 {
+		t.Fatalf("told %+v", deltas)
+	}
+	if want := (frame.Change{Op: frame.OpUpdated, Entity: e}); !reflect.DeepEqual(deltas[1], want) {
+		t.Errorf("acknowledged: told %+v, want %+v", deltas[1], want)
+	}
+}
+
+// A commit in the place of a refused transaction takes the refusal along, on every page.
+func TestCommitInThePlaceOfARefusedTransaction(t *testing.T) {
+	w := newWorld(t, deny{policy.Permissive()}, bridge.Limits{})
+	p, other := w.join(), w.join()
+	p.commitAlbums(1, albumRow("refused", 1984))
+	var refused []frame.Rejection
+	rejections := func(p *page, n int) func() bool {
+		return func() bool {
+			for _, m := range slices.Backward(p.log) {
+				if list, ok := m.(*frame.Rejections); ok {
+					refused = list.List
+					return len(refused) == n
+				}
+			}
+			return false
+		}
+	}
+	p.until("it is refused", rejections(p, 1))
+	p.send(p.create(2, albumRow("allowed", 1985)))
+	again := &frame.Commit{Request: p.next(), Tx: 2, Replaces: refused[0].Transaction}
+	if _, ok := p.ask(again).(*frame.Committed); !ok {
+		t.Fatal("it is not committed")
+	}
+	other.until("every page knows", rejections(other, 0))
+	if err := p.refused(&frame.Commit{Request: p.next(), Tx: 3, Replaces: again.Replaces}); err.Code != "not-found" {
+		t.Errorf("a second time: %+v", err)
+	}
+	for tx := range 3 {
+		p.commitAlbums(uint64(4+tx), albumRow("refused", 1984))
+	}
+	p.until("they are refused", rejections(p, 3))
+	if _, ok := p.ask(&frame.Dismiss{Request: p.next()}).(*frame.Done); !ok {
+		t.Error("they are not dismissed")
+	}
+	other.until("all are gone", rejections(other, 0))
 }

@@ -113,6 +113,7 @@ func (w *world) node() *core.Node {
 // row is a row as a page has it.
 type row struct {
 	entity id.EntityID
+	sync   core.SyncState
 	values []value.Value
 }
 
@@ -214,19 +215,25 @@ func (p *page) delta(d *frame.Delta) {
 	}
 	rows := p.rows[d.Query]
 	for _, c := range p.parts[d.Query] {
+		var before row
 		if c.From >= 0 {
 			if c.From >= len(rows) {
 				p.t.Errorf("a row is taken from %d of %d", c.From, len(rows))
 				return
 			}
+			before = rows[c.From]
 			rows = slices.Delete(rows, c.From, c.From+1)
+		}
+		values := c.Values
+		if values == nil {
+			values = before.values // which are as they were
 		}
 		if c.To >= 0 {
 			if c.To > len(rows) {
 				p.t.Errorf("a row is put at %d of %d", c.To, len(rows))
 				return
 			}
-			rows = slices.Insert(rows, c.To, row{c.Entity, c.Values})
+			rows = slices.Insert(rows, c.To, row{c.Entity, c.Sync, values})
 		}
 	}
 	p.rows[d.Query] = rows
@@ -350,7 +357,7 @@ func (p *page) fetch(text string) []row {
 	for _, m := range p.log {
 		if part, ok := m.(*frame.Rows); ok && part.Request == request {
 			for _, r := range part.Rows {
-				rows = append(rows, row{r.Entity, r.Values})
+				rows = append(rows, row{r.Entity, r.Sync, r.Values})
 			}
 		}
 	}

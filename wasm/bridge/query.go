@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -52,26 +51,12 @@ func (q *query) resubscribe() *core.ChangeSet {
 			first, status, window = set, set.Status, set.Window
 			return
 		}
-		visible := withoutSame(set)
-		if len(visible.Changes) > 0 || set.Status != status || set.Err != nil || !sameState(set.Window, window) {
+		if len(set.Changes) > 0 || set.Status != status || set.Err != nil || !sameState(set.Window, window) {
 			status, window = set.Status, set.Window
-			out.changed(q, subscription, visible)
+			out.changed(q, subscription, set)
 		}
 	})
 	return first
-}
-
-// withoutSame returns a change set without the rows that a page would see no difference in:
-// every commit is acknowledged later, and a page need not read its rows a second time for
-// that.
-func withoutSame(set *core.ChangeSet) *core.ChangeSet {
-	same := func(c core.Change) bool { return c.Same && c.From == c.To }
-	if !slices.ContainsFunc(set.Changes, same) {
-		return set
-	}
-	visible := *set
-	visible.Changes = slices.DeleteFunc(slices.Clone(set.Changes), same)
-	return &visible
 }
 
 func (q *query) close() {

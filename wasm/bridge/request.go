@@ -82,9 +82,11 @@ func (s *Session) administer(m frame.Message) {
 	switch m := m.(type) {
 	case *frame.Dismiss:
 		s.answer(m.Request, func(ctx context.Context) error {
-			err := node.DismissRejection(ctx, m.Transaction)
-			s.service.signalRefused()
-			return err
+			defer s.service.signalRefused()
+			if m.Transaction.IsZero() {
+				return node.DismissRejections(ctx)
+			}
+			return node.DismissRejection(ctx, m.Transaction)
 		})
 	case *frame.Retry:
 		s.retry(m)
@@ -227,6 +229,10 @@ func (s *Session) commit(m *frame.Commit) {
 			}
 			s.fail(m.Request, err, "")
 			return
+		}
+		if !m.Replaces.IsZero() {
+			t.tx.Replaces(m.Replaces)
+			defer s.service.signalRefused()
 		}
 		transaction, err := t.commit(ctx)
 		if err != nil {

@@ -142,6 +142,9 @@ func (w *writer) part(dst []frame.Change, columns []string, changes []core.Chang
 		c := &changes[n]
 		change := frame.Change{Op: frame.Op(c.Kind), From: c.From, To: c.To, Entity: c.Entity}
 		if c.View != nil {
+			change.Sync = c.View.Sync()
+		}
+		if c.View != nil && !c.Same { // every commit is acknowledged later, which changes no value
 			change.Values = w.row(c.View, columns, &bytes)
 		}
 		dst = append(dst, change)
@@ -170,7 +173,7 @@ func (w *writer) answer(a *rowsAnswer) bool {
 		m.Rows = m.Rows[:0]
 		n, bytes := 0, 0
 		for n < len(views) && n < w.session.limits().PartRows && bytes < w.session.limits().PartBytes {
-			m.Rows = append(m.Rows, frame.Row{Entity: views[n].ID(), Values: w.row(views[n], a.columns, &bytes)})
+			m.Rows = append(m.Rows, frame.Row{Entity: views[n].ID(), Sync: views[n].Sync(), Values: w.row(views[n], a.columns, &bytes)})
 			n++
 		}
 		views = views[n:]

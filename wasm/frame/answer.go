@@ -63,12 +63,14 @@ type Change struct {
 	Op       Op
 	From, To int
 	Entity   id.EntityID
-	Values   []value.Value // by the query's columns; nil for OpRemoved
+	Sync     proto.SyncState // not of OpRemoved
+	Values   []value.Value   // by the query's columns; nil for OpRemoved, and where they are as before
 }
 
 // Row is one row of an answer.
 type Row struct {
 	Entity id.EntityID
+	Sync   proto.SyncState
 	Values []value.Value // as long as Columns
 }
 
@@ -264,8 +266,9 @@ func (m *Rows) append(dst []byte) []byte {
 	dst = appendNames(dst, m.Columns)
 	dst = msgpack.AppendArrayLen(dst, len(m.Rows))
 	for i := range m.Rows {
-		dst = msgpack.AppendArrayLen(dst, 1+len(m.Rows[i].Values))
+		dst = msgpack.AppendArrayLen(dst, 2+len(m.Rows[i].Values))
 		dst = appendULID(dst, m.Rows[i].Entity.ULID)
+		dst = msgpack.AppendUint(dst, uint64(m.Rows[i].Sync))
 		for _, v := range m.Rows[i].Values {
 			dst = value.Append(dst, v)
 		}
@@ -278,8 +281,8 @@ func (m *Rows) parse(r *msgpack.Reader) {
 	m.More = r.Bool()
 	m.Columns = readNames(r)
 	for n := r.ArrayLen(proto.MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		r.Array(1 + len(m.Columns))
-		row := Row{Entity: id.EntityID{ULID: readULID(r)}, Values: make([]value.Value, len(m.Columns))}
+		r.Array(2 + len(m.Columns))
+		row := Row{Entity: id.EntityID{ULID: readULID(r)}, Sync: readSync(r), Values: make([]value.Value, len(m.Columns))}
 		readValues(r, row.Values)
 		m.Rows = append(m.Rows, row)
 	}
@@ -334,17 +337,29 @@ func (m *Delta) append(dst []byte) []byte {
 	return appendState(dst, m.Window)
 }
 
-// append appends a change as [op, from, to, entity, value…].
+// append appends a change as [op, from, to, entity, sync, value…], up to the entity for OpRemoved.
 func (c *Change) append(dst []byte) []byte {
-	dst = msgpack.AppendArrayLen(dst, 4+len(c.Values))
+	fields := 5 + len(c.Values)
+	if c.Op == OpRemoved {
+		fields = 4
+	}
+	dst = msgpack.AppendArrayLen(dst, fields)
 	dst = msgpack.AppendUint(dst, uint64(c.Op))
 	dst = msgpack.AppendInt(dst, int64(c.From))
 	dst = msgpack.AppendInt(dst, int64(c.To))
 	dst = appendULID(dst, c.Entity.ULID)
+	if c.Op == OpRemoved {
+		return dst
+	}
+	dst = msgpack.AppendUint(dst, uint64(c.Sync))
 	for _, v := range c.Values {
 		dst = value.Append(dst, v)
 	}
 	return dst
+}
+
+func readSync(r *msgpack.Reader) proto.SyncState {
+	return proto.SyncState(readEnum(r, uint64(proto.Refused)))
 }
 
 func (m *Delta) parse(r *msgpack.Reader) {
@@ -363,7 +378,7 @@ func (m *Delta) parse(r *msgpack.Reader) {
 }
 
 func readChange(r *msgpack.Reader) Change {
-	n := r.ArrayLen(4 + MaxColumns)
+	n := r.ArrayLen(5 + MaxColumns)
 	if n < 4 {
 		r.Fail(msgpack.ErrType)
 		return Change{}
@@ -371,7 +386,10 @@ func readChange(r *msgpack.Reader) Change {
 	c := Change{Op: Op(readEnum(r, uint64(OpRemoved))), From: int(r.Int()), To: int(r.Int())}
 	c.Entity = id.EntityID{ULID: readULID(r)}
 	if n > 4 {
-		c.Values = make([]value.Value, n-4)
+		c.Sync = readSync(r)
+	}
+	if n > 5 {
+		c.Values = make([]value.Value, n-5)
 		readValues(r, c.Values)
 	}
 	return c

@@ -15,7 +15,7 @@
 //	 9 commit      a transaction         40 settled     a transaction was acknowledged or refused
 //	10 rollback    a transaction         41 rejections  all refused transactions
 //	11 cancel      a request
-//	12 dismiss     a refused transaction
+//	12 dismiss     a refused transaction, or all
 //	13 token       present another
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
@@ -28,6 +28,9 @@
 //	22 history     of an entity         45 revisions   answers history
 //	23 as of       an entity as it was
 //	24 retry       a refused transaction
+//
+// A row comes with how far it is in step: synced, pending or refused. A change of nothing but
+// that, or of a row's place, comes without the row's values.
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
 // on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
@@ -331,6 +334,21 @@ func readOptional(r *msgpack.Reader) string {
 func appendULID(dst []byte, u id.ULID) []byte {
 	b := u.Array()
 	return msgpack.AppendBytes(dst, b[:])
+}
+
+// appendChosen appends nil for the zero one.
+func appendChosen(dst []byte, u id.ULID) []byte {
+	if u.IsZero() {
+		return msgpack.AppendNil(dst)
+	}
+	return appendULID(dst, u)
+}
+
+func readChosen(r *msgpack.Reader) id.ULID {
+	if r.TryNil() {
+		return id.ULID{}
+	}
+	return readULID(r)
 }
 
 func readULID(r *msgpack.Reader) id.ULID {

@@ -25,7 +25,7 @@ const golden = "testdata/frames.txt"
 
 // pinned is the SHA-256 of the golden file for frame.Version: a protocol that changes gets
 // another version, and js/src/wire.ts with it.
-const pinned = "f2f25400f08fc51198e65cd745aedc76d6602d991a4c3b2d61da89fc29d618cd"
+const pinned = "73d47375230ca86de06b0187f33a7caf39a42f06b001aa4f371c6098ae749c0f"
 
 func entity(n byte) id.EntityID {
 	return id.EntityID{ULID: id.Make(id.Stamp(uint64(n)<<32), [8]byte{n, 1, 2, 3, 4, 5, 6, 7})}
@@ -93,9 +93,11 @@ var messages = []struct {
 	{"delete", &frame.Mark{Tx: 4, Collection: "album", Entity: entity(9), Deleted: true}},
 	{"restore", &frame.Mark{Tx: 4, Collection: "album", Entity: entity(9)}},
 	{"commit", &frame.Commit{Request: 7, Tx: 4}},
+	{"commit-replacing", &frame.Commit{Request: 7, Tx: 4, Replaces: transaction(3)}},
 	{"rollback", &frame.Rollback{Tx: 4}},
 	{"cancel", &frame.Cancel{Request: 7}},
 	{"dismiss", &frame.Dismiss{Request: 8, Transaction: transaction(3)}},
+	{"dismiss-all", &frame.Dismiss{Request: 8}},
 	{"token", &frame.Token{Request: 9, Token: "other"}},
 	{"token-none", &frame.Token{Request: 9}},
 	{"await", &frame.Await{Request: 10}},
@@ -124,7 +126,7 @@ var messages = []struct {
 	{"failed", &frame.Failed{Request: 2, Err: frame.Error{Code: "selection", Message: "expected a property, got \"yaer\"", Place: &frame.Place{Offset: 12, Line: 1, Column: 13, Hint: "did you mean \"year\"?"}}}},
 	{"failed-plain", &frame.Failed{Request: 2, Err: frame.Error{Code: "offline", Message: "no connection"}}},
 	{"opened", &frame.Opened{Request: 1, Storage: frame.StorageMemory, Warning: &frame.Error{Code: "storage", Message: "IndexedDB is unavailable"}}},
-	{"rows", &frame.Rows{Request: 2, More: true, Columns: columns, Rows: []frame.Row{{Entity: entity(1), Values: full}, {Entity: entity(2), Values: empty}, {Entity: entity(3), Values: negative}}}},
+	{"rows", &frame.Rows{Request: 2, More: true, Columns: columns, Rows: []frame.Row{{Entity: entity(1), Values: full}, {Entity: entity(2), Sync: proto.Pending, Values: empty}, {Entity: entity(3), Values: negative}}}},
 	{"rows-none", &frame.Rows{Request: 2, Columns: []string{}}},
 	{"created", &frame.Created{Request: 6, Entities: []id.EntityID{entity(1), entity(2)}}},
 	{"located", &frame.Located{Request: 11, Cursor: "lAHP_-0", Index: 49_999}},
@@ -132,7 +134,8 @@ var messages = []struct {
 	{"committed", &frame.Committed{Request: 7, Transaction: transaction(3)}},
 	{"delta", &frame.Delta{Query: 3, More: true, Status: frame.QueryLocal, Reset: true, Columns: []string{"name", "year"}, Changes: []frame.Change{
 		{Op: frame.OpInitial, From: -1, To: 0, Entity: entity(1), Values: []value.Value{value.String("a"), value.Null}},
-		{Op: frame.OpAdded, From: -1, To: 40, Entity: entity(2), Values: []value.Value{value.String("b"), value.Int(1)}},
+		{Op: frame.OpAdded, From: -1, To: 40, Entity: entity(2), Sync: proto.Pending, Values: []value.Value{value.String("b"), value.Int(1)}},
+		{Op: frame.OpUpdated, From: 7, To: 7, Entity: entity(4), Sync: proto.Refused},
 		{Op: frame.OpUpdated, From: 700, To: 2, Entity: entity(3), Values: []value.Value{value.String("c"), value.Int(2)}},
 		{Op: frame.OpRemoved, From: 70_000, To: -1, Entity: entity(4)},
 	}}},

@@ -104,10 +104,12 @@ type Mark struct {
 	Deleted    bool
 }
 
-// Commit commits a transaction; Committed answers.
+// Commit commits a transaction; Committed answers. With Replaces it is made in the place of
+// that refused one, which is dismissed in the same step.
 type Commit struct {
-	Request uint64
-	Tx      uint64
+	Request  uint64
+	Tx       uint64
+	Replaces id.TransactionID // zero for none
 }
 
 // Rollback ends a transaction without a trace.
@@ -116,10 +118,10 @@ type Rollback struct{ Tx uint64 }
 // Cancel gives up a request, which is then answered by Failed unless it was done before.
 type Cancel struct{ Request uint64 }
 
-// Dismiss forgets a refused transaction; Done answers.
+// Dismiss forgets a refused transaction, or all of them; Done answers.
 type Dismiss struct {
 	Request     uint64
-	Transaction id.TransactionID
+	Transaction id.TransactionID // zero for all
 }
 
 // Token presents other credentials to the durable node; Done answers.
@@ -164,7 +166,7 @@ func (*Get) fields() int         { return 4 }
 func (*Create) fields() int      { return 5 }
 func (*Edit) fields() int        { return 5 }
 func (*Mark) fields() int        { return 4 }
-func (*Commit) fields() int      { return 2 }
+func (*Commit) fields() int      { return 3 }
 func (*Rollback) fields() int    { return 1 }
 func (*Cancel) fields() int      { return 1 }
 func (*Dismiss) fields() int     { return 2 }
@@ -356,10 +358,13 @@ func (m *Mark) read(r *msgpack.Reader) {
 }
 
 func (m *Commit) write(dst []byte) []byte {
-	return msgpack.AppendUint(msgpack.AppendUint(dst, m.Request), m.Tx)
+	return appendChosen(msgpack.AppendUint(msgpack.AppendUint(dst, m.Request), m.Tx), m.Replaces.ULID)
 }
 
-func (m *Commit) read(r *msgpack.Reader) { m.Request, m.Tx = r.Uint(), r.Uint() }
+func (m *Commit) read(r *msgpack.Reader) {
+	m.Request, m.Tx = r.Uint(), r.Uint()
+	m.Replaces = id.TransactionID{ULID: readChosen(r)}
+}
 
 func (m *Rollback) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Tx) }
 func (m *Rollback) read(r *msgpack.Reader)  { m.Tx = r.Uint() }
@@ -368,12 +373,12 @@ func (m *Cancel) write(dst []byte) []byte { return msgpack.AppendUint(dst, m.Req
 func (m *Cancel) read(r *msgpack.Reader)  { m.Request = r.Uint() }
 
 func (m *Dismiss) write(dst []byte) []byte {
-	return appendULID(msgpack.AppendUint(dst, m.Request), m.Transaction.ULID)
+	return appendChosen(msgpack.AppendUint(dst, m.Request), m.Transaction.ULID)
 }
 
 func (m *Dismiss) read(r *msgpack.Reader) {
 	m.Request = r.Uint()
-	m.Transaction = id.TransactionID{ULID: readULID(r)}
+	m.Transaction = id.TransactionID{ULID: readChosen(r)}
 }
 
 func (m *Token) write(dst []byte) []byte {
