@@ -19,13 +19,8 @@ import (
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/server/config"
+	"github.com/ankurah-go/ankurah/server/engine"
 	"github.com/ankurah-go/ankurah/server/webapp"
-	"github.com/ankurah-go/ankurah/storage"
-	"github.com/ankurah-go/ankurah/storage/memory"
-	"github.com/ankurah-go/ankurah/storage/postgres"
-	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
-	"github.com/ankurah-go/ankurah/storage/sqlite"
-	"github.com/ankurah-go/ankurah/storage/tikv"
 )
 
 // Deadlines for the HTTP part of a connection; the WebSocket has its own.
@@ -90,12 +85,12 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 
 // openNode opens the storage, the node over it, and the system if it is a new one.
 func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metrics) (*core.Node, error) {
-	engine, err := openEngine(ctx, c.Storage, log)
+	store, err := engine.Open(ctx, c.Storage, engine.Own, log)
 	if err != nil {
 		return nil, err
 	}
 	node, err := core.Open(ctx, core.Options{
-		Engine:        engine,
+		Engine:        store,
 		Policy:        policy.Permissive(),
 		Durable:       true,
 		Listener:      nodeListener(log, m),
@@ -103,7 +98,7 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 		Limits:        c.Limits,
 	})
 	if err != nil {
-		return nil, errors.Join(err, engine.Close())
+		return nil, errors.Join(err, store.Close())
 	}
 	log.Warn("everybody may read and write everything: the policy is Permissive")
 	if _, ok := node.System(); !ok {
@@ -115,43 +110,6 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 	system, _ := node.System()
 	log.Info("node is open", "storage", c.Storage, "node", node.ID(), "system", system)
 	return node, nil
-}
-
-func openEngine(ctx context.Context, s config.Storage, log *slog.Logger) (storage.Engine, error) {
-	switch s.Engine {
-	case "memory":
-		return memory.New(), nil
-	case "sqlite":
-		engine, err := sqlite.Open(ctx, s.File, sqlite.Options{Exclusive: true})
-		if err != nil {
-			return nil, fmt.Errorf("file %s: %w", s.File, err)
-		}
-		return engine, nil
-	case "postgres":
-		engine, err := postgres.Open(ctx, s.URL, postgres.Options{Exclusive: true})
-		if err != nil {
-			return nil, fmt.Errorf("database %s: %w", s, err)
-		}
-		return engine, nil
-	case "tikv":
-		return tikv.Open(ctx, s.URL, tikv.Options{Log: log})
-	}
-	return openDirectory(s.Dir)
-}
-
-func openDirectory(dir string) (storage.Engine, error) {
-	engine, err := sledcompat.Open(dir)
-	switch {
-	case errors.Is(err, sledcompat.ErrLocked):
-		return nil, fmt.Errorf("data directory %s is in use by another server", dir)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("data directory %s cannot be written: permission denied", dir)
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return nil, fmt.Errorf("data directory %s is not a directory", dir)
-	case err != nil:
-		return nil, fmt.Errorf("data directory %s: %w", dir, err)
-	}
-	return engine, nil
 }
 
 // sockets returns the options of the WebSocket endpoint.

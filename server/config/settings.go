@@ -113,41 +113,48 @@ func parseAddr(c *Config, text string) error {
 }
 
 func parseStorage(c *Config, text string) error {
+	s, err := ParseStorage(text)
+	if err != nil {
+		return err
+	}
+	if s.Engine == "pebble" && s.Dir == "" {
+		s.Dir = c.Storage.Dir
+	}
+	c.Storage = s
+	return nil
+}
+
+// ParseStorage reads a storage setting, as in pebble:DIR. It does not look whether the place
+// exists; pebble: without one is for the caller to judge.
+func ParseStorage(text string) (Storage, error) {
 	engine, place, ok := strings.Cut(text, ":")
-	switch {
-	case !ok:
+	if !ok {
 		engine = ""
+	}
+	switch {
 	case engine == "pebble":
-		c.Storage.Engine = engine
-		if place != "" {
-			c.Storage.Dir = place
-		}
-		return nil
+		return Storage{Engine: engine, Dir: place}, nil
 	case engine == "memory" && place != "":
-		return fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", place)
+		return Storage{}, fmt.Errorf("memory: keeps nothing, so it takes no directory, but got %q", place)
 	case engine == "memory":
-		c.Storage = Storage{Engine: engine}
-		return nil
+		return Storage{Engine: engine}, nil
 	case engine == "sqlite" && place == "":
-		return errors.New("sqlite: needs a file, as in sqlite:ankurah.db")
+		return Storage{}, errors.New("sqlite: needs a file, as in sqlite:ankurah.db")
 	case engine == "sqlite":
-		c.Storage = Storage{Engine: engine, File: place}
-		return nil
+		return Storage{Engine: engine, File: place}, nil
 	case engine == "postgres" || engine == "postgresql":
 		if u, err := url.Parse(text); err != nil || !strings.HasPrefix(place, "//") || strings.Trim(u.Path, "/") == "" {
-			return errors.New("postgres: needs a URL with a database, as in postgres://user@localhost/database")
+			return Storage{}, errors.New("postgres: needs a URL with a database, as in postgres://user@localhost/database")
 		}
-		c.Storage = Storage{Engine: "postgres", URL: text}
-		return nil
+		return Storage{Engine: "postgres", URL: text}, nil
 	case engine == "tikv":
 		hosts, prefix, _ := strings.Cut(strings.TrimPrefix(place, "//"), "/")
 		if !strings.HasPrefix(place, "//") || hosts == "" || strings.HasPrefix(prefix, "?") || prefix == "" {
-			return errors.New("tikv: needs a URL with the cluster's PDs and a prefix, as in tikv://pd1,pd2,pd3/ankurah")
+			return Storage{}, errors.New("tikv: needs a URL with the cluster's PDs and a prefix, as in tikv://pd1,pd2,pd3/ankurah")
 		}
-		c.Storage = Storage{Engine: engine, URL: text}
-		return nil
+		return Storage{Engine: engine, URL: text}, nil
 	}
-	return fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing", text)
+	return Storage{}, fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing", text)
 }
 
 func parseOrigins(c *Config, text string) error {
