@@ -23,6 +23,8 @@ import (
 	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
 	"github.com/ankurah-go/ankurah/storage/sqlite"
 	"github.com/ankurah-go/ankurah/storage/storagetest"
+	"github.com/ankurah-go/ankurah/storage/tikv"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -167,7 +169,11 @@ func engines(t *testing.T) map[string]storage.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]storage.Engine{"memory": memory.New(), "sled-compat": sled, "postgres": pg, "sqlite": lite}
+	cluster, err := tikv.Open(t.Context(), tikvtest.URL(t), tikv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]storage.Engine{"memory": memory.New(), "sled-compat": sled, "postgres": pg, "sqlite": lite, "tikv": cluster}
 	t.Cleanup(func() {
 		for name, e := range all {
 			if err := e.Close(); err != nil {

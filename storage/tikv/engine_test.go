@@ -1,29 +1,14 @@
 package tikv
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
-	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
 	"github.com/ankurah-go/ankurah/storage/kv/kvtest"
 	"github.com/ankurah-go/ankurah/storage/storagetest"
 	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
-
-// newURL returns the URL of an empty prefix of a cluster that tests share, which is emptied
-// again when the test ends.
-func newURL(t testing.TB) string {
-	t.Helper()
-	return urlAt(tikvtest.Shared(t)...)
-}
-
-// urlAt returns the URL of an empty prefix of a cluster.
-func urlAt(pds ...string) string {
-	return fmt.Sprintf("tikv://%s/test-%s", strings.Join(pds, ","), id.New(nil))
-}
 
 func open(t testing.TB, url string, o Options) *Engine {
 	t.Helper()
@@ -48,19 +33,19 @@ func openedStore(t testing.TB, url string, o Options) *store {
 }
 
 func TestEngine(t *testing.T) {
-	storagetest.Run(t, func(t testing.TB) storage.Engine { return open(t, newURL(t), Options{}) })
+	storagetest.Run(t, func(t testing.TB) storage.Engine { return open(t, tikvtest.URL(t), Options{}) })
 }
 
 func TestEngineKeepsItsData(t *testing.T) {
 	storagetest.RunDurable(t, func(t testing.TB) func(testing.TB) storage.Engine {
-		url := newURL(t)
+		url := tikvtest.URL(t)
 		return func(t testing.TB) storage.Engine { return open(t, url, Options{}) }
 	})
 }
 
 func TestProcessesShareAPrefix(t *testing.T) {
 	storagetest.RunShared(t, func(t testing.TB) func(testing.TB) storage.Engine {
-		url := newURL(t)
+		url := tikvtest.URL(t)
 		return func(t testing.TB) storage.Engine { return open(t, url, Options{}) }
 	})
 }
@@ -68,7 +53,7 @@ func TestProcessesShareAPrefix(t *testing.T) {
 // The prefix has neighbours, whose keys it must not see.
 func TestPrefixIsAStore(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kvtest.Place {
-		url := newURL(t)
+		url := tikvtest.URL(t)
 		for _, neighbour := range []string{url[:len(url)-1], url + "0", url + "-", url + "."} {
 			s := openedStore(t, neighbour, Options{})
 			for _, key := range []string{"", "a", "\xff\xff"} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +19,8 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/ankurah-go/ankurah/core/id"
 )
 
 // Cluster is a PD and its stores.
@@ -53,19 +54,33 @@ var shared struct {
 	err     error
 }
 
-// Shared returns the addresses of the PDs of a cluster that the tests of this binary share:
-// those in ANKURAH_TIKV_PD, apart by commas, or one that runs until the binary ends.
-func Shared(t testing.TB) []string {
+// URL returns that of a new, empty prefix of a cluster that the tests of this binary share:
+// the one whose PDs ANKURAH_TIKV_PD has, apart by commas, or else one that runs until the
+// binary ends. In a cluster that lives longer what tests have written stays, under prefixes
+// that begin with "test-".
+func URL(t testing.TB) string {
 	t.Helper()
 	if addresses := os.Getenv("ANKURAH_TIKV_PD"); addresses != "" {
-		return strings.Split(addresses, ",")
+		return prefixURL(addresses)
 	}
 	shared.Do(func() { shared.cluster, shared.err = Start(1) })
 	if shared.err != nil {
 		t.Fatalf("tikvtest: %v", shared.err)
 	}
-	return []string{shared.cluster.PD()}
+	return shared.cluster.URL()
 }
+
+// StopShared ends the cluster that URL has started, if it has.
+func StopShared() {
+	if shared.cluster != nil {
+		shared.cluster.Stop()
+	}
+}
+
+// URL returns that of a new, empty prefix of the cluster.
+func (c *Cluster) URL() string { return prefixURL(c.PD()) }
+
+func prefixURL(pds string) string { return "tikv://" + pds + "/test-" + id.New(nil).String() }
 
 // Start starts a cluster with as many stores, on ports that the system chooses.
 func Start(stores int) (_ *Cluster, err error) {

@@ -7,8 +7,8 @@
 // others resolve, one-phase commit, write conflicts, regions with epochs. It does not
 // replicate, and its pessimistic transactions are not those of TiKV.
 //
-// [Shared] is a cluster for the tests of a binary that need none of their own; where the
-// environment names a production cluster in ANKURAH_TIKV_PD, the tests that use it run there.
+// [URL] names a place in a cluster for the tests of a binary that need none of their own; where
+// the environment names a production cluster in ANKURAH_TIKV_PD, the tests that use it run there.
 // [New] starts a cluster of a test's own, to which things can happen: regions split and
 // change their leader, stores and PD go away and come back with their data, and [Cluster.Inject]
 // decides what becomes of each request.
