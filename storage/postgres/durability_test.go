@@ -301,5 +301,6 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 	_, rest, _ := strings.Cut(pgtest.Database(t), "?")
 	refused(base[:strings.LastIndex(base, "/")]+"/latin?"+rest, ErrForeign, "its encoding is LATIN1")
 	refused(next()+"-x", nil, "want lower-case letters")
+	refused(next()+"&hints=maybe", nil, "want on or off")
 	refused("postgres://%zz", nil, "postgres: ")
 }

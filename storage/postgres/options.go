@@ -23,7 +23,8 @@ type Options struct {
 	// Indexes say when an index is made for a selection.
 	Indexes relational.IndexOptions
 	// Silent has an engine that shares its schema neither tell others of its commits nor listen
-	// for theirs. Then they look from time to time, as they do where a hint gets lost.
+	// for theirs. Then they look from time to time, as they do where a hint gets lost. In the URL
+	// it is hints=off.
 	Silent bool
 
 	// grace is how long a lock that somebody has is waited for: PostgreSQL may not have noticed
@@ -62,6 +63,13 @@ func poolConfig(url string, o *Options) (config *pgxpool.Config, schema string, 
 		}
 		schema = name
 		delete(params, "schema")
+	}
+	if hints, ok := params["hints"]; ok {
+		if hints != "on" && hints != "off" {
+			return nil, "", fmt.Errorf("postgres: hints %q: want on or off", hints)
+		}
+		o.Silent = o.Silent || hints == "off"
+		delete(params, "hints")
 	}
 	config.MaxConns = int32(o.Connections)
 	if config.ConnConfig.ConnectTimeout <= 0 || config.ConnConfig.ConnectTimeout > o.Timeout {
