@@ -274,7 +274,7 @@ func (d *distant) findDiffering() error {
 			list = append(list, e)
 		}
 	}
-	records, err := d.tab.node.records(d.tab.node.run.ctx, list)
+	records, err := d.tab.node.records(d.tab.node.run.ctx, d.tab.node.engine, list)
 	if err != nil {
 		return err
 	}

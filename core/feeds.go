@@ -67,7 +67,7 @@ func (f *feeds) open(ctx context.Context, n *Node, last uint64) error {
 	}
 	f.mu.timelines = map[id.NodeID]timeline{n.self: own}
 	f.mu.ends = map[id.NodeID]uint64{n.self: last}
-	f.mu.position = f.places(id.NodeID{}, 0)
+	f.mu.position = f.places(nil)
 	return nil
 }
 
@@ -78,31 +78,60 @@ func (f *feeds) standing() proto.Position {
 	return f.mu.position
 }
 
-// after returns the position that follows when one more entry is published.
-func (f *feeds) after(feed id.NodeID, seq uint64) proto.Position {
+// feedEnd is the last entry of a feed, as far as something is concerned.
+type feedEnd struct {
+	feed id.NodeID
+	seq  uint64
+}
+
+// end returns the number of a feed's last entry that has been published.
+func (f *feeds) end(feed id.NodeID) uint64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.places(feed, seq)
+	return f.mu.ends[feed]
 }
 
-// advance notes that an entry has been published, and the position that follows.
-func (f *feeds) advance(feed id.NodeID, seq uint64, to proto.Position) {
+// know notes under which epochs a feed has been written.
+func (f *feeds) know(feed id.NodeID, t timeline) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.mu.ends[feed], f.mu.position = seq, to
+	if len(t) > 0 {
+		f.mu.timelines[feed] = t
+	}
 }
 
-// places makes a position of where the feeds stand, one of them elsewhere.
-func (f *feeds) places(feed id.NodeID, seq uint64) proto.Position {
-	p := make(proto.Position, 0, len(f.mu.timelines))
-	for of, t := range f.mu.timelines {
-		place := proto.Place{Epoch: t[len(t)-1].id, Seq: f.mu.ends[of]}
-		if of == feed {
-			place.Seq = seq
-		}
-		p = append(p, place)
+// with returns the position that follows when some feeds end elsewhere.
+func (f *feeds) with(ends []feedEnd) proto.Position {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.places(ends)
+}
+
+// advance notes up to where feeds have been published.
+func (f *feeds) advance(ends []feedEnd) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, end := range ends {
+		f.mu.ends[end.feed] = end.seq
 	}
-	slices.SortFunc(p, func(a, b proto.Place) int { return bytes.Compare(a.Epoch.Bytes(), b.Epoch.Bytes()) })
+	f.mu.position = f.places(nil)
+}
+
+// places makes a position of where the feeds stand, some of them elsewhere.
+func (f *feeds) places(ends []feedEnd) proto.Position {
+	p := make(proto.Position, 0, len(f.mu.timelines))
+	for feed, t := range f.mu.timelines {
+		seq := f.mu.ends[feed]
+		for _, end := range ends {
+			if end.feed == feed {
+				seq = end.seq
+			}
+		}
+		p = append(p, proto.Place{Epoch: t[len(t)-1].id, Seq: seq})
+	}
+	if len(p) > 1 {
+		slices.SortFunc(p, func(a, b proto.Place) int { return bytes.Compare(a.Epoch.Bytes(), b.Epoch.Bytes()) })
+	}
 	return p
 }
 

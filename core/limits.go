@@ -87,6 +87,9 @@ type Limits struct {
 	HistoryEvents, HistoryBytes int
 	// Handshake and Request are deadlines for a peer's answer. Defaults 10 s and 30 s.
 	Handshake, Request time.Duration
+	// SharedPoll is how often a durable node looks at what other processes have committed to
+	// its store when nothing wakes it. Default 500 ms.
+	SharedPoll time.Duration
 	// Ping is how long a connection may be silent before it is probed, and then until it
 	// is given up. Default 20 s.
 	Ping time.Duration
@@ -138,6 +141,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.HistoryBytes, 64<<20)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)
+	set(&l.SharedPoll, 500*time.Millisecond)
 	set(&l.Ping, 20*time.Second)
 	set(&l.Backoff, 250*time.Millisecond)
 	set(&l.MaxBackoff, 15*time.Second)

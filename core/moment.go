@@ -15,6 +15,7 @@ import (
 type moment struct {
 	node *Node
 	ctx  context.Context
+	from storage.Reader                // what is asked
 	past *snapshot                     // records of before, over those of now; may be nil
 	own  map[id.EntityID]*proto.Record // a transaction's, over all; may be nil
 
@@ -25,11 +26,13 @@ type moment struct {
 
 // present is the node's data as it is. Only where nothing changes it meanwhile (on the
 // loop) do several looks give one state.
-func (n *Node) present(ctx context.Context) *moment { return &moment{node: n, ctx: ctx} }
+func (n *Node) present(ctx context.Context) *moment {
+	return &moment{node: n, ctx: ctx, from: n.engine}
+}
 
 // at is the node's data as it was when the snapshot began.
 func (s *snapshot) at(ctx context.Context, n *Node) *moment {
-	return &moment{node: n, ctx: ctx, past: s}
+	return &moment{node: n, ctx: ctx, from: n.engine, past: s}
 }
 
 // record returns an entity, deleted or not; nil where there is none.
@@ -74,7 +77,7 @@ func (m *moment) load(entities []id.EntityID) {
 	for len(missing) > 0 {
 		page := missing[:min(len(missing), storage.MaxPage)]
 		missing = missing[len(page):]
-		records, err := m.node.records(m.ctx, page)
+		records, err := m.node.records(m.ctx, m.from, page)
 		if err != nil {
 			m.fail(err)
 			records = make([]*proto.Record, len(page))
@@ -133,7 +136,7 @@ func (m *moment) reference(r *proto.Record, t *trail, step int) (e id.EntityID, 
 }
 
 // records returns the records of entities as the node shows them.
-func (n *Node) records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
+func (n *Node) records(ctx context.Context, from storage.Reader, entities []id.EntityID) ([]*proto.Record, error) {
 	n.overlay.mu.RLock()
 	over := make(map[id.EntityID]*proto.Record)
 	for _, e := range entities {
@@ -142,7 +145,7 @@ func (n *Node) records(ctx context.Context, entities []id.EntityID) ([]*proto.Re
 		}
 	}
 	n.overlay.mu.RUnlock()
-	records, err := n.stored(ctx, entities)
+	records, err := n.storedIn(ctx, from, entities)
 	if err != nil || len(over) == 0 {
 		return records, err
 	}

@@ -88,6 +88,8 @@ type Node struct {
 
 	published   atomic.Uint64 // durable: seq of the own feed's last published transaction
 	feeds       feeds         // durable
+	others      *others       // durable, of a store that other processes share; else nil
+	view        storage.View  // of that store, while the loop publishes; belongs to the loop
 	replication replication   // durable
 	closeOnce   sync.Once
 	closeErr    error
@@ -97,7 +99,7 @@ type Node struct {
 const (
 	metaNode       = "node"       // this node's id
 	metaSystem     = "system"     // the system's root
-	metaFeed       = "feed"       // durable: hint of the feed's end
+	metaFeed       = "feed/"      // durable, and the feed's id: hint of its end
 	metaStore      = "store"      // durable: the store's id
 	metaTimeline   = "timeline/"  // durable, and the feed's id: the feed's epochs
 	metaModels     = "models"     // ephemeral: models, as in a Catalog frame
@@ -119,6 +121,8 @@ type durability interface {
 	submit(ctx context.Context, sub *submission) error
 	// register enters models into the catalog and returns those that grew.
 	register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error)
+	// recatalog takes in what others have written to the catalog, and tells peers.
+	recatalog(ctx context.Context)
 	// start starts the goroutines, the loop among them.
 	start()
 	// admit decides about a peer that says it is durable, and exchange serves it.
@@ -169,6 +173,9 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 		return nil, err
 	}
 	if opts.Durable {
+		if n.others, err = joinOthers(ctx, n); err != nil {
+			return nil, err
+		}
 		if n.durable, err = durable(ctx, n); err != nil {
 			return nil, err
 		}

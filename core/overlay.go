@@ -101,7 +101,12 @@ func (n *Node) stamp(records []*proto.Record) {
 // stored returns the records that the engine holds of entities, as they are shown unless
 // something lies over them; nil for one that it does not hold.
 func (n *Node) stored(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
-	records, err := n.engine.Records(ctx, entities)
+	return n.storedIn(ctx, n.engine, entities)
+}
+
+// storedIn is stored for the engine or a view of it.
+func (n *Node) storedIn(ctx context.Context, from storage.Reader, entities []id.EntityID) ([]*proto.Record, error) {
+	records, err := from.Records(ctx, entities)
 	if err == nil {
 		n.stamp(records)
 	}
@@ -139,14 +144,14 @@ func (n *Node) record(ctx context.Context, e id.EntityID) (*proto.Record, error)
 	return records[0], nil
 }
 
-// page is the engine's Scan with the overlay over it. It may return some more rows than
-// the limit. What the overlay holds was taken before the engine was read, so where both
-// have a record the greater revision is the later one.
-func (n *Node) page(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
+// page is the Scan of the engine, or of a view of it, with the overlay over it. It may return
+// some more rows than the limit. What the overlay holds was taken before the engine was read,
+// so where both have a record the greater revision is the later one.
+func (n *Node) page(ctx context.Context, from storage.Reader, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
 	over := n.overlay.of(collection)
 	var page *storage.Page
 	err := n.inTurn(ctx, func() (err error) {
-		page, err = n.engine.Scan(ctx, collection, s, after, limit)
+		page, err = from.Scan(ctx, collection, s, after, limit)
 		return err
 	})
 	if err != nil {

@@ -40,6 +40,9 @@ func (n *Node) publishAll(list []*reactor.Transaction, done func(i int)) {
 // node holds, except for these records.
 func (n *Node) stepOn(except map[id.EntityID]*proto.Record) {
 	n.shown = n.present(context.WithoutCancel(n.run.ctx))
+	if n.view != nil {
+		n.shown.from = n.view
+	}
 	if len(except) > 0 {
 		n.shown.past = &snapshot{old: except}
 	}

@@ -129,7 +129,7 @@ func unkeptOrder(o ankql.Order) bool { return o.FollowsReferences() || o.Path[0]
 // inOrder reads rows in an order that the engine knows, until there are enough.
 func (r *reading) inOrder(at *moment, from ankql.Resolver, s *ankql.Selection, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
 	for len(rows) < limit {
-		page, err := r.node.page(at.ctx, r.collection, s, after, min(limit-len(rows), storage.MaxPage))
+		page, err := r.node.page(at.ctx, at.from, r.collection, s, after, min(limit-len(rows), storage.MaxPage))
 		if err != nil {
 			return nil, false, err
 		}
@@ -152,7 +152,7 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 	more := false
 	var next []byte
 	for {
-		page, err := r.node.page(at.ctx, r.collection, s, next, storage.MaxPage)
+		page, err := r.node.page(at.ctx, at.from, r.collection, s, next, storage.MaxPage)
 		if err != nil {
 			return nil, false, err
 		}

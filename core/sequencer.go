@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -21,6 +22,7 @@ type submission struct {
 	system    bool                // may write protected collections
 	author    id.NodeID           // the connected peer that it came from; zero for this node
 	meta      []storage.MetaEntry // stored in the same batch
+	overtaken int                 // how often another process was faster
 
 	// Of a transaction that another durable node has committed:
 	replicated bool
@@ -100,6 +102,9 @@ func openDurable(ctx context.Context, n *Node) (durability, error) {
 func (s *sequencer) start() {
 	s.node.run.start(s.stageAll)
 	s.node.run.start(s.commitAll)
+	if s.node.others != nil {
+		s.node.run.start(s.node.others.work)
+	}
 }
 
 func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
@@ -115,12 +120,15 @@ func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
 	if err == nil {
 		err = n.feeds.open(ctx, n, last)
 	}
+	if err == nil && n.others != nil {
+		err = n.others.open(ctx)
+	}
 	return s, err
 }
 
 // lastSeq finds the end of the feed from the hint that every batch leaves.
 func lastSeq(ctx context.Context, n *Node) (uint64, error) {
-	meta, err := n.engine.Meta(ctx, metaFeed)
+	meta, err := n.engine.Meta(ctx, feedHintKey(n.self))
 	if err != nil {
 		return 0, err
 	}
@@ -133,6 +141,9 @@ func lastSeq(ctx context.Context, n *Node) (uint64, error) {
 		last = entries[len(entries)-1].Seq
 	}
 }
+
+// feedHintKey is where the hint of a feed's end is among the store's metadata.
+func feedHintKey(feed id.NodeID) string { return metaFeed + feed.String() }
 
 // commit submits a transaction and waits for its outcome.
 func (s *sequencer) commit(ctx context.Context, sub *submission) error {
@@ -190,8 +201,12 @@ func (s *sequencer) stageAll(ctx context.Context) {
 // accept stages a transaction into the group, or refuses it.
 func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
 	staged, err := (*stagedTx)(nil), s.resolve(ctx)
-	if err == nil && sub.held != nil && sub.held() {
+	switch {
+	case err != nil:
+	case sub.held != nil && sub.held():
 		err = errHeld
+	case sub.overtaken > maxOvertaken:
+		err = fmt.Errorf("%w: other processes were faster %d times", storage.ErrUnavailable, sub.overtaken)
 	}
 	if err == nil {
 		staged, err = s.stage(ctx, g, sub)
@@ -217,16 +232,29 @@ func (s *sequencer) settle(ctx context.Context, result groupResult, current *gro
 		s.landed(result.group)
 		return current
 	}
-	if errors.Is(result.err, storage.ErrUnavailable) {
+	var refused []*stagedTx
+	switch {
+	case errors.Is(result.err, storage.ErrUnavailable):
 		s.unsure = result.group
+	case s.overtaken(result.err):
+		refused = result.group.txs
 	}
 	s.restart()
 	again := newGroup()
-	for _, tx := range current.txs {
+	for _, tx := range slices.Concat(refused, current.txs) {
 		s.accept(ctx, again, tx.sub)
 	}
 	return again
 }
+
+// overtaken reports whether a group was refused because another process of the store was
+// faster: it is staged again, on what that has made of the entities.
+func (s *sequencer) overtaken(err error) bool {
+	return s.node.others != nil && errors.Is(err, storage.ErrConflict)
+}
+
+// maxOvertaken is how often a transaction is staged again.
+const maxOvertaken = 100
 
 // restart forgets what was staged: what comes next is staged on what is stored.
 func (s *sequencer) restart() {
@@ -390,7 +418,7 @@ func (s *sequencer) commitAll(ctx context.Context) {
 func (s *sequencer) write(ctx context.Context, g *group) error {
 	n := s.node
 	if g.stored {
-		s.publish(g)
+		s.publish(ctx, g)
 		return nil
 	}
 	n.open.changing(g.old())
@@ -405,6 +433,12 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 			err = nil
 		}
 	}
+	if s.overtaken(err) {
+		for _, tx := range g.txs {
+			tx.sub.overtaken++
+		}
+		return err
+	}
 	if err != nil {
 		for _, tx := range g.txs {
 			tx.sub.done(nil, err)
@@ -412,36 +446,43 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		n.opts.Listener.failed("commit", err)
 		return err
 	}
-	s.publish(g)
+	s.publish(ctx, g)
 	return nil
 }
 
 // publish shows a stored group's transactions one by one, and tells who waits for them.
-func (s *sequencer) publish(g *group) {
+func (s *sequencer) publish(ctx context.Context, g *group) {
 	n := s.node
-	list := make([]*reactor.Transaction, len(g.txs))
+	list := make([]*publication, len(g.txs))
 	for i, tx := range g.txs {
-		list[i] = &reactor.Transaction{ID: tx.sub.tx, Changes: tx.changes, Loose: g.stored}
-		if tx.entry == nil {
-			continue
+		p := &publication{own: true, before: tx.before, tx: &reactor.Transaction{ID: tx.sub.tx, Changes: tx.changes, Loose: g.stored}}
+		p.done = func() { s.published(g, tx) }
+		if tx.entry != nil {
+			p.ends = []feedEnd{{n.self, tx.entry.Seq}}
+			p.entries = []*feedEntry{{tx.entry, n.self}}
 		}
-		list[i].Position = n.feeds.after(n.self, tx.entry.Seq)
 		for _, e := range tx.events {
 			n.clock.Observe(e.ID.Stamp())
 		}
+		list[i] = p
 	}
-	n.publishAll(list, func(i int) {
-		tx := g.txs[i]
-		if tx.entry != nil {
-			// After the publication: whoever reads it has been sent everything up to it.
-			n.feeds.advance(n.self, tx.entry.Seq, list[i].Position)
-			n.published.Store(tx.entry.Seq)
-			n.replication.published.light()
-		}
-		if !g.stored {
-			tx.sub.done(tx.rows, nil)
-		}
-	})
+	if n.others != nil {
+		n.others.publish(ctx, list)
+	} else {
+		n.publishEach(list)
+	}
+}
+
+// published ends a transaction, after its publication: whoever reads that has been sent
+// everything up to it.
+func (s *sequencer) published(g *group, tx *stagedTx) {
+	if tx.entry != nil {
+		s.node.published.Store(tx.entry.Seq)
+		s.node.replication.published.light()
+	}
+	if !g.stored {
+		tx.sub.done(tx.rows, nil)
+	}
 }
 
 // old returns the records that the group replaces.
@@ -469,7 +510,7 @@ func (g *group) batch(self id.NodeID) *storage.Batch {
 		b.Records = append(b.Records, *g.writes[e])
 	}
 	if len(b.Feed) > 0 && b.Feed[len(b.Feed)-1].Seq%feedHintEvery < uint64(len(b.Feed)) {
-		b.Meta = append(b.Meta, storage.MetaEntry{Key: metaFeed, Value: encodeUint(b.Feed[len(b.Feed)-1].Seq)})
+		b.Meta = append(b.Meta, storage.MetaEntry{Key: feedHintKey(self), Value: encodeUint(b.Feed[len(b.Feed)-1].Seq)})
 	}
 	b.Meta = slices.Clip(b.Meta)
 	return b

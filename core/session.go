@@ -250,8 +250,16 @@ func (s *session) handshake(ctx context.Context) error {
 		}
 		s.durable = hello
 	}
+	continues := n.feeds.continues(hello.Store, hello.Position)
+	if !continues {
+		// It may have been in step with what another process has committed just now.
+		if err := n.abreast(ctx); err != nil {
+			return err
+		}
+		continues = n.feeds.continues(hello.Store, hello.Position)
+	}
 	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), User: s.principal.Name,
-		Store: n.feeds.store, Continues: n.feeds.continues(hello.Store, hello.Position), Alone: n.replication.isAlone()})
+		Store: n.feeds.store, Continues: continues, Alone: n.replication.isAlone()})
 	return nil
 }
 

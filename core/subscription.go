@@ -185,12 +185,21 @@ func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 		err = n.scanAll(ctx, sub.collection, sub.sel, func(r *proto.Record) error { return out.row(r, known) })
 	}
 	if err == nil {
-		err = out.done()
+		err = sub.finish(out)
 	}
 	if m.Once {
 		sub.session.unsubscribe(sub.number)
 	}
 	return err
+}
+
+// finish ends an answer. Where it was read of a store that other processes write to, it may
+// hold part of a transaction that has not been published here: the rest is sent first.
+func (sub *subscription) finish(out *rowWriter) error {
+	if err := sub.session.node.abreast(out.ctx); err != nil {
+		return err
+	}
+	return out.done()
 }
 
 // answerAll writes the rows of a selection that follows references, with their support. A
@@ -251,7 +260,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) e
 	out := sub.writer(ctx)
 	out.complete = true
 	if err = sub.writeWindow(out, rows, knownRows(m.Known)); err == nil {
-		err = out.done()
+		err = sub.finish(out)
 	}
 	if m.Once {
 		sub.session.unsubscribe(sub.number)
@@ -586,7 +595,7 @@ func (p *pendingRow) encode() proto.RowChange {
 	switch {
 	case p.hidden:
 		row.Kind = proto.RowGone
-	case p.whole || c.Before == nil:
+	case p.whole || c.Before == nil || c.Recalled:
 		row.Kind, row.Head, row.Properties = proto.RowState, c.Stored.State.Head, c.Stored.State.Properties
 	default:
 		row.Kind, row.Head, row.Properties = proto.RowPatch, c.Stored.State.Head, entity.Patch(c.Before.State, c.Stored.State)

@@ -122,6 +122,11 @@ func (n *Node) CreateSystem(ctx context.Context) (err error) {
 	}
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
+	unlock, err := n.lock(ctx, lockCatalog)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if exists, err := n.hasSystem(ctx); err != nil {
 		return err
 	} else if exists {
@@ -142,10 +147,10 @@ func (n *Node) CreateSystem(ctx context.Context) (err error) {
 	return nil
 }
 
-// hasSystem reports whether there is a system; after an attempt to create one of which
-// the outcome is unknown, storage is asked.
+// hasSystem reports whether there is a system. Where another process may have created it, or
+// the outcome of an attempt is unknown, storage is asked.
 func (n *Node) hasSystem(ctx context.Context) (bool, error) {
-	if _, ok := n.system.get(); ok || !n.catalog.unsure {
+	if _, ok := n.system.get(); ok || !n.catalog.unsure && n.others == nil {
 		return ok, nil
 	}
 	meta, err := n.engine.Meta(ctx, metaSystem)
@@ -198,6 +203,18 @@ func (n *Node) register(ctx context.Context, models []*schema.Model) error {
 	return err
 }
 
+// grows reports whether models add to those that are known, or contradict them.
+func (c *catalog) grows(models []*schema.Model) bool {
+	return slices.ContainsFunc(models, func(m *schema.Model) bool {
+		old, ok := c.get(m.Collection)
+		if !ok {
+			return true
+		}
+		_, grown, err := schema.Merge(old, m)
+		return grown || err != nil
+	})
+}
+
 // register writes what models add to the catalog in one transaction, and returns
 // the models that grew.
 func (s *sequencer) register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
@@ -207,12 +224,20 @@ func (s *sequencer) register(ctx context.Context, models []*schema.Model) ([]*sc
 	}
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
+	if n.others != nil && !n.catalog.grows(models) {
+		return nil, nil
+	}
+	unlock, err := n.lock(ctx, lockCatalog)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	return s.registerLocked(ctx, models)
 }
 
 func (s *sequencer) registerLocked(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
 	n := s.node
-	if n.catalog.unsure {
+	if n.catalog.unsure || n.others != nil {
 		if _, err := n.loadCatalog(ctx); err != nil {
 			return nil, err
 		}
@@ -355,7 +380,7 @@ func (n *Node) scanAll(ctx context.Context, collection string, s *ankql.Selectio
 	unordered := &ankql.Selection{Where: s.Where, Limit: ankql.NoLimit}
 	var after []byte
 	for {
-		page, err := n.page(ctx, collection, unordered, after, storage.MaxPage)
+		page, err := n.page(ctx, n.engine, collection, unordered, after, storage.MaxPage)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ type Change struct {
 	Before, After *proto.Record
 	// Stored is the record after the change, deleted or not; nil if it was evicted.
 	Stored *proto.Record
+	// Recalled says that of Before only the values are known, and not what wrote them.
+	Recalled bool
 }
 
 // Derived reports whether the row itself did not change, but something that it refers to.

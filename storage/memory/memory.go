@@ -31,6 +31,12 @@ type Disk struct {
 		feeds   map[id.NodeID][]*proto.FeedEntry
 		outbox  []storage.OutboxEntry // ascending by Seq
 		meta    map[string][]byte
+
+		// Of shared engines.
+		sharers  map[*Shared]struct{}
+		joined   []id.NodeID        // the feeds that Join has given out
+		locks    map[string]*Shared // by name: the holders
+		released chan struct{}      // closed when a lock is free again
 	}
 }
 
