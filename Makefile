@@ -56,10 +56,13 @@ seed: ## add 1,000 albums to the running server, through its API (N=â€¦, ADDR=â€
 setup: .tools/node_modules.stamp ## install Bun (under .tools/) and the npm dependencies
 
 .PHONY: build
-build: build-server build-js build-react build-app ## everything: bin/ankurah-server, js/dist, react/dist, examples/react-app/dist
+build: build-server build-cli build-js build-react build-app ## everything: bin/ankurah-server, bin/ankurah, js/dist, react/dist, examples/react-app/dist
 
 .PHONY: build-server
 build-server: bin/ankurah-server ## the durable server as one static binary, bin/ankurah-server
+
+.PHONY: build-cli
+build-cli: bin/ankurah ## the command line that dumps, restores, copies, verifies and inspects stores, bin/ankurah
 
 .PHONY: wasm
 wasm: js/dist/ankurah.wasm ## the Go node for browsers, js/dist/ankurah.wasm
@@ -79,6 +82,10 @@ build-app: examples/react-app/dist/index.html ## the example app, examples/react
 bin/ankurah-server: $(GO_SRC)
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./server
+
+bin/ankurah: $(GO_SRC)
+	@mkdir -p bin
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./cmd/ankurah
 
 js/dist/mod.js js/dist/ankurah.wasm &: $(GO_SRC) $(call sources,js) | setup
 	@$(BUN) run --cwd js build
