@@ -187,10 +187,10 @@ func (x *indexer) finish(collection string, job *errand, more bool, err error) {
 // work does one step for a collection and reports whether there is more to do.
 func (x *indexer) work(collection string, suggested []*plan.Index) (more bool, err error) {
 	e := x.engine
-	if err := e.enter(x.life); err != nil {
+	if err := e.gate.Enter(x.life); err != nil {
 		return false, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	if len(suggested) > 0 {
 		if err := x.make(collection, suggested); err != nil {
 			return false, err

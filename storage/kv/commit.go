@@ -14,10 +14,10 @@ import (
 
 // Commit implements storage.Engine.
 func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	p := commitPlan{engine: e, batch: b, heads: &e.heads}
 	for attempt := 1; ; attempt++ {
 		w, err := p.prepare(ctx)

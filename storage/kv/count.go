@@ -11,10 +11,10 @@ import (
 // Count implements storage.Counter. Rows are looked at where they lie, in order of their
 // ids whatever way leads to them, and none is decoded.
 func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr, after []byte, limit int) (*storage.CountPage, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	sc := scan{ctx: ctx, collection: collection, selection: &ankql.Selection{Where: where, Limit: ankql.NoLimit},
 		after: after, limit: max(limit, 1), budget: max(limit, 1)}
 	var page *storage.CountPage

@@ -15,10 +15,10 @@ var (
 
 // Declare implements storage.Indexer.
 func (e *Engine) Declare(ctx context.Context, collection string, indexes []schema.Index) error {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	declared := map[string]*plan.Index{}
 	var names []string
 	for i := range indexes {
@@ -45,10 +45,10 @@ func (e *Engine) Declare(ctx context.Context, collection string, indexes []schem
 
 // Indexes implements storage.Indexer.
 func (e *Engine) Indexes(ctx context.Context, collection string) ([]storage.IndexStatus, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	values, err := e.store.Get(ctx, [][]byte{catalogueKey(collection)})
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/ankurah-go/ankurah/core/id"
@@ -102,10 +101,7 @@ type Engine struct {
 	usage      usage
 	indexer    indexer
 
-	mu struct {
-		sync.RWMutex // held for reading by every call, so that Close waits for them
-		closed       bool
-	}
+	gate storage.Gate
 }
 
 var _ storage.Engine = (*Engine)(nil)
@@ -173,75 +169,54 @@ func (e *Engine) writeVersion(ctx context.Context) error {
 	return nil
 }
 
-// enter begins a call; unless it fails, the caller defers e.leave.
-func (e *Engine) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.mu.RLock()
-	if e.mu.closed {
-		e.mu.RUnlock()
-		return storage.ErrClosed
-	}
-	return nil
-}
-
-func (e *Engine) leave() { e.mu.RUnlock() }
-
 // Close implements storage.Engine; it closes the store.
 func (e *Engine) Close() error {
 	e.indexer.stop()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.closed {
-		return nil
-	}
-	e.mu.closed = true
-	return e.store.Close()
+	return e.gate.Close(e.store.Close)
 }
 
 // Records implements storage.Engine.
 func (e *Engine) Records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return e.records(ctx, e.store, entities)
 }
 
 // Events implements storage.Engine.
 func (e *Engine) Events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return events(ctx, e.store, ids)
 }
 
 // EntityEvents implements storage.Engine.
 func (e *Engine) EntityEvents(ctx context.Context, entity id.EntityID, after id.EventID, limit int) ([]*proto.Event, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return entityEvents(ctx, e.store, entity, after, limit)
 }
 
 // Feed implements storage.Engine.
 func (e *Engine) Feed(ctx context.Context, feed id.NodeID, after uint64, limit int) ([]*proto.FeedEntry, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return feedEntries(ctx, e.store, feed, after, limit)
 }
 
 // Outbox implements storage.Engine.
 func (e *Engine) Outbox(ctx context.Context, after uint64, limit int) ([]storage.OutboxEntry, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	pairs, err := e.store.Scan(ctx, afterKey([]byte{spaceOutbox}, outboxKey(after)), storage.PageSize(limit))
 	if err != nil {
 		return nil, err
@@ -258,9 +233,9 @@ func (e *Engine) Outbox(ctx context.Context, after uint64, limit int) ([]storage
 
 // Meta implements storage.Engine.
 func (e *Engine) Meta(ctx context.Context, names ...string) ([][]byte, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return meta(ctx, e.store, names)
 }

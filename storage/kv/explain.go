@@ -11,10 +11,10 @@ import (
 
 // Explain implements storage.Explainer. It reads as Scan does, as often as it takes.
 func (e *Engine) Explain(ctx context.Context, collection string, s *ankql.Selection, limit int) (*storage.Explanation, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	begun, limit := time.Now(), storage.PageSize(limit)
 	x := &storage.Explanation{}
 	var after []byte

@@ -13,10 +13,10 @@ import (
 
 // Scan implements storage.Engine.
 func (e *Engine) Scan(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return e.scan(ctx, e.store, collection, s, after, limit, nil)
 }
 

@@ -33,58 +33,58 @@ type snapshotView struct {
 func (v *snapshotView) Close() { v.snapshot.Close() }
 
 func (v *snapshotView) Records(ctx context.Context, entities []id.EntityID) ([]*proto.Record, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return v.engine.records(ctx, v.snapshot, entities)
 }
 
 func (v *snapshotView) Events(ctx context.Context, ids []id.EventID) ([]*proto.Event, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return events(ctx, v.snapshot, ids)
 }
 
 func (v *snapshotView) EntityEvents(ctx context.Context, entity id.EntityID, after id.EventID, limit int) ([]*proto.Event, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return entityEvents(ctx, v.snapshot, entity, after, limit)
 }
 
 func (v *snapshotView) Scan(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return v.engine.scan(ctx, v.snapshot, collection, s, after, limit, nil)
 }
 
 func (v *snapshotView) Feed(ctx context.Context, feed id.NodeID, after uint64, limit int) ([]*proto.FeedEntry, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return feedEntries(ctx, v.snapshot, feed, after, limit)
 }
 
 func (v *snapshotView) Meta(ctx context.Context, names ...string) ([][]byte, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return meta(ctx, v.snapshot, names)
 }
 
 func (v *snapshotView) Feeds(ctx context.Context) (map[id.NodeID]uint64, error) {
-	if err := v.engine.enter(ctx); err != nil {
+	if err := v.engine.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer v.engine.leave()
+	defer v.engine.gate.Leave()
 	return feeds(ctx, v.snapshot)
 }
 

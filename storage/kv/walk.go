@@ -15,10 +15,10 @@ var _ storage.Walker = (*Engine)(nil)
 // WalkRecords implements storage.Walker. Homes lead to the records (K1), in order of
 // entities whatever their collections.
 func (e *Engine) WalkRecords(ctx context.Context, after id.EntityID, limit int) ([]storage.StoredRecord, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	limit = storage.PageSize(limit)
 	var found []storage.StoredRecord
 	for len(found) < limit {
@@ -100,10 +100,10 @@ func (e *Engine) storedRecords(ctx context.Context, entities []id.EntityID, home
 
 // WalkEvents implements storage.Walker.
 func (e *Engine) WalkEvents(ctx context.Context, after storage.EventKey, limit int) ([]storage.StoredEvent, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	limit = storage.PageSize(limit)
 	var found []storage.StoredEvent
 	for len(found) < limit {
@@ -156,9 +156,9 @@ func (e *Engine) appendStoredEvents(ctx context.Context, found []storage.StoredE
 
 // Feeds implements storage.Walker.
 func (e *Engine) Feeds(ctx context.Context) (map[id.NodeID]uint64, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return feeds(ctx, e.store)
 }

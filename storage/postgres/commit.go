@@ -19,10 +19,10 @@ import (
 // Commit implements storage.Engine. Once it has begun, it ends with a definite answer where
 // there is one, whatever becomes of ctx.
 func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	if err := e.mayCommit(); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,10 +23,7 @@ type Engine struct {
 	membership membership
 	locks      locks
 
-	mu struct {
-		sync.RWMutex // held for reading by every call, so that Close waits for them
-		closed       bool
-	}
+	gate storage.Gate
 }
 
 var (
@@ -84,33 +80,15 @@ func (e *Engine) begin(ctx context.Context) error {
 // own returns one of the engine's own tables, ready for use in SQL.
 func (e *Engine) own(table string) string { return e.reader.Own(table) }
 
-// enter begins a call; unless it fails, the caller defers e.leave.
-func (e *Engine) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.mu.RLock()
-	if e.mu.closed {
-		e.mu.RUnlock()
-		return storage.ErrClosed
-	}
-	return nil
-}
-
-func (e *Engine) leave() { e.mu.RUnlock() }
-
 // Close implements storage.Engine.
 func (e *Engine) Close() error {
 	e.indexer.Stop()
 	e.membership.stop()
 	e.locks.close()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.mu.closed {
-		e.mu.closed = true
+	return e.gate.Close(func() error {
 		e.pool.Close()
-	}
-	return nil
+		return nil
+	})
 }
 
 // database is what the engine reads: each statement on a connection of the pool.
@@ -119,10 +97,10 @@ type database struct{ engine *Engine }
 // Query implements relational.Database. What failed for a reason that passes is tried again.
 func (d database) Query(ctx context.Context, q relational.Statement, begin func(), row func(relational.Row) error) error {
 	e := d.engine
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	return e.attempts(ctx, again, func(ctx context.Context) error { return query(ctx, e.pool, q, begin, row) })
 }
 

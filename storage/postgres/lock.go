@@ -53,12 +53,12 @@ func (l *locks) turn(name string) chan struct{} {
 
 // Lock implements storage.Shared.
 func (e *Engine) Lock(ctx context.Context, name string) (unlock func(), err error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
 	l := &e.locks
 	l.mu.open.Add(1)
-	e.leave()
+	e.gate.Leave()
 	ctx, cancel := context.WithCancel(ctx)
 	stopWaiting := context.AfterFunc(l.life, cancel)
 	defer func() {

@@ -115,10 +115,10 @@ func (m *membership) mayJoin() bool {
 
 // Join implements storage.Shared.
 func (e *Engine) Join(ctx context.Context) (id.NodeID, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return id.NodeID{}, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	m := &e.membership
 	if !m.mayJoin() {
 		return id.NodeID{}, errJoined

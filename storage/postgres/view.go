@@ -21,10 +21,10 @@ type view struct {
 
 // View implements storage.Shared.
 func (e *Engine) View(ctx context.Context) (storage.View, error) {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	v := &view{}
 	reader := &relational.Reader{Layout: e.reader.Layout, Database: moment{v}, Described: &v.described, Moment: true}
 	v.Reading = reader

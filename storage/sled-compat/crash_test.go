@@ -2,11 +2,7 @@ package sledcompat
 
 import (
 	"bytes"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/storage/storagetest"
@@ -21,7 +17,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	var before uint64
 	for round := range 6 {
 		// Kill it after some acknowledgements, at whatever point it has reached by then.
-		runAndKill(t, dir, &acknowledged, 1+rng.IntN(120))
+		storagetest.RunAndKill(t, &acknowledged, 1+rng.IntN(120), roleVar+"=write", dirVar+"="+dir)
 		e := open(t, dir)
 		stored := storagetest.VerifyAcknowledged(t, e, bytes.NewReader(acknowledged.Bytes()))
 		if err := e.Close(); err != nil {
@@ -33,41 +29,4 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 		before = stored
 	}
 	t.Logf("%d batches stored", before)
-}
-
-// runAndKill runs the writer over dir, copies its acknowledgements, and kills it once
-// there were so many lines.
-func runAndKill(t *testing.T, dir string, acknowledged *bytes.Buffer, lines int) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVar+"=write", dirVar+"="+dir)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for part := make([]byte, 256); lines > 0; {
-		n, err := out.Read(part)
-		acknowledged.Write(part[:n])
-		lines -= bytes.Count(part[:n], []byte("\n"))
-		if err != nil {
-			t.Fatalf("the writer ended by itself: %v\n%s", err, complaints.String())
-		}
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	rest, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	acknowledged.Write(rest)
-	acknowledged.WriteByte('\n') // a line may have been cut off
-	if err := cmd.Wait(); err == nil {
-		t.Fatal("the writer was not killed")
-	}
 }

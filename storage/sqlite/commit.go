@@ -48,10 +48,10 @@ const maxStatements = 256
 // Commit implements storage.Engine. Once it has begun, it ends with a definite answer, whatever
 // becomes of ctx.
 func (e *Engine) Commit(ctx context.Context, b *storage.Batch) error {
-	if err := e.enter(ctx); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer e.leave()
+	defer e.gate.Leave()
 	r := &request{batch: b}
 	w := &e.writer
 	w.queue.Lock()

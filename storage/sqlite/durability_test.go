@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -49,7 +47,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	var acknowledged bytes.Buffer
 	var before uint64
 	for round := range 5 {
-		runAndKill(t, path, &acknowledged, 1+23*round)
+		storagetest.RunAndKill(t, &acknowledged, 1+23*round, writerVar+"="+path)
 		e := open(t, path)
 		stored := storagetest.VerifyAcknowledged(t, e, bytes.NewReader(acknowledged.Bytes()))
 		if err := e.Close(); err != nil {
@@ -59,43 +57,6 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 			t.Fatalf("round %d: no progress beyond %d batches", round, before)
 		}
 		before = stored
-	}
-}
-
-// runAndKill runs the writer, copies its acknowledgements, and kills it once there were so
-// many lines.
-func runAndKill(t *testing.T, path string, acknowledged *bytes.Buffer, lines int) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), writerVar+"="+path)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for part := make([]byte, 256); lines > 0; {
-		n, err := out.Read(part)
-		acknowledged.Write(part[:n])
-		lines -= bytes.Count(part[:n], []byte("\n"))
-		if err != nil {
-			t.Fatalf("the writer ended by itself: %v\n%s", err, complaints.String())
-		}
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	rest, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	acknowledged.Write(rest)
-	acknowledged.WriteByte('\n') // a line may have been cut off
-	if err := cmd.Wait(); err == nil {
-		t.Fatal("the writer was not killed")
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -57,10 +56,7 @@ type Engine struct {
 
 	described relational.Described
 
-	mu struct {
-		sync.RWMutex // held for reading by every call, so that Close waits for them
-		closed       bool
-	}
+	gate storage.Gate
 }
 
 var (
@@ -150,31 +146,12 @@ func connect(path string, o *Options, pragma string) (*sql.DB, error) {
 	return db, nil
 }
 
-// enter begins a call; unless it fails, the caller defers e.leave.
-func (e *Engine) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.mu.RLock()
-	if e.mu.closed {
-		e.mu.RUnlock()
-		return storage.ErrClosed
-	}
-	return nil
-}
-
-func (e *Engine) leave() { e.mu.RUnlock() }
-
 // Close implements storage.Engine.
 func (e *Engine) Close() error {
 	e.indexer.Stop()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.closed {
-		return nil
-	}
-	e.mu.closed = true
-	return errors.Join(e.readers.Close(), e.writer.close(), e.db.Close(), e.unlock())
+	return e.gate.Close(func() error {
+		return errors.Join(e.readers.Close(), e.writer.close(), e.db.Close(), e.unlock())
+	})
 }
 
 // pool reads a file by a pool of connections.
@@ -182,10 +159,10 @@ type pool struct{ engine *Engine }
 
 // Query implements relational.Database.
 func (p pool) Query(ctx context.Context, q relational.Statement, begin func(), row func(relational.Row) error) error {
-	if err := p.engine.enter(ctx); err != nil {
+	if err := p.engine.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer p.engine.leave()
+	defer p.engine.gate.Leave()
 	return query(ctx, p.engine.readers, q, begin, row)
 }
 

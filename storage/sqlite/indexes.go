@@ -40,10 +40,10 @@ type altering struct{ engine *Engine }
 
 // Alter implements relational.Alterer.
 func (a altering) Alter(ctx context.Context, change func(context.Context, relational.Transaction) error) error {
-	if err := a.engine.enter(ctx); err != nil {
+	if err := a.engine.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer a.engine.leave()
+	defer a.engine.gate.Leave()
 	w := &a.engine.writer
 	w.turn.Lock()
 	defer w.turn.Unlock()
