@@ -261,6 +261,18 @@ func (n *Node) Published() uint64 { return n.published.Load() }
 // Context returns the node as seen by one principal.
 func (n *Node) Context(p policy.Principal) *Context { return &Context{node: n, principal: p} }
 
+// Done returns a channel that is closed when the node has ended: it was closed, or it lost its
+// feed of a shared store (storage.ErrFenced), after which it must be closed and opened anew.
+func (n *Node) Done() <-chan struct{} { return n.run.ctx.Done() }
+
+// Err returns why the node has ended; nil while it has not, and ErrClosed after Close.
+func (n *Node) Err() error {
+	if n.run.ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(n.run.ctx)
+}
+
 // Close ends connections, waits for what is being committed, and closes the engine.
 // Commits that have not been acknowledged by then fail with KindClosed. It blocks until
 // all of the node's goroutines have ended; closing twice is harmless.

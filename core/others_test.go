@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
@@ -234,5 +236,28 @@ func TestSharedStoreFailover(t *testing.T) {
 	n := c.start(0)
 	if got := rowNames(watch(t, n, "album", "ORDER BY name"), "name"); got != "b c d" {
 		t.Errorf("the server that came back shows %s", got)
+	}
+}
+
+// A node that the store has taken for dead accepts nothing any more, says so, and ends.
+func TestSharedStoreFencesWhoIsTakenForDead(t *testing.T) {
+	c := share(t, 2)
+	c.engines[0].Release()
+	tx := anonymous(c.nodes[0]).Begin()
+	if _, err := tx.Create(t.Context(), "album", with("name", "late")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Commit(t.Context()); err == nil {
+		t.Error("a commit was accepted")
+	}
+	<-c.nodes[0].Done()
+	if err := c.nodes[0].Err(); !errors.Is(err, storage.ErrFenced) {
+		t.Errorf("it ended because of %v", err)
+	}
+	if err := c.nodes[1].Err(); err != nil {
+		t.Errorf("the other one ended: %v", err)
+	}
+	if rows := must(anonymous(c.nodes[1]).Fetch(t.Context(), "album", selection(t, ""))); len(rows) != 0 {
+		t.Errorf("stored all the same: %v", rows)
 	}
 }

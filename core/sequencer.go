@@ -444,6 +444,9 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 			tx.sub.done(nil, err)
 		}
 		n.opts.Listener.failed("commit", err)
+		if errors.Is(err, storage.ErrFenced) {
+			n.run.end(err)
+		}
 		return err
 	}
 	s.publish(ctx, g)

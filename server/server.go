@@ -85,7 +85,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 
 // openNode opens the storage, the node over it, and the system if it is a new one.
 func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metrics) (*core.Node, error) {
-	store, err := engine.Open(ctx, c.Storage, engine.Own, log)
+	store, err := engine.Open(ctx, c.Storage, engine.Serving, log)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +174,9 @@ func (s *server) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			s.log.Info("shutting down")
 			return s.shutdown()
+		case <-s.node.Done():
+			// Its clients connect again, to another server or, when it is started again, to this.
+			return errors.Join(fmt.Errorf("the node has ended: %w", s.node.Err()), s.shutdown())
 		case err := <-failed:
 			return errors.Join(fmt.Errorf("serve: %w", err), s.shutdown())
 		}
