@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -55,6 +56,27 @@ func NewDisk() *Disk {
 // Open returns an engine over the disk. A node expects to be the only one that writes;
 // the disk does not enforce it.
 func (d *Disk) Open() storage.Engine { return &engine{disk: d} }
+
+// Copy returns a disk that holds what d holds now.
+func (d *Disk) Copy() *Disk {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c := NewDisk()
+	for collection, records := range d.mu.records {
+		c.mu.records[collection] = maps.Clone(records)
+	}
+	c.mu.home = maps.Clone(d.mu.home)
+	c.mu.events = maps.Clone(d.mu.events)
+	for e, history := range d.mu.history {
+		c.mu.history[e] = slices.Clone(history)
+	}
+	for feed, entries := range d.mu.feeds {
+		c.mu.feeds[feed] = slices.Clone(entries)
+	}
+	c.mu.outbox = slices.Clone(d.mu.outbox)
+	c.mu.meta = maps.Clone(d.mu.meta)
+	return c
+}
 
 // engine is one opening of a disk. closed is guarded by the disk's lock.
 type engine struct {
