@@ -186,13 +186,23 @@ func (s *sequencer) recatalog(ctx context.Context) {
 			}
 		}
 		if len(again) > 0 {
-			_, err = s.registerLocked(ctx, again)
+			err = s.addAgain(ctx, again)
 		}
 	}
 	if err != nil {
 		n.catalog.unsure = true
 		n.opts.Listener.failed("catalog", err)
 	}
+}
+
+func (s *sequencer) addAgain(ctx context.Context, models []*schema.Model) error {
+	unlock, err := s.node.lock(ctx, lockCatalog)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = s.registerLocked(ctx, models)
+	return err
 }
 
 // restored returns m with what old has beyond it and one entity's last writer may have left

@@ -45,11 +45,12 @@ const (
 	KindStorage                      // storage failed
 	KindQuota                        // storage is full
 	KindInternal                     // a defect of this program
+	KindBehind                       // the durable node lacks what others have; it will come
 )
 
 var kindNames = [...]string{"none", "invalid", "denied", "not-found", "not-ready", "offline", "deadline",
 	"closed", "conflict", "schema", "selection", "too-large", "limit", "clock-drift", "missing-parents",
-	"depends-on-refused", "version", "system-mismatch", "storage", "quota", "internal"}
+	"depends-on-refused", "version", "system-mismatch", "storage", "quota", "internal", "behind"}
 
 // String returns the kind's name, the code by which TypeScript knows it.
 func (k Kind) String() string {
@@ -84,6 +85,8 @@ var (
 	ErrSystem       = errors.New("the peer belongs to another system")
 	ErrReserved     = errors.New("the collection is protected")
 
+	// errBehind: other durable nodes may have what a transaction is on top of.
+	errBehind = errors.New("this durable node does not have yet what the transaction is on top of")
 	// errHeld: the transaction is offered again when one before it has been decided.
 	errHeld = errors.New("a transaction before it is to come first")
 	// errForeignParent: an event is on top of one of another entity.
@@ -145,7 +148,7 @@ var kindsOf = []struct {
 	{ErrNotFound, KindNotFound}, {ErrNotReady, KindNotReady}, {ErrSystemExists, KindConflict},
 	{ErrOffline, KindOffline}, {ErrClosed, KindClosed}, {ErrTxDone, KindClosed},
 	{ErrDurableOnly, KindInvalid}, {ErrReserved, KindDenied}, {ErrClockDrift, KindClockDrift},
-	{ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
+	{errBehind, KindBehind}, {ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
 	{ErrTooLarge, KindTooLarge}, {ErrSystem, KindSystemMismatch},
 	{policy.ErrDenied, KindDenied}, {schema.ErrValue, KindSchema}, {schema.ErrInvalid, KindSchema},
 	{schema.ErrConflict, KindSchema}, {entity.ErrNoEntity, KindNotFound}, {entity.ErrExists, KindConflict},

@@ -81,6 +81,10 @@ type Limits struct {
 	// PrincipalRate and PrincipalBurst are that for all connections of one principal, and
 	// of principals without a name for all from one address. Defaults 150,000 and 600,000.
 	PrincipalRate, PrincipalBurst int
+	// Parked is how long a durable node that replicates keeps a peer's transaction whose
+	// parents it lacks and other durable nodes may have, before it tells the peer to come
+	// again later. Default 10 s.
+	Parked time.Duration
 	// HistoryEvents bounds the events of one entity that a history is made of, and
 	// HistoryBytes what they take; beyond it the call fails with KindLimit. Defaults
 	// 100,000 and 64 MiB.
@@ -139,6 +143,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.PrincipalBurst, 600_000)
 	set(&l.HistoryEvents, 100_000)
 	set(&l.HistoryBytes, 64<<20)
+	set(&l.Parked, 10*time.Second)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)
 	set(&l.SharedPoll, 500*time.Millisecond)

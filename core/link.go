@@ -191,10 +191,13 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 		if r.peer != nil {
 			return fmt.Errorf("%w: another link is connected", ErrLimit)
 		}
-		if own, ok := n.system.get(); ok && own != m.System || !r.source.IsZero() && (r.source != m.Store || !m.Continues) {
+		switch own, ok := n.system.get(); {
+		case ok && own != m.System:
 			if err := r.wipe(ctx, d); err != nil {
 				return err
 			}
+		case !r.source.IsZero() && (r.source != m.Store || !m.Continues):
+			d.move()
 		}
 		d.meta(metaSource, m.Store.Bytes())
 		d.meta(metaSystem, m.System.Bytes())
@@ -210,7 +213,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.Unlock()
 	n.system.join(m.System)
 	return n.loop.call(ctx, func() {
-		r.source = m.Store
+		r.source, r.alone = m.Store, m.Alone
 		n.status.update(func(s *Status) { s.Connection, s.Ready, s.LastError = Live, true, nil })
 		r.connected(p)
 	})

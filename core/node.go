@@ -106,6 +106,7 @@ const (
 	metaOffset     = "offset"     // ephemeral: clock offset in microseconds
 	metaSource     = "source"     // ephemeral: the store that BaseRevs and positions are of
 	metaPosition   = "position"   // ephemeral: how far in step with it
+	metaOrigin     = "origin"     // ephemeral: how often it met another store
 	metaCursors    = "cursors"    // ephemeral: positions of selections
 	metaRejections = "rejections" // ephemeral: refused transactions
 	metaUser       = "user"       // ephemeral: the principal's name
@@ -128,6 +129,9 @@ type durability interface {
 	// admit decides about a peer that says it is durable, and exchange serves it.
 	admit(p policy.Principal, m *proto.Hello) error
 	exchange(s *session) error
+	// park keeps a peer's transaction whose parents other durable nodes may have, and says
+	// so; else it may find another error for it.
+	park(session context.Context, sub *submission, err *error) bool
 	// link makes a link keep up an exchange.
 	link(l *Link)
 }

@@ -163,6 +163,7 @@ func (n *Node) publishEach(list []*publication) {
 	}
 	n.publishAll(transactions, func(i int) {
 		n.feeds.advance(list[i].ends)
+		n.replication.published.light()
 		if i+1 < len(list) {
 			list[i+1].tx.Position = n.feeds.with(list[i+1].ends)
 		}

@@ -37,6 +37,8 @@ type pendingTx struct {
 
 	byEntity map[id.EntityID][]*proto.Event // made when it is needed, by on
 	sent     bool                           // on the present connection
+	remade   bool                           // because the durable node lacks what it was on top of
+	backoff  backoff                        // where that lacks it for the time being
 
 	acked  bool                   // a durable node has it
 	told   bool                   // and that has been published, or it was refused
@@ -231,7 +233,7 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 			return nil, err
 		}
 		if !inStep {
-			p.awaits[row.Entity] = row.Rev
+			p.awaits[row.Entity] = d.revision(row.Rev)
 			missing[p.collectionOf(row.Entity)] = append(missing[p.collectionOf(row.Entity)], row.Entity)
 		}
 	}
@@ -256,14 +258,14 @@ func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (in
 		return true, nil // evicted meanwhile
 	}
 	confirmed, rev := base(rec.now), rec.now.BaseRev
-	if row.Rev > rev {
+	if to := d.revision(row.Rev); to > rev {
 		if !row.Before.Equal(confirmed.Head) {
 			return false, nil
 		}
 		if confirmed, err = p.apply(confirmed, row.Entity); err != nil {
 			return false, err
 		}
-		rev = row.Rev
+		rev = to
 	}
 	d.outbox.included(p, row.Entity)
 	return true, d.settle(rec, rec.now.Collection, row.Entity, confirmed, rev)

@@ -245,7 +245,6 @@ func (p *peer) receive() ([]byte, error) {
 // to do, which is what keeps a fast durable node from flooding this one.
 func (p *peer) handle(f proto.Frame) error {
 	r := p.node.replica
-	var refused []Settled
 	s := &step{}
 	switch m := f.(type) {
 	case *proto.Update:
@@ -276,20 +275,15 @@ func (p *peer) handle(f proto.Frame) error {
 			p.askFor(missing)
 		})
 	case *proto.Nack:
-		if temporary(kindFromWire(m.Kind)) {
+		switch kind := kindFromWire(m.Kind); {
+		case kind == KindBehind:
+			return p.onLoop(func() { r.postpone(p, m.Transaction) })
+		case temporary(kind):
 			return remoteError(m.Kind, m.Message)
+		case kind == KindMissingParents:
+			return p.handleLacking(m)
 		}
-		var doubtful map[string][]id.EntityID
-		s.stage = func(ctx context.Context, d *draft) (err error) {
-			refused, doubtful, err = d.nack(ctx, m)
-			return err
-		}
-		s.done = p.orFail(func() {
-			for _, x := range refused {
-				r.settled(x)
-			}
-			p.askFor(doubtful)
-		})
+		return p.hand(p.refusal(m))
 	case *proto.Pong:
 		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Position); return nil }
 		s.done = p.orFail(func() { p.asking = false })
@@ -313,6 +307,24 @@ func (p *peer) handle(f proto.Frame) error {
 		return fmt.Errorf("%w: %T is not for this side", proto.ErrFrameType, f)
 	}
 	return p.hand(s)
+}
+
+// refusal returns the step that takes the durable node's refusal of a transaction.
+func (p *peer) refusal(m *proto.Nack) *step {
+	var refused []Settled
+	var doubtful map[string][]id.EntityID
+	return &step{
+		stage: func(ctx context.Context, d *draft) (err error) {
+			refused, doubtful, err = d.nack(ctx, m)
+			return err
+		},
+		done: p.orFail(func() {
+			for _, x := range refused {
+				p.node.replica.settled(x)
+			}
+			p.askFor(doubtful)
+		}),
+	}
 }
 
 // hand gives a step to the replica, which passes it over when the connection has been
@@ -390,8 +402,10 @@ func (r *request) gone(m *proto.Rows) {
 	for i := range m.Rows {
 		delete(r.entities, m.Rows[i].Entity)
 	}
-	for _, e := range m.Gone {
-		delete(r.entities, e)
+	for _, list := range [][]id.EntityID{m.Gone, m.Absent} {
+		for _, e := range list {
+			delete(r.entities, e)
+		}
 	}
 	if !m.Done {
 		return

@@ -31,6 +31,8 @@ type replica struct {
 	peer      *peer          // the connected durable node; nil when offline
 	source    id.StoreID     // the store that base revisions are of
 	position  proto.Position // how far in step with it, as far as stored
+	origin    uint64         // how often that was another store than before
+	alone     bool           // what the connected durable node lacks is nowhere else
 
 	// unsure holds, after a batch failed, the entities concerned as they are shown now:
 	// storage may have done it all the same. Until it has been asked (reload), no step
@@ -125,7 +127,7 @@ func (r *replica) load(ctx context.Context) error {
 // loadProgress reads how far the node is in step with its durable node, and what that has
 // refused.
 func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
-	meta, err := r.node.engine.Meta(ctx, metaPosition, metaCursors, metaRejections)
+	meta, err := r.node.engine.Meta(ctx, metaPosition, metaCursors, metaRejections, metaOrigin)
 	if err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
 	for i := range o.rejections {
 		tally(&o.refused, entitiesOf(o.rejections[i].events), 1)
 	}
-	r.position = decodePosition(meta[0])
+	r.position, r.origin = decodePosition(meta[0]), decodeUint(meta[3])
 	return r.upstreams.load(meta[1], r.position)
 }
 
@@ -575,11 +577,13 @@ func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) 
 	if err != nil {
 		return err
 	}
-	if rec.now != nil && rec.now.BaseRev >= row.Rev {
+	rev := d.revision(row.Rev)
+	if rec.now != nil && rec.now.BaseRev >= rev {
 		return nil
 	}
-	d.arrived(row.Entity, row.Rev)
-	return d.settle(rec, collection, row.Entity, row.State, row.Rev)
+	d.arrived(row.Entity, rev)
+	confirmed, rev := d.reconcile(rec.now, row.State, rev)
+	return d.settle(rec, collection, row.Entity, confirmed, rev)
 }
 
 // forget drops a row that this node may no longer see. Pending changes to it stay in the

@@ -98,6 +98,11 @@ func (s *sequencer) join(ctx context.Context, root id.EntityID) error {
 	n := s.node
 	n.catalog.registering.Lock()
 	defer n.catalog.registering.Unlock()
+	unlock, err := n.lock(ctx, lockCatalog)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := n.hasSystem(ctx); err != nil {
 		return err
 	}

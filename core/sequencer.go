@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -28,6 +29,8 @@ type submission struct {
 	replicated bool
 	held       func() bool // it is not to be taken now; called when it would be staged
 	fresh      bool        // set before done: it was not known; otherwise meta is not stored
+
+	parked time.Time // of a peer's: since when it waits for parents
 
 	// done is called once, on one of the sequencer's goroutines, after the transaction
 	// has been published or refused. It must not block.
@@ -73,6 +76,8 @@ type sequencer struct {
 	groups chan *group      // to commitAll, without buffer: it takes one when it is free
 	done   chan groupResult // from commitAll, which takes no group before its last is settled
 
+	parking parking
+
 	// The rest belongs to stageAll.
 	next    uint64 // the next feed number
 	overlay map[id.EntityID]*proto.Record
@@ -105,6 +110,7 @@ func (s *sequencer) start() {
 	if s.node.others != nil {
 		s.node.run.start(s.node.others.work)
 	}
+	s.node.run.start(s.unpark)
 }
 
 func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
@@ -114,6 +120,7 @@ func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
 		flying: make(map[id.EntityID]int), events: make(map[id.EventID]*proto.Event),
 		cache: make(map[id.EntityID]*proto.Record),
 	}
+	s.parking.wake = make(chan struct{}, 1)
 	last, err := lastSeq(ctx, n)
 	s.next = last + 1
 	n.published.Store(last)
@@ -481,7 +488,6 @@ func (s *sequencer) publish(ctx context.Context, g *group) {
 func (s *sequencer) published(g *group, tx *stagedTx) {
 	if tx.entry != nil {
 		s.node.published.Store(tx.entry.Seq)
-		s.node.replication.published.light()
 	}
 	if !g.stored {
 		tx.sub.done(tx.rows, nil)

@@ -398,32 +398,33 @@ func (s *session) commit(m *proto.Commit) error {
 		return err
 	}
 	own := s.own.begin(m.Transaction)
-	err = s.node.durable.submit(s.run.ctx, &submission{
-		tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer,
-		done: func(rows []proto.AckRow, err error) {
-			defer release() // after the answer, so that a farewell comes behind it
-			s.own.decide(m.Transaction, own, err == nil)
-			if err == nil {
-				ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
-				s.out.later(func() [][]byte {
-					s.own.answered(m.Transaction, own)
-					return [][]byte{ack}
-				})
-				return
+	sub := &submission{tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer}
+	sub.done = func(rows []proto.AckRow, err error) {
+		if s.node.durable.park(s.run.ctx, sub, &err) {
+			return
+		}
+		defer release() // after the answer, so that a farewell comes behind it
+		s.own.decide(m.Transaction, own, err == nil)
+		if err == nil {
+			ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
+			s.out.later(func() [][]byte {
+				s.own.answered(m.Transaction, own)
+				return [][]byte{ack}
+			})
+			return
+		}
+		nack := &proto.Nack{Transaction: m.Transaction, Attempt: m.Attempt, Kind: uint64(KindOf(err)), Message: publicMessage(err)}
+		var known *Error
+		if errors.As(err, &known) {
+			nack.Entity = known.Entity
+			nack.Message = publicMessage(fmt.Errorf("%w", known.Err))
+			if k := KindOf(err); k == KindInternal || k == KindStorage {
+				nack.Message = publicMessage(err)
 			}
-			nack := &proto.Nack{Transaction: m.Transaction, Attempt: m.Attempt, Kind: uint64(KindOf(err)), Message: publicMessage(err)}
-			var known *Error
-			if errors.As(err, &known) {
-				nack.Entity = known.Entity
-				nack.Message = publicMessage(fmt.Errorf("%w", known.Err))
-				if k := KindOf(err); k == KindInternal || k == KindStorage {
-					nack.Message = publicMessage(err)
-				}
-			}
-			s.out.must(nack)
-		},
-	})
-	if err != nil {
+		}
+		s.out.must(nack)
+	}
+	if err = s.node.durable.submit(s.run.ctx, sub); err != nil {
 		release()
 	}
 	return err
@@ -449,11 +450,16 @@ func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
 		return err
 	}
 	out := &rowWriter{session: s, ctx: ctx, number: m.Request, collection: m.Collection, complete: true}
-	for _, r := range records {
-		if r != nil && r.Collection == m.Collection && view.readable(r) == nil {
-			if err := out.row(r, nil); err != nil {
-				return err
-			}
+	alone := s.node.replication.isAlone()
+	for i, r := range records {
+		switch {
+		case r != nil && r.Collection == m.Collection && view.readable(r) == nil:
+			err = out.row(r, nil)
+		case r == nil && !alone:
+			err = out.absent(m.Entities[i])
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return out.done()

@@ -204,7 +204,7 @@ func (sub *subscription) finish(out *rowWriter) error {
 
 // answerAll writes the rows of a selection that follows references, with their support. A
 // position in the feed says nothing of these: what was not told of may have to do with them.
-func (sub *subscription) answerAll(ctx context.Context, out *rowWriter, known map[id.EntityID]uint64) error {
+func (sub *subscription) answerAll(ctx context.Context, out *rowWriter, known heldRows) error {
 	out.complete = true
 	return sub.reading.first(ctx, func(at *moment) error {
 		support := sub.supportWriter(out, at, known)
@@ -221,10 +221,13 @@ func (sub *subscription) answerAll(ctx context.Context, out *rowWriter, known ma
 	})
 }
 
-func knownRows(list []proto.KnownRow) map[id.EntityID]uint64 {
-	known := make(map[id.EntityID]uint64, len(list))
+// heldRows is what a peer holds, as it has named it.
+type heldRows map[id.EntityID]proto.KnownRow
+
+func knownRows(list []proto.KnownRow) heldRows {
+	known := make(heldRows, len(list))
 	for _, k := range list {
-		known[k.Entity] = k.Rev
+		known[k.Entity] = k
 	}
 	return known
 }
@@ -270,7 +273,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) e
 
 // writeWindow writes rows with their support. That is read as it is by now: what has changed
 // since the rows were read is sent besides.
-func (sub *subscription) writeWindow(out *rowWriter, rows []*proto.Record, known map[id.EntityID]uint64) error {
+func (sub *subscription) writeWindow(out *rowWriter, rows []*proto.Record, known heldRows) error {
 	at := sub.session.node.present(out.ctx)
 	at.follow(rows, sub.reading.support)
 	support := sub.supportWriter(out, at, known)
@@ -317,14 +320,18 @@ func (w *rowWriter) next() *proto.Rows {
 }
 
 // row adds a record, or just its id where the peer holds this revision.
-func (w *rowWriter) row(r *proto.Record, known map[id.EntityID]uint64) error {
+func (w *rowWriter) row(r *proto.Record, known heldRows) error {
 	s := w.session
 	if s.node.policy.Read(s.principal, r.Collection, r) != nil {
 		return nil
 	}
-	if known[r.Entity] == r.Rev {
+	switch held, ok := known[r.Entity]; {
+	case ok && held.Rev == r.Rev:
 		w.next().Same = append(w.next().Same, r.Entity)
 		return w.added(id.Size)
+	case ok && held.Rev == 0 && held.Head == r.State.Head.Fingerprint():
+		w.next().Equal = append(w.next().Equal, proto.KnownRow{Entity: r.Entity, Rev: r.Rev, Head: held.Head})
+		return w.added(2 * id.Size)
 	}
 	w.next().Rows = append(w.next().Rows, proto.Row{Entity: r.Entity, Rev: r.Rev, State: r.State})
 	return w.added(stateSize(r.State))
@@ -340,6 +347,11 @@ func stateSize(s *proto.State) int {
 
 func (w *rowWriter) gone(e id.EntityID) error {
 	w.next().Gone = append(w.next().Gone, e)
+	return w.added(id.Size)
+}
+
+func (w *rowWriter) absent(e id.EntityID) error {
+	w.next().Absent = append(w.next().Absent, e)
 	return w.added(id.Size)
 }
 

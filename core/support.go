@@ -198,12 +198,12 @@ type supportWriter struct {
 	out   *rowWriter // of the answer
 	at    *moment
 	sees  *eyes
-	known map[id.EntityID]uint64
+	known heldRows
 	sent  map[id.EntityID]bool
 	parts map[string]*rowWriter // by collection
 }
 
-func (sub *subscription) supportWriter(out *rowWriter, at *moment, known map[id.EntityID]uint64) *supportWriter {
+func (sub *subscription) supportWriter(out *rowWriter, at *moment, known heldRows) *supportWriter {
 	return &supportWriter{sub: sub, out: out, at: at, sees: sub.eyes(at), known: known,
 		sent: make(map[id.EntityID]bool), parts: make(map[string]*rowWriter)}
 }

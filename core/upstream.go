@@ -250,7 +250,11 @@ func (up *upstream) resumes() bool { return up.sel.Limit < 0 && !up.follows }
 func (r *replica) known(up *upstream) (known []proto.KnownRow) {
 	know := func(row *proto.Record) {
 		if row != nil && row.BaseRev > 0 && len(known) < r.node.limits.Known {
-			known = append(known, proto.KnownRow{Entity: row.Entity, Rev: row.BaseRev})
+			k := proto.KnownRow{Entity: row.Entity, Rev: r.theirs(row)}
+			if k.Rev == 0 {
+				k.Head = base(row).Head.Fingerprint()
+			}
+			known = append(known, k)
 		}
 	}
 	for res, side := range up.users {
@@ -292,6 +296,16 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
 	}
 	for _, e := range m.Gone {
 		if err := d.forget(ctx, m.Collection, e); err != nil {
+			return err
+		}
+	}
+	for i := range m.Equal {
+		if err := d.equal(ctx, &m.Equal[i]); err != nil {
+			return err
+		}
+	}
+	for _, e := range m.Absent {
+		if err := d.absent(ctx, m.Collection, e); err != nil {
 			return err
 		}
 	}
@@ -342,6 +356,9 @@ func (up *upstream) list(m *proto.Rows) {
 	}
 	for _, e := range m.Same {
 		(*list)[e] = struct{}{}
+	}
+	for i := range m.Equal {
+		(*list)[m.Equal[i].Entity] = struct{}{}
 	}
 }
 
@@ -529,14 +546,16 @@ func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingT
 	if rec.now != nil {
 		rev = rec.now.BaseRev
 	}
-	if rev >= c.Rev {
+	to := d.revision(c.Rev)
+	if rev >= to {
 		return true, nil
 	}
+	reached := to
 	var next *proto.State
 	switch {
 	case c.Kind == proto.RowState:
-		next = &proto.State{Head: c.Head, Properties: c.Properties}
-	case rec.now != nil && rev+1 == c.Rev:
+		next, to = d.reconcile(rec.now, &proto.State{Head: c.Head, Properties: c.Properties}, to)
+	case rec.now != nil && rev+1 == to:
 		next = entity.WithPatch(base(rec.now), c.Head, c.Properties)
 	default:
 		return false, nil
@@ -544,8 +563,8 @@ func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingT
 	if own != nil {
 		d.outbox.included(own, c.Entity)
 	}
-	d.arrived(c.Entity, c.Rev)
-	return true, d.settle(rec, c.Collection, c.Entity, next, c.Rev)
+	d.arrived(c.Entity, reached)
+	return true, d.settle(rec, c.Collection, c.Entity, next, to)
 }
 
 // fetch answers a one-time selection: through a live query that is closed when it is

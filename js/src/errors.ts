@@ -22,7 +22,8 @@ export type ErrorCode =
   | 'system-mismatch'
   | 'storage'
   | 'quota'
-  | 'internal';
+  | 'internal'
+  | 'behind';
 
 /** Where in the text of a selection an error is, and what would mend it. */
 export interface SelectionPosition {

@@ -1,0 +1,361 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ankurah-go/ankurah/connectors"
+	"github.com/ankurah-go/ankurah/connectors/local"
+	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/storage/memory"
+)
+
+// roaming is a client that is moved from one durable node to another.
+type roaming struct {
+	t    *testing.T
+	disk *memory.Disk
+	node *core.Node
+	link *core.Link
+	seen *memories
+}
+
+func newRoaming(t *testing.T) *roaming {
+	c := &roaming{t: t, disk: memory.NewDisk(), seen: &memories{t: t}}
+	c.open()
+	return c
+}
+
+func (c *roaming) open() {
+	c.t.Helper()
+	c.node = open(c.t, core.Options{Engine: c.disk.Open(), Limits: quick})
+	if err := c.node.Register(c.t.Context(), album); err != nil {
+		c.t.Fatal(err)
+	}
+	c.seen.watch(c.node)
+}
+
+// to moves the client to a durable node.
+func (c *roaming) to(s *site) {
+	c.t.Helper()
+	c.leave()
+	c.link = c.node.Dial(&dialer{dial: func(ctx context.Context) (connectors.Conn, error) {
+		if s.node == nil {
+			return nil, errNetwork
+		}
+		return local.NewDialer(s.node, local.Options{}).Dial(ctx)
+	}}, core.DialOptions{})
+	eventually(c.t, "moved to "+s.name, func() bool { return c.node.Status().Connection == core.Live })
+}
+
+func (c *roaming) leave() {
+	if c.link != nil {
+		c.link.Close()
+		eventually(c.t, "left", func() bool { return c.node.Status().Connection == core.Offline })
+		c.link = nil
+	}
+}
+
+// restart closes the client and opens it over what it has stored.
+func (c *roaming) restart() {
+	c.t.Helper()
+	c.node.Close()
+	c.link = nil
+	c.open()
+}
+
+func (c *roaming) delivered() {
+	c.t.Helper()
+	eventually(c.t, "delivered", func() bool { return c.node.Status().Pending == 0 })
+}
+
+// memories checks that what was seen once is not taken back: albums are counters here, whose
+// year only grows.
+type memories struct {
+	t     *testing.T
+	mu    sync.Mutex
+	years map[id.EntityID]int64
+	q     *core.LiveQuery
+}
+
+func (m *memories) watch(n *core.Node) {
+	q, err := anonymous(n).Query("album", selection(m.t, "ORDER BY year"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.q = q
+	if m.years == nil {
+		m.years = make(map[id.EntityID]int64)
+	}
+	q.Subscribe(func(set *core.ChangeSet) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, c := range set.Changes {
+			if c.View == nil {
+				m.t.Errorf("an album of %d is gone", m.years[c.Entity])
+				continue
+			}
+			year, _ := c.View.Field("year").AsInt()
+			if year < m.years[c.Entity] {
+				m.t.Errorf("an album of %d is of %d again", m.years[c.Entity], year)
+			}
+			m.years[c.Entity] = year
+		}
+	})
+}
+
+// year returns the year of an album as a node shows it.
+func year(t testing.TB, n *core.Node, e id.EntityID) int64 {
+	t.Helper()
+	v, err := anonymous(n).Get(t.Context(), "album", e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, _ := v.Field("year").AsInt()
+	return y
+}
+
+// twoSites is two durable nodes in step, and the line between them.
+func twoSites(t *testing.T) (r *region, a, b *site, between *line) {
+	r = newRegion(t, 2)
+	between = r.connect(1, 0)
+	r.settle("at first")
+	return r, r.sites[0], r.sites[1], between
+}
+
+// TestMoveToANodeThatLags: what a client has seen acknowledged stays in sight when it moves
+// to a durable node that has not heard of it, and what it writes on top of that arrives.
+func TestMoveToANodeThatLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a, b, between := twoSites(t)
+		c := newRoaming(t)
+		c.to(a)
+		old := create(t, c.node, "old", 2000)
+		c.delivered()
+		r.settle("both have it")
+
+		between.set(true)
+		put(t, c.node, "album", old, "year", 2001)
+		young := create(t, c.node, "young", 2010)
+		c.delivered()
+		c.to(b)
+		if y := year(t, c.node, old); y != 2001 {
+			t.Errorf("an acknowledged edit is gone: %d", y)
+		}
+		put(t, b.node, "album", old, "name", "renamed on B")
+		eventually(t, "a change of B's is seen", func() bool { return strings.Contains(names(c.seen.q), "renamed on B") })
+		if y := year(t, c.node, old); y != 2001 {
+			t.Errorf("a change of another property takes it back: %d", y)
+		}
+		put(t, c.node, "album", old, "year", 2002)
+		put(t, c.node, "album", young, "year", 2011)
+		time.Sleep(time.Minute) // longer than B keeps them
+		if s := c.node.Status(); s.Pending != 2 || s.Connection != core.Live {
+			t.Errorf("with edits on top of what B lacks: %+v", s)
+		}
+		c.restart()
+		c.to(b)
+		if o, y := year(t, c.node, old), year(t, c.node, young); o != 2002 || y != 2011 {
+			t.Errorf("after a restart: %d, %d", o, y)
+		}
+
+		r.settle("the line is mended")
+		c.delivered()
+		r.settle("the client's edits have come")
+		for _, n := range []*core.Node{a.node, b.node, c.node} {
+			if o, y := year(t, n, old), year(t, n, young); o != 2002 || y != 2011 {
+				t.Errorf("in the end: %d, %d", o, y)
+			}
+		}
+		if got := names(c.seen.q); got != "renamed on B young " {
+			t.Errorf("the client shows %s", got)
+		}
+		// Now it is in step: a patch will do.
+		put(t, a.node, "album", old, "name", "renamed on A")
+		eventually(t, "A's change is seen by way of B", func() bool { return names(c.seen.q) == "renamed on A young " })
+	})
+}
+
+// TestMoveCostsNothingWhereNothingDiffers: rows that the other node has as well are not sent.
+func TestMoveCostsNothingWhereNothingDiffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a, b, _ := twoSites(t)
+		for i := range 300 {
+			create(t, a.node, fmt.Sprint("album ", i), int64(i))
+		}
+		r.settle("both have them")
+		c := newRoaming(t)
+		c.to(a)
+		eventually(t, "all are here", func() bool { return len(c.seen.q.Rows()) == 300 })
+		sets := 0
+		defer c.seen.q.Subscribe(func(set *core.ChangeSet) { sets += len(set.Changes) })()
+		sets = 0
+		var received int
+		c.leave()
+		c.node.Dial(&dialer{dial: func(ctx context.Context) (connectors.Conn, error) {
+			conn, err := local.NewDialer(b.node, local.Options{}).Dial(ctx)
+			return &counting{Conn: conn, bytes: &received}, err
+		}}, core.DialOptions{})
+		eventually(t, "live again", func() bool { return c.seen.q.Status() == core.QueryLive })
+		synctest.Wait()
+		if received > 300*64 || sets > 0 {
+			t.Errorf("%d bytes and %d changes for 300 rows that are the same", received, sets)
+		}
+		before := len(c.seen.q.Rows())
+		put(t, b.node, "album", c.seen.q.Rows()[7].ID(), "year", 1000)
+		eventually(t, "in step", func() bool { y, _ := c.seen.q.Rows()[before-1].Field("year").AsInt(); return y == 1000 })
+	})
+}
+
+// counting counts what it receives.
+type counting struct {
+	connectors.Conn
+	bytes *int
+}
+
+func (c *counting) Receive(ctx context.Context) ([]byte, error) {
+	b, err := c.Conn.Receive(ctx)
+	*c.bytes += len(b)
+	return b, err
+}
+
+// TestClientsThatRoamLoseNothing: clients write and move at random, while lines are cut and
+// nodes restart; nobody sees anything taken back, and in the end all agree on everything that
+// anybody committed.
+func TestClientsThatRoamLoseNothing(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { roam(t, seed) })
+		})
+	}
+}
+
+func roam(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 9))
+	r := newRegion(t, 3)
+	r.connect(1, 0)
+	r.connect(2, 1)
+	r.settle("at first")
+	clients := []*roaming{newRoaming(t), newRoaming(t)}
+	var albums []id.EntityID
+	latest := make(map[id.EntityID]int64)
+	for i := range 150 {
+		c := clients[rng.IntN(len(clients))]
+		switch k := rng.IntN(16); {
+		case k == 0:
+			if s := r.sites[rng.IntN(3)]; s.node != nil {
+				c.to(s)
+			}
+		case k == 1:
+			r.lines[rng.IntN(2)].set(rng.IntN(2) == 0)
+		case k == 2:
+			c.leave()
+		case k == 3:
+			c.restart()
+		case k == 4:
+			s := r.sites[rng.IntN(3)]
+			r.down(s)
+			r.up(s)
+		case k == 5:
+			time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+		case k < 8 || len(albums) == 0:
+			e := create(t, c.node, fmt.Sprint("album ", i), int64(i))
+			albums, latest[e] = append(albums, e), int64(i)
+		default:
+			// Only who holds it edits it; whoever wrote later has the greater year.
+			e := albums[rng.IntN(len(albums))]
+			tx := anonymous(c.node).Begin()
+			if err := tx.Set(t.Context(), "album", e, with("year", i)); err == nil {
+				commit(t, tx)
+				latest[e] = int64(i)
+			} else if k := core.KindOf(err); k != core.KindOffline && k != core.KindNotFound {
+				t.Fatal(err)
+			}
+			tx.Rollback()
+		}
+		time.Sleep(time.Duration(1+rng.IntN(20)) * time.Millisecond)
+	}
+	for _, c := range clients {
+		c.to(r.sites[rng.IntN(3)])
+	}
+	r.settle("mended")
+	for _, c := range clients {
+		c.delivered()
+	}
+	r.settle(fmt.Sprintf("seed %d", seed))
+	for _, c := range clients {
+		eventually(t, "live", func() bool { return c.seen.q.Status() == core.QueryLive })
+	}
+	for e, want := range latest {
+		for _, n := range []*core.Node{r.sites[0].node, clients[0].node, clients[1].node} {
+			if y := year(t, n, e); y != want {
+				t.Errorf("an album is of %d, want %d", y, want)
+			}
+		}
+	}
+}
+
+// TestAStoreThatWasSetBack: a server goes on from an older copy of its data. A client that
+// knows its later life comes to show what the server has, and its pending writes arrive.
+func TestAStoreThatWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegion(t, 1)
+		a := r.sites[0]
+		c := newRoaming(t)
+		c.seen.t = nil
+		c.node.Close()
+		c.disk = memory.NewDisk()
+		c.node = open(t, core.Options{Engine: c.disk.Open(), Limits: quick})
+		if err := c.node.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		q := query(t, c.node, "ORDER BY name")
+		c.to(a)
+		kept := create(t, c.node, "kept", 1)
+		c.delivered()
+		backup := a.disk.Copy()
+
+		put(t, c.node, "album", kept, "year", 2)
+		lost := create(t, c.node, "lost", 1)
+		c.delivered()
+		c.leave()
+		put(t, c.node, "album", kept, "name", "kept and renamed") // on top of what will be lost
+		put(t, c.node, "album", lost, "name", "lost and renamed")
+		made := create(t, c.node, "made offline", 5)
+		r.down(a)
+		a.disk = backup
+		r.up(a)
+		other := create(t, a.node, "made meanwhile", 7)
+		for i := range 5 { // its feed gets longer than the one that the client knows
+			put(t, a.node, "album", other, "year", 10+i)
+		}
+
+		c.to(a)
+		c.delivered()
+		eventually(t, "live", func() bool { return q.Status() == core.QueryLive })
+		for _, n := range []*core.Node{a.node, c.node} {
+			if y := year(t, n, kept); y != 1 {
+				t.Errorf("the year is %d, which was lost", y)
+			}
+			if y := year(t, n, made); y != 5 {
+				t.Errorf("made offline: %d", y)
+			}
+			if y := year(t, n, other); y != 14 {
+				t.Errorf("made meanwhile: %d", y)
+			}
+		}
+		if got := names(q); got != "kept and renamed made meanwhile made offline " {
+			t.Errorf("the client shows %s", got)
+		}
+		// What edits an album that there is no more cannot be kept, and says so.
+		if list, err := c.node.Rejections(t.Context()); err != nil || len(list) != 1 {
+			t.Errorf("%d rejections: %v", len(list), list)
+		}
+	})
+}
