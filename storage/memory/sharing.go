@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"maps"
-	"slices"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
@@ -143,24 +142,8 @@ func (s *Shared) View(ctx context.Context) (storage.View, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
-	defer s.disk.mu.RUnlock()
-	v := &view{engine{disk: s.disk.copyLocked()}}
-	return v, nil
-}
-
-func (d *Disk) copyLocked() *Disk {
-	c := NewDisk()
-	for collection, records := range d.mu.records {
-		c.mu.records[collection] = maps.Clone(records)
-	}
-	c.mu.home, c.mu.events, c.mu.meta = maps.Clone(d.mu.home), maps.Clone(d.mu.events), maps.Clone(d.mu.meta)
-	for entity, events := range d.mu.history {
-		c.mu.history[entity] = slices.Clone(events)
-	}
-	for feed, entries := range d.mu.feeds {
-		c.mu.feeds[feed] = slices.Clone(entries)
-	}
-	return c
+	s.disk.mu.RUnlock()
+	return &view{engine{disk: s.disk.Copy()}}, nil
 }
 
 type view struct{ engine }
