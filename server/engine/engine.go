@@ -39,6 +39,8 @@ type Use int
 const (
 	// Own: the program is the only one that writes to the store. What is not there is made.
 	Own Use = iota
+	// Serving is Own beside other servers, where the engine lets several share a store.
+	Serving
 	// Existing is Own for a store that is there already: ErrMissing if it is not.
 	Existing
 	// Reading: the program only reads what is there, beside servers where the engine lets
@@ -49,7 +51,7 @@ const (
 // Open opens the engine that s names. A store that another program has for itself is refused.
 // log takes what the engine has to say; nil drops it.
 func Open(ctx context.Context, s config.Storage, use Use, log *slog.Logger) (storage.Engine, error) {
-	if use != Own && !exists(s) {
+	if use != Own && use != Serving && !exists(s) {
 		return nil, fmt.Errorf("%s: %w", s, ErrMissing)
 	}
 	switch s.Engine {
@@ -62,7 +64,7 @@ func Open(ctx context.Context, s config.Storage, use Use, log *slog.Logger) (sto
 		}
 		return e, nil
 	case "postgres":
-		e, err := postgres.Open(ctx, s.URL, postgres.Options{Exclusive: use != Reading})
+		e, err := postgres.Open(ctx, s.URL, postgres.Options{Exclusive: use == Own || use == Existing})
 		if err != nil {
 			return nil, fmt.Errorf("database %s: %w", s, err)
 		}
