@@ -102,10 +102,13 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 	}
 	log.Warn("everybody may read and write everything: the policy is Permissive")
 	if _, ok := node.System(); !ok {
-		if err := node.CreateSystem(ctx); err != nil {
+		switch err := node.CreateSystem(ctx); {
+		case errors.Is(err, core.ErrSystemExists): // another server on the same store was faster
+		case err != nil:
 			return nil, errors.Join(err, node.Close())
+		default:
+			log.Info("created a new system")
 		}
-		log.Info("created a new system")
 	}
 	system, _ := node.System()
 	log.Info("node is open", "storage", c.Storage, "node", node.ID(), "system", system)
