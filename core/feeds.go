@@ -143,6 +143,9 @@ func (f *feeds) since(p proto.Position) (from map[id.NodeID]uint64, entries uint
 	from = make(map[id.NodeID]uint64, len(f.mu.ends))
 	for _, place := range p {
 		feed, end, found := f.find(place.Epoch)
+		if !found && place.Seq == 0 {
+			continue // a process has opened a feed, and written nothing yet
+		}
 		if !found || place.Seq > end {
 			return nil, 0, false
 		}

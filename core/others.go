@@ -99,12 +99,42 @@ func (o *others) work(ctx context.Context) {
 }
 
 // abreast returns when the node has published everything that its store held when it was
-// called. Where the store is the node's alone that is so at once.
+// called, however long the store cannot be read. Where the store is the node's alone that is so
+// at once.
 func (n *Node) abreast(ctx context.Context) error {
 	if n.others == nil {
 		return nil
 	}
-	return n.loop.call(ctx, func() { n.others.publish(ctx, nil) })
+	for {
+		var looked bool
+		if err := n.loop.call(ctx, func() { looked = n.others.publish(ctx, nil) }); err != nil || looked {
+			return err
+		}
+		select {
+		case <-time.After(n.limits.SharedPoll):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// orient is abreast, and learns under which epochs the other processes write, also those that
+// have not written anything yet since they were opened.
+func (n *Node) orient(ctx context.Context) error {
+	if err := n.abreast(ctx); err != nil || n.others == nil {
+		return err
+	}
+	view, err := n.others.shared.View(ctx)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	ends, err := view.Feeds(ctx)
+	if err != nil {
+		return err
+	}
+	delete(ends, n.self)
+	return n.others.readTimelines(ctx, view, ends)
 }
 
 // lock keeps other processes of the store from doing what is done under the same name.
@@ -123,20 +153,20 @@ const lockCatalog = "catalog" // to register models and create the system
 // publish publishes what other processes have committed, together with transactions of the
 // node's own that have just been stored. When the store cannot be read the latter are
 // published alone; the others follow with the next look.
-func (o *others) publish(ctx context.Context, own []*publication) {
+func (o *others) publish(ctx context.Context, own []*publication) (looked bool) {
 	n := o.node
 	view, err := o.shared.View(ctx)
 	if err != nil {
 		o.failed(err)
 		n.publishEach(own)
-		return
+		return false
 	}
 	defer view.Close()
 	list, err := o.arrange(ctx, view, own)
 	if err != nil {
 		o.failed(err)
 		n.publishEach(own)
-		return
+		return false
 	}
 	n.open.changing(replaced(list))
 	defer n.open.changed()
@@ -144,6 +174,7 @@ func (o *others) publish(ctx context.Context, own []*publication) {
 	defer func() { n.view = nil; n.stepOn(nil) }()
 	n.publishEach(list)
 	o.schemaGrew(list)
+	return true
 }
 
 func (o *others) failed(err error) {

@@ -261,3 +261,36 @@ func TestSharedStoreFencesWhoIsTakenForDead(t *testing.T) {
 		t.Errorf("stored all the same: %v", rows)
 	}
 }
+
+// A position that one process has given another takes for one of the store's, also where its
+// feeds were opened since the other looked, and nothing was written to them.
+func TestPositionsAreEachOthers(t *testing.T) {
+	c := share(t, 2)
+	create(t, c.nodes[0], "a", 1)
+	create(t, c.nodes[1], "b", 1)
+	known := func(at, by *core.Node) bool {
+		t.Helper()
+		w, _ := raw(t, at)
+		store := w.hello().Store
+		w.send(&proto.Ping{})
+		position := until[*proto.Pong](w).Position
+		x, _ := raw(t, by)
+		x.send(&proto.Hello{Node: x.node, Store: store, Position: position})
+		return until[*proto.Welcome](x).Continues
+	}
+	c.kill(0)
+	again := c.start(0) // takes the feed that was left
+	if !known(again, c.nodes[1]) {
+		t.Error("a feed that was taken over is unknown")
+	}
+	c.engines, c.nodes = append(c.engines, nil), append(c.nodes, nil)
+	third := c.start(2)
+	for _, by := range c.nodes[:2] {
+		if !known(third, by) {
+			t.Error("a feed without entries is unknown")
+		}
+	}
+	if !known(c.nodes[1], third) {
+		t.Error("a new process does not know what others have written")
+	}
+}

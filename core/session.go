@@ -253,7 +253,7 @@ func (s *session) handshake(ctx context.Context) error {
 	continues := n.feeds.continues(hello.Store, hello.Position)
 	if !continues {
 		// It may have been in step with what another process has committed just now.
-		if err := n.abreast(ctx); err != nil {
+		if err := n.orient(ctx); err != nil {
 			return err
 		}
 		continues = n.feeds.continues(hello.Store, hello.Position)
