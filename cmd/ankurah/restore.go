@@ -12,7 +12,6 @@ import (
 
 	"github.com/ankurah-go/ankurah/archive"
 	"github.com/ankurah-go/ankurah/server/engine"
-	"github.com/ankurah-go/ankurah/storage"
 )
 
 var restoreCommand = &command{
@@ -22,7 +21,7 @@ was interrupted, or whose archive was cut off, goes on where it was when it is s
 with the whole archive; until it is done no server opens the store.
 
 The restored store is a new store of the same system: clients notice, and compare what they hold
-with it. Do not run it beside the old one if it was restored to replace that.`,
+with it. Indexes are built when a server opens it. Do not run it beside the old one if it was restored to replace that.`,
 	prepare: func(f *flag.FlagSet) func(context.Context, *program, []string) error {
 		r := &restoring{store: newStoreFlag(f, "storage", "ANKURAH_STORAGE", "the `store` to restore into")}
 		f.BoolVar(&r.quiet, "quiet", false, "do not say how far it is")
@@ -72,16 +71,7 @@ func (r *restoring) run(ctx context.Context, p *program, args []string) (err err
 		return err
 	}
 	m.end("%s", describe(done))
-	return settle(ctx, store, m)
-}
-
-// settle waits until the store is as fast as it will be.
-func settle(ctx context.Context, store storage.Engine, m *meter) error {
-	indexer, ok := store.(storage.Indexer)
-	if !ok {
-		return nil
-	}
-	return indexer.Settle(ctx)
+	return nil
 }
 
 // openArchive opens an archive and returns its size, 0 where that is not known.
