@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/schema"
+	"github.com/ankurah-go/ankurah/internal/sha256"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -93,6 +95,29 @@ func (n *Node) scope(p policy.Principal, collection string) (*ankql.Selection, e
 	}
 	checked.Where = marked(checked.Where)
 	return checked, nil
+}
+
+// sight returns a number for all that a principal may see, as scope says; 0 for everything of
+// every collection.
+func (n *Node) sight(p policy.Principal) uint64 {
+	if policy.IsPermissive(n.policy) {
+		return 0
+	}
+	var scopes []byte
+	for _, m := range n.catalog.all() {
+		narrow, err := n.policy.Narrow(p, m.Collection)
+		switch {
+		case err != nil:
+			scopes = append(scopes, m.Collection+"\x00"...)
+		case narrow != nil:
+			scopes = append(scopes, m.Collection+"\x01"+narrow.String()+"\x00"...)
+		}
+	}
+	if len(scopes) == 0 {
+		return 0
+	}
+	digest := sha256.Sum256(scopes)
+	return binary.BigEndian.Uint64(digest[:8])
 }
 
 // Fetch returns the entities of a selection as they are now: on an ephemeral node that is

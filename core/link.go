@@ -199,6 +199,11 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 		case !r.source.IsZero() && (r.source != m.Store || !m.Continues):
 			d.move()
 		}
+		if r.view != m.View {
+			d.upstreams.forget()
+			d.savePosition()
+			d.meta(metaView, encodeUint(m.View))
+		}
 		d.meta(metaSource, m.Store.Bytes())
 		d.meta(metaSystem, m.System.Bytes())
 		d.meta(metaOffset, encodeUint(uint64(n.clock.Offset().Microseconds())))
@@ -213,7 +218,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.Unlock()
 	n.system.join(m.System)
 	return n.loop.call(ctx, func() {
-		r.source, r.alone = m.Store, m.Alone
+		r.source, r.alone, r.view = m.Store, m.Alone, m.View
 		n.status.update(func(s *Status) { s.Connection, s.Ready, s.LastError = Live, true, nil })
 		r.connected(p)
 	})

@@ -110,6 +110,7 @@ const (
 	metaCursors    = "cursors"    // ephemeral: positions of selections
 	metaRejections = "rejections" // ephemeral: refused transactions
 	metaUser       = "user"       // ephemeral: the principal's name
+	metaView       = "view"       // ephemeral: what the principal may see (proto.Welcome)
 )
 
 // durability is what a durable node does beyond an ephemeral one. Only Open gives a node

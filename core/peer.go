@@ -267,11 +267,11 @@ func (p *peer) handle(f proto.Frame) error {
 			return err
 		}
 		s.done = p.orFail(func() {
-			if own != nil && own.acked {
+			if own != nil && own.acked && !own.told { // one that waits for rows is acknowledged again
 				own.told = true
 				p.node.aggregates.each(func(d *distant) { d.acknowledged(own) })
+				r.settled(Settled{Transaction: m.Transaction})
 			}
-			r.settled(Settled{Transaction: m.Transaction})
 			p.askFor(missing)
 		})
 	case *proto.Nack:

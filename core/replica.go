@@ -30,6 +30,7 @@ type replica struct {
 	upstreams upstreams
 	peer      *peer          // the connected durable node; nil when offline
 	source    id.StoreID     // the store that base revisions are of
+	view      uint64         // what the principal may see, by the last welcome
 	position  proto.Position // how far in step with it, as far as stored
 	origin    uint64         // how often that was another store than before
 	alone     bool           // what the connected durable node lacks is nowhere else
@@ -96,7 +97,7 @@ func openReplica(ctx context.Context, n *Node) (*replica, error) {
 // load reads what the node remembers besides its records.
 func (r *replica) load(ctx context.Context) error {
 	n := r.node
-	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaSource)
+	meta, err := n.engine.Meta(ctx, metaModels, metaOffset, metaUser, metaSource, metaView)
 	if err != nil {
 		return err
 	}
@@ -114,6 +115,7 @@ func (r *replica) load(ctx context.Context) error {
 	if u, err := id.FromBytes(meta[3]); err == nil {
 		r.source = id.StoreID{ULID: u}
 	}
+	r.view = decodeUint(meta[4])
 	if err := r.loadProgress(ctx, &r.outbox); err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ func (s *session) handshake(ctx context.Context) error {
 		continues = n.feeds.continues(hello.Store, hello.Position)
 	}
 	s.out.must(&proto.Welcome{Node: n.self, System: root, Time: n.clock.Now().UnixMicro(), User: s.principal.Name,
-		Store: n.feeds.store, Continues: continues, Alone: n.replication.isAlone()})
+		Store: n.feeds.store, Continues: continues, Alone: n.replication.isAlone(), View: n.sight(s.principal)})
 	return nil
 }
 

@@ -63,23 +63,28 @@ type Welcome struct {
 	// Alone says that the store has never replicated with another: what it lacks is nowhere
 	// else.
 	Alone bool
+	// View stands for what the principal may see: while it is the same, a position tells what
+	// the receiver has missed. After another, rows may have come into sight or left it that no
+	// transaction touched.
+	View uint64
 }
 
 func (*Welcome) frameType() uint64 { return typeWelcome }
 
 func (m *Welcome) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendArrayLen(dst, 7)
+	dst = msgpack.AppendArrayLen(dst, 8)
 	dst = appendID(dst, m.Node.ULID)
 	dst = appendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
 	dst = msgpack.AppendString(dst, m.User)
 	dst = appendID(dst, m.Store.ULID)
 	dst = msgpack.AppendBool(dst, m.Continues)
-	return msgpack.AppendBool(dst, m.Alone)
+	dst = msgpack.AppendBool(dst, m.Alone)
+	return msgpack.AppendUint(dst, m.View)
 }
 
 func (m *Welcome) readBody(r *msgpack.Reader) {
-	r.Array(7)
+	r.Array(8)
 	m.Node = id.NodeID{ULID: readID(r)}
 	m.System = id.EntityID{ULID: readID(r)}
 	m.Time = r.Int()
@@ -87,6 +92,7 @@ func (m *Welcome) readBody(r *msgpack.Reader) {
 	m.Store = id.StoreID{ULID: readID(r)}
 	m.Continues = r.Bool()
 	m.Alone = r.Bool()
+	m.View = r.Uint()
 }
 
 // Refuse answers Hello, or ends a connection: the peer cannot be served, and why.

@@ -112,7 +112,7 @@ func sampleFrames(t testing.TB) map[string]Frame {
 	state := sampleState(t)
 	return map[string]Frame{
 		"hello":       &Hello{Node: id.NodeID{ULID: ulid(1)}, Durable: true, System: entityID(2), Time: 1_700_000_000_123_456, Credentials: []byte("token"), Store: id.StoreID{ULID: ulid(3)}, Position: samplePosition(80)},
-		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, User: "matt", Store: id.StoreID{ULID: ulid(3)}, Continues: true, Alone: true},
+		"welcome":     &Welcome{Node: id.NodeID{ULID: ulid(1)}, System: entityID(2), Time: -5, User: "matt", Store: id.StoreID{ULID: ulid(3)}, Continues: true, Alone: true, View: 6},
 		"refuse":      &Refuse{Kind: 16, Message: "protocol version 2 is not spoken here"},
 		"register":    &Register{Request: 3, Models: sampleModels()},
 		"catalog":     &Catalog{Models: sampleModels()},
