@@ -1,0 +1,115 @@
+package tikv
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/kv"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
+)
+
+func TestForeignAndNewerPrefixesAreRefused(t *testing.T) {
+	url := tikvtest.URL(t)
+	p, err := parseURL(url, &Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := openedStore(t, tikvtest.URL(t), Options{})
+	defer other.Close()
+	put := func(key, value string) {
+		t.Helper()
+		err := other.transact(t.Context(), func(tx *transaction) error { return tx.put([]byte(p.prefix+key), []byte(value)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(want error, words string) {
+		t.Helper()
+		if e, err := Open(t.Context(), url, Options{}); !errors.Is(err, want) || !strings.Contains(err.Error(), words) {
+			t.Errorf("opened: %v, %v; want %v", e != nil, err, want)
+		}
+	}
+	put("/something", "else")
+	refused(storage.ErrCorrupt, "the prefix holds data that is not Ankurah's")
+	put("/v", "\x02")
+	refused(kv.ErrNewer, "its layout is version 2, and this program reads up to 1")
+	put("/v", "\x01")
+	put("/dv", "\x09")
+	refused(kv.ErrNewer, "its layout is version 9")
+}
+
+func TestURLs(t *testing.T) {
+	var o Options
+	p, err := parseURL("tikv://a,b:1,[::1]:5/my-app_2.x?timeout=3s&lease=250ms&poll=1ms&attempt=2s&ca=/c&cert=/d&key=/e", &o)
+	want := Options{Timeout: 3 * time.Second, Attempt: 2 * time.Second, Lease: 250 * time.Millisecond, Poll: time.Millisecond, CA: "/c", Cert: "/d", Key: "/e"}
+	if err != nil || !slices.Equal(p.pds, []string{"a:2379", "b:1", "[::1]:5"}) || p.prefix != "my-app_2.x" || !reflect.DeepEqual(o, want) {
+		t.Errorf("%+v, %+v, %v", p, o, err)
+	}
+	for url, words := range map[string]string{
+		"postgres://a/b":         "want a URL",
+		"tikv://a":               "prefix \"\"",
+		"tikv://a/":              "prefix \"\"",
+		"tikv://a/b/c":           "prefix \"b/c\"",
+		"tikv://a/b%2f":          "prefix",
+		"tikv:///b":              "the address of a PD",
+		"tikv://a,/b":            "the address of a PD",
+		"tikv://a/b?timeout=5":   "want a duration",
+		"tikv://a/b?timeout=-5s": "want a duration",
+		"tikv://a/b?speed=5":     "unknown parameter \"speed\"",
+	} {
+		if _, err := parseURL(url, &Options{}); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v, want %q", url, err, words)
+		}
+	}
+}
+
+func TestOpenSaysThatNobodyAnswers(t *testing.T) {
+	c := tikvtest.New(t, 1)
+	c.StopPD()
+	_, err := Open(t.Context(), c.URL()+"?timeout=300ms", Options{})
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := Open(t.Context(), c.URL()+"?ca=/nowhere", Options{}); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("with an authority that is not there: %v", err)
+	}
+}
+
+// What the client library has to say goes to the logger that it was given.
+func TestClientLogIsRouted(t *testing.T) {
+	c := tikvtest.New(t, 1)
+	var said bytes.Buffer
+	e := open(t, c.URL(), Options{Timeout: 300 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&lockedWriter{w: &said}, nil))})
+	c.StopStore(0)
+	if _, err := e.Meta(t.Context(), "a"); !errors.Is(err, storage.ErrUnavailable) {
+		t.Error(err)
+	}
+	c.StartStore(0)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	routeLog(nil)
+	if !strings.Contains(said.String(), "level=WARN msg=\"tikv client: ") {
+		t.Errorf("logged: %s", said.String())
+	}
+}
+
+// lockedWriter is for several goroutines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
