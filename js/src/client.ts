@@ -44,7 +44,24 @@ export interface ClientStatus {
   readonly warning: ClientError | undefined;
 }
 
-/** A transaction that the durable node refused; kept over reloads until it is dismissed. */
+/**
+ * A transaction that the durable node refused; kept over reloads until it is tried again, replaced or
+ * dismissed:
+ *
+ * ```ts
+ * import { createClient, defineModel, f, type Rejection } from '@ankurah-go/client'
+ *
+ * const Album = defineModel('album', { name: f.text(), year: f.int().optional() })
+ * const client = createClient({ name: 'my-app', models: [Album] })
+ *
+ * const again = (refused: Rejection) => client.retryRejection(refused.transaction)
+ * const otherwise = ({ transaction, changes: [change] }: Rejection, year: number) =>
+ *   client.transact(tx => {
+ *     if (change?.kind === 'edit') tx.edit(Album, change.id).set({ ...change.values, year })
+ *   }, { replaces: transaction })
+ * const discard = (refused: Rejection) => client.dismissRejection(refused.transaction)
+ * ```
+ */
 export interface Rejection {
   /** The transaction's id, as in its receipt. */
   readonly transaction: string;
@@ -76,6 +93,17 @@ export interface Receipt {
 export interface CallOptions {
   /** Gives up the call; its promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How {@link Client.transact} commits. */
+export interface TransactOptions extends CallOptions {
+  /**
+   * A refused transaction ({@link Rejection.transaction}) in whose place this one is made: its changes,
+   * done in another way. The refusal goes in the same step as the commit; if it is gone already,
+   * because it was tried again in another tab, say, nothing is committed, and the promise rejects with
+   * `not-found`.
+   */
+  readonly replaces?: string;
 }
 
 /** How {@link Client.query} keeps its result. */
@@ -141,7 +169,7 @@ export interface Client {
    * Runs a transaction. It is committed when the callback ends, and rolled back when it throws.
    * Resolves when it is safe on this device and every live result shows it.
    */
-  transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt>;
+  transact(callback: (tx: Transaction) => void | Promise<void>, options?: TransactOptions): Promise<Receipt>;
   /**
    * Opens a live result.
    *
@@ -298,6 +326,8 @@ export interface Client {
   ): Promise<Explanation>;
   /** Forgets a refused transaction. */
   dismissRejection(transaction: string): Promise<void>;
+  /** Forgets all refused transactions. */
+  dismissRejections(): Promise<void>;
   /**
    * Makes a refused transaction again, under a new id, and forgets the refusal: what it creates has
    * the ids that were given out, edits are made on top of what the entities are now. Rejects with

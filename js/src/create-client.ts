@@ -20,11 +20,12 @@ import type {
   QueryOptions,
   Receipt,
   Rejection,
+  TransactOptions,
   Transaction,
 } from './client.ts';
 import { ClientError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
-import { readOne, type HistoryOptions, type HistoryPage, type Moment } from './history.ts';
+import type { HistoryOptions, HistoryPage, Moment } from './history.ts';
 import type { StartHost } from './host.ts';
 import type { Asked } from './live-query.ts';
 import { MappedLive, SharedLiveResult } from './live-result.ts';
@@ -38,7 +39,8 @@ import { selectionOf, type Selection, type SelectionArguments } from './query.ts
 import type { Row } from './row.ts';
 import { answerOf, Session, withResolvers, type SessionEvents } from './session.ts';
 import { PageTransaction } from './transaction.ts';
-import { writeAwait, writeDismiss, writeFetch, writeGet, writeRetry, writeToken } from './wire.ts';
+import { readValue } from './value.ts';
+import { writeAwait, writeFetch, writeGet, writeToken } from './wire.ts';
 
 /**
  * Opens a node and returns at once; what it does waits until the node is up. A failure to start
@@ -81,11 +83,15 @@ export class NodeClient implements Client {
   readonly #unsettled = new Map<string, Unsettled>();
   /** Outcomes that came before their commit was answered, kept while commits are under way. */
   readonly #early = new Map<string, ClientError | undefined>();
+  readonly #models: readonly AnyModel[];
+  /** The latest refusals, while what reads them is loaded. */
+  #turn: Reader | undefined;
   #committing = 0;
   #lastTx = 0;
 
   constructor(options: ClientOptions, start: StartHost) {
     this.name = options.name;
+    this.#models = options.models;
     this.#status = signal<ClientStatus>(
       Object.freeze({ connection: 'connecting', pending: 0, error: undefined, storage: undefined, warning: undefined }),
     );
@@ -113,14 +119,15 @@ export class NodeClient implements Client {
     await this.#session.request(writeAwait, { signal: options?.signal });
   }
 
-  async transact(callback: (tx: Transaction) => void | Promise<void>, options?: CallOptions): Promise<Receipt> {
-    options?.signal?.throwIfAborted();
+  async transact(callback: (tx: Transaction) => void | Promise<void>, options: TransactOptions = {}): Promise<Receipt> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     const tx = new PageTransaction(this.#session, ++this.#lastTx);
     return this.#committed(async () => {
       try {
         await callback(tx);
-        options?.signal?.throwIfAborted();
-        return await tx.commit(options?.signal);
+        signal?.throwIfAborted();
+        return await tx.commit(options);
       } catch (error) {
         tx.rollback();
         throw error;
@@ -182,7 +189,7 @@ export class NodeClient implements Client {
   async history<M extends AnyModel>(model: M, id: EntityId, options: HistoryOptions = {}): Promise<HistoryPage<M>> {
     const { readHistory, writeHistory } = await import('./inspection.ts');
     const fields = await this.#inspect((w, request) => writeHistory(w, request, model.collection, id, options), options.signal);
-    return readHistory(fields, model, readOne) as unknown as HistoryPage<M>;
+    return readHistory(fields, model, readValue) as unknown as HistoryPage<M>;
   }
 
   async asOf<M extends AnyModel>(model: M, id: EntityId, moment: Moment, options?: CallOptions): Promise<Infer<M>> {
@@ -192,6 +199,7 @@ export class NodeClient implements Client {
   }
 
   async retryRejection(transaction: string): Promise<Receipt> {
+    const { writeRetry } = await import('./inspection.ts');
     return this.#committed(async () =>
       answerOf('committed', await this.#session.request((w, request) => writeRetry(w, request, transaction))).transaction,
     );
@@ -205,6 +213,15 @@ export class NodeClient implements Client {
   }
 
   async dismissRejection(transaction: string): Promise<void> {
+    await this.#dismiss(transaction);
+  }
+
+  async dismissRejections(): Promise<void> {
+    await this.#dismiss(undefined);
+  }
+
+  async #dismiss(transaction: string | undefined): Promise<void> {
+    const { writeDismiss } = await import('./inspection.ts');
     await this.#session.request((w, request) => writeDismiss(w, request, transaction));
   }
 
@@ -289,6 +306,13 @@ export class NodeClient implements Client {
     }
   }
 
+  /** Shows what was refused; what reads it is loaded when something is. */
+  async #refused(count: number, fields: Reader): Promise<void> {
+    const turn = (this.#turn = fields);
+    const list = count === 0 ? [] : (await import('./inspection.ts')).readRejections(fields, count, this.#models, readValue);
+    if (turn === this.#turn) this.#rejections.value = Object.freeze(list);
+  }
+
   /** The node is gone. Its successor reads what was committed, but knows nobody who waits. */
   #lost(): void {
     batch(() => {
@@ -319,9 +343,7 @@ export class NodeClient implements Client {
       resubscribe: () => this.#store.resubscribe(),
       status: ({ connection, pending, error }) => this.#show({ connection, pending, error }),
       settled: (transaction, error) => this.#settled(transaction, error),
-      rejections: rejections => {
-        this.#rejections.value = Object.freeze(rejections);
-      },
+      rejections: (count, fields) => void this.#refused(count, fields),
       query: query => this.#store.byWireId(query),
       frameDone: () => this.#store.flush(),
       failed: error => {

@@ -1,7 +1,7 @@
 import { Condition, type BoundParams } from './condition.ts';
 import { ClientError } from './errors.ts';
 import type { ParamValue } from './live.ts';
-import type { AnyModel, EntityId, Presence, Property } from './model.ts';
+import type { AnyModel, EntityId, Presence, Property, SyncState } from './model.ts';
 
 /** Under this key a field tells its path. */
 export const fieldPath: unique symbol = Symbol('path');
@@ -78,7 +78,7 @@ export type JsonField<T> = OpenPath &
   Steps<{ readonly [K in JsonKeys<Extract<T, object>>]: JsonField<JsonValueAt<T, K>> }>;
 
 /** The fields of a model, for `where` and `orderBy`. */
-export type Fields<M extends AnyModel> = { readonly id: Field<EntityId> } & FieldsOf<M>;
+export type Fields<M extends AnyModel> = { readonly id: Field<EntityId>; readonly $sync: TextField<SyncState> } & FieldsOf<M>;
 
 type JsonScalar = string | number | boolean;
 
@@ -176,7 +176,7 @@ const words = /^(and|or|not|in|is|null|true|false|between|i?like|order|by|limit|
 
 /** Writes a path, with quotes around the steps that need them. */
 export function pathText(path: readonly string[]): string {
-  return path.map(step => (/^[\p{L}_][\p{L}\p{Nd}_-]*$/u.test(step) && !words.test(step) ? step : quoted(step, '"'))).join('.');
+  return path.map(step => (/^[\p{L}_$][\p{L}\p{Nd}_-]*$/u.test(step) && !words.test(step) ? step : quoted(step, '"'))).join('.');
 }
 
 function quoted(text: string, mark: string): string {

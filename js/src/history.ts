@@ -1,7 +1,5 @@
 import type { CallOptions } from './client.ts';
-import type { AnyModel, EntityId, Infer } from './model.ts';
-import type { Reader } from './msgpack.ts';
-import { readValue } from './value.ts';
+import type { AnyModel, EntityId, ValueOf } from './model.ts';
 
 /** What an event is known by; ids sort by time. */
 export type EventId = string;
@@ -28,7 +26,7 @@ export interface Revision<M extends AnyModel = AnyModel> {
   /** True where it deleted the entity, false where it restored it, else undefined. */
   readonly deleted: boolean | undefined;
   /** The properties that it wrote. */
-  readonly changes: { readonly [K in Exclude<keyof Infer<M>, 'id'>]?: ValueChange<Infer<M>[K]> };
+  readonly changes: { readonly [K in keyof M['properties']]?: ValueChange<ValueOf<M['properties'][K]>> };
 }
 
 /** One page of a history, the latest event first. */
@@ -56,38 +54,4 @@ export interface RejectedChange {
   readonly kind: 'create' | 'edit' | 'delete' | 'restore';
   /** What it would have written, of the properties that this client's models name. */
   readonly values: { readonly [property: string]: unknown };
-}
-
-/** The property under which an event marks its entity (proto.Deleted). */
-export const mark = '$deleted';
-
-/** Reads a value of a property; null where it is not set, undefined where the model does not know it. */
-export function readOne(r: Reader, model: AnyModel | undefined, name: string): unknown {
-  const shape = model?.properties[name]?.shape;
-  if (r.nil()) return name === mark || shape !== undefined ? null : undefined;
-  if (name === mark) return r.bool();
-  if (shape !== undefined) return readValue(r, shape);
-  r.skip();
-  return undefined;
-}
-
-/** Reads what a refused transaction would have done. */
-export function readRejectedChanges(r: Reader, modelNamed: (collection: string) => AnyModel | undefined): readonly RejectedChange[] {
-  const changes = Array.from({ length: r.array() }, (): RejectedChange => {
-    r.array();
-    const collection = r.string();
-    const id = r.ulid();
-    let kind: RejectedChange['kind'] = r.bool() ? 'create' : 'edit';
-    const model = modelNamed(collection);
-    const values: { [property: string]: unknown } = {};
-    for (let n = r.array(); n > 0; n--) {
-      r.array();
-      const name = r.string();
-      const value = readOne(r, model, name);
-      if (name === mark) kind = value === true ? 'delete' : 'restore';
-      else if (value !== undefined) values[name] = value;
-    }
-    return Object.freeze({ collection, id, kind, values: Object.freeze(values) });
-  });
-  return Object.freeze(changes);
 }

@@ -176,17 +176,17 @@ export class LiveQuery implements Asked, DeltaTarget {
 
   #move(changes: readonly Change[]): boolean {
     let changed = false;
-    for (const { from, to, row } of changes) {
+    for (const { from, to, row, same } of changes) {
       if (from >= 0 && from === to && row !== undefined) {
         const before = this.#rows.at(from);
-        const after = kept(before, row);
+        const after = kept(before, row, same);
         if (after === before) continue;
         this.#rows.replace(from, after);
       } else {
         const before = from >= 0 ? this.#rows.remove(from) : undefined;
         if (from >= 0 && from < this.pin) this.pin--;
         if (to >= 0 && row !== undefined) {
-          this.#rows.insert(to, kept(before, row));
+          this.#rows.insert(to, kept(before, row, same));
           if (to <= this.pin) this.pin++;
         }
       }
@@ -207,6 +207,7 @@ function placeOf(rows: readonly Row[], now: readonly Row[]): number | undefined 
 }
 
 /** Returns the row that was there before if it reads the same, so that its identity stays. */
-function kept(before: Row | undefined, row: Row): Row {
-  return before !== undefined && before.id === row.id && sameRow(before, row) ? before : row;
+function kept(before: Row | undefined, row: Row, same?: boolean): Row {
+  const now = same ? Object.freeze({ ...before, ...row }) : row;
+  return before !== undefined && before.id === row.id && sameRow(before, now) ? before : now;
 }

@@ -27,6 +27,7 @@ export type {
   QueryOptions,
   Receipt,
   Rejection,
+  TransactOptions,
   Transaction,
 } from './client.ts';
 export { ClientError, type ClientErrorOptions, type ErrorCode, type SelectionPosition } from './errors.ts';
@@ -76,4 +77,5 @@ export {
   type PropertyShape,
   type PropertyType,
   type SetInput,
+  type SyncState,
 } from './model.ts';

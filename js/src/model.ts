@@ -154,25 +154,36 @@ type Behind<K extends string, P> =
 
 type Simplify<T> = { [K in keyof T]: T[K] } & {};
 
-type ValueOf<P> = P extends Property<infer T, Presence> ? T : never;
+/** What a property holds. */
+export type ValueOf<P> = P extends Property<infer T, Presence> ? T : never;
 
 type OmittableKeys<P> = {
   [K in keyof P]: P[K] extends Property<unknown, 'omittable'> ? K : never;
 }[keyof P];
 
 /**
- * A row of a model, as queries show it: plain, frozen, with the entity's `id`.
+ * A row of a model, as queries show it: plain, frozen, with the entity's `id`, and in `$sync` how far
+ * it is in step with the server.
  *
  * ```ts
  * import { defineModel, f, type Infer } from '@ankurah-go/client'
  *
  * const Album = defineModel('album', { name: f.text(), year: f.int().optional() })
- * type Album = Infer<typeof Album>   // { readonly id: string; readonly name: string; readonly year: number | null }
+ * type Album = Infer<typeof Album>
+ * // { readonly id: string; readonly $sync: SyncState; readonly name: string; readonly year: number | null }
  * ```
  */
 export type Infer<M extends AnyModel> = Simplify<
-  { readonly id: EntityId } & { readonly [K in keyof M['properties']]: ValueOf<M['properties'][K]> }
+  { readonly id: EntityId; readonly $sync: SyncState } & { readonly [K in keyof M['properties']]: ValueOf<M['properties'][K]> }
 >;
+
+/**
+ * How far a row is in step with the durable node. `pending`: it shows changes of this device that
+ * the server has not acknowledged. `refused`: the server refused changes to it, which are kept in
+ * {@link Client.rejections} until they are tried again, replaced or dismissed; the row is without
+ * them. `synced`: neither.
+ */
+export type SyncState = 'pending' | 'synced' | 'refused';
 
 /** What `create` takes: optional properties and those with a default may be left out. */
 export type CreateInput<M extends AnyModel> = Simplify<

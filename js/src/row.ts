@@ -1,11 +1,13 @@
 import { ClientError } from './errors.ts';
-import type { AnyModel, PropertyShape } from './model.ts';
+import type { AnyModel, PropertyShape, SyncState } from './model.ts';
 import type { Reader, Writer } from './msgpack.ts';
 import { absent, readValue, sameValue, writeValue } from './value.ts';
 
 /** A row of any model, as this package handles it; the public signatures give it its type. */
 export interface Row {
   readonly id: string;
+  /** Not of groups. */
+  readonly $sync?: SyncState;
   readonly [property: string]: unknown;
 }
 
@@ -52,7 +54,7 @@ export class RowFormat {
 
   /** The row that a creation with these values shows. */
   created(id: string, values: { readonly [name: string]: unknown }): Row {
-    const row: { id: string; [name: string]: unknown } = { id };
+    const row: { id: string; $sync: SyncState; [name: string]: unknown } = { id, $sync: 'pending' };
     for (const { name, shape } of this.#columns) {
       row[name] = orDefault(shape, values[name]) ?? null;
     }
@@ -91,9 +93,9 @@ export class RowReader {
     this.#missing = missing;
   }
 
-  /** Reads the values of a row. */
+  /** Reads how far a row is in step, and its values. */
   read(r: Reader, id: string): Row {
-    const row: { id: string; [name: string]: unknown } = { id };
+    const row: { id: string; $sync: SyncState; [name: string]: unknown } = { id, $sync: readSync(r) };
     for (const column of this.#given) {
       if (column === undefined) r.skip();
       else row[column.name] = readValue(r, column.shape);
@@ -101,6 +103,13 @@ export class RowReader {
     for (const { name, shape } of this.#missing) row[name] = absent(shape);
     return Object.freeze(row);
   }
+}
+
+const syncStates = ['synced', 'pending', 'refused'] as const;
+
+/** Reads how far a row is in step. */
+export function readSync(r: Reader): SyncState {
+  return syncStates[r.number()] ?? 'synced';
 }
 
 const formats = new WeakMap<AnyModel, RowFormat>();

@@ -16,7 +16,6 @@ import {
   type Hello,
   type Inbox,
   type NodeStatus,
-  type RefusedTransaction,
 } from './wire.ts';
 
 /** A frame is sent when it holds this much, and else at the end of the present task. */
@@ -62,7 +61,7 @@ export interface SessionEvents {
   resubscribe(): void;
   status(status: NodeStatus): void;
   settled(transaction: string, error: ClientError | undefined): void;
-  rejections(rejections: readonly RefusedTransaction[]): void;
+  rejections(count: number, fields: Reader): void;
   query(query: number): DeltaTarget | undefined;
   /** All messages of a frame have been handled. */
   frameDone(): void;
@@ -308,14 +307,13 @@ export class Session {
       if (!more) this.#answer(request, { kind: 'rows', rows: Object.freeze(pending.rows) });
     },
     created: (request, ids) => this.#answer(request, { kind: 'created', ids }),
-    modelNamed: collection => this.#hello.models.find(model => model.collection === collection),
     located: (request, cursor, index) => this.#answer(request, { kind: 'located', cursor, index }),
     inspected: (request, fields) => this.#answer(request, { kind: 'inspected', fields }),
     committed: (request, transaction) => this.#answer(request, { kind: 'committed', transaction }),
     query: query => this.#events.query(query),
     status: status => this.#events.status(status),
     settled: (transaction, error) => this.#events.settled(transaction, error),
-    rejections: rejections => this.#events.rejections(rejections),
+    rejections: (count, fields) => this.#events.rejections(count, fields),
   };
 }
 

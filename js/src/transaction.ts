@@ -1,5 +1,5 @@
 import { must } from './assert.ts';
-import type { Editor, Transaction } from './client.ts';
+import type { Editor, TransactOptions, Transaction } from './client.ts';
 import { ClientError } from './errors.ts';
 import type { AnyModel, CreateInput, EntityId, Infer, SetInput } from './model.ts';
 import { Writer } from './msgpack.ts';
@@ -98,11 +98,11 @@ export class PageTransaction implements Transaction {
   }
 
   /** Commits, and resolves with the transaction's id. */
-  async commit(signal: AbortSignal | undefined): Promise<string> {
+  async commit({ signal, replaces }: TransactOptions): Promise<string> {
     this.#check();
     this.#seal();
     this.#ended = true;
-    return answerOf('committed', await this.#session.request((w, request) => writeCommit(w, request, this.#tx), { signal })).transaction;
+    return answerOf('committed', await this.#session.request((w, request) => writeCommit(w, request, this.#tx, replaces), { signal })).transaction;
   }
 
   /** Ends the transaction without a trace. */

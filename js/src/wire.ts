@@ -15,7 +15,7 @@
 //	 9 commit      a transaction         40 settled     a transaction was acknowledged or refused
 //	10 rollback    a transaction         41 rejections  all refused transactions
 //	11 cancel      a request
-//	12 dismiss     a refused transaction
+//	12 dismiss     a refused transaction, or all
 //	13 token       present another
 //	14 await       until there is a system
 //	15 received    bytes, for flow control
@@ -28,6 +28,9 @@
 //	22 history     of an entity         45 revisions   answers history
 //	23 as of       an entity as it was
 //	24 retry       a refused transaction
+//
+// A row comes with how far it is in step: synced, pending or refused. A change of nothing but
+// that, or of a row's place, comes without the row's values.
 //
 // A live query may have a window: up to so many rows before an anchor, and so many from it
 // on. The anchor is a place in the order: the start, the end, a cursor (a row's place at
@@ -45,12 +48,11 @@
 import type { Aggregation } from './aggregate.ts';
 import { assert } from './assert.ts';
 import { ClientError, type ErrorCode, type SelectionPosition } from './errors.ts';
-import { readRejectedChanges, type RejectedChange } from './history.ts';
 import type { LiveStatus, Params } from './live.ts';
 import { targetOf, type AnyModel } from './model.ts';
 import { Reader, type Writer } from './msgpack.ts';
 import { writeParams } from './params.ts';
-import { formatOf, type Row, type RowReader } from './row.ts';
+import { formatOf, readSync, type Row, type RowReader } from './row.ts';
 import { ulidText } from './ulid.ts';
 import { writeValue } from './value.ts';
 
@@ -103,15 +105,38 @@ const connections = ['connecting', 'live', 'offline'] as const;
 
 // What a page says.
 
-export function writeHello(w: Writer, request: number, hello: Hello): void {
-  begin(w, 1, 6);
-  w.int(request);
-  w.string(hello.name);
-  writeOptional(w, hello.url);
-  w.int(storages.indexOf(hello.storage));
-  writeOptional(w, hello.token);
-  w.array(hello.models.length);
-  for (const model of hello.models) writeModel(w, model);
+/** What a message is made of: the first item of one is its kind. A function writes an item itself. */
+type Item = number | string | boolean | undefined | ((w: Writer) => void) | readonly Item[];
+
+function say(w: Writer, item: Item): void {
+  if (typeof item === 'number') w.int(item);
+  else if (typeof item === 'string') w.string(item);
+  else if (typeof item === 'boolean') w.bool(item);
+  else if (typeof item === 'function') item(w);
+  else if (item === undefined) w.nil();
+  else {
+    w.array(item.length);
+    for (const part of item) say(w, part);
+  }
+}
+
+const id =
+  (ulid: string): Item =>
+  w =>
+    w.ulid(ulid);
+
+const bound =
+  (params: Params | undefined): Item =>
+  w =>
+    writeParams(w, params);
+
+const written =
+  (bytes: Uint8Array): Item =>
+  w =>
+    w.raw(bytes);
+
+export function writeHello(w: Writer, request: number, { name, url, storage, token, models }: Hello): void {
+  say(w, [1, request, name, url || undefined, storages.indexOf(storage), token || undefined, models.map(described)]);
 }
 
 export function writeSubscribe(
@@ -122,17 +147,11 @@ export function writeSubscribe(
   params: Params | undefined,
   window?: Window,
 ): void {
-  begin(w, 2, 5);
-  w.int(query);
-  w.string(collection);
-  w.string(text);
-  writeParams(w, params);
-  writeWindow(w, window);
+  say(w, [2, query, collection, text, bound(params), placed(window)]);
 }
 
 export function writeUnsubscribe(w: Writer, query: number): void {
-  begin(w, 3, 1);
-  w.int(query);
+  say(w, [3, query]);
 }
 
 export function writeFetch(
@@ -143,20 +162,11 @@ export function writeFetch(
   text: string,
   params: Params | undefined,
 ): void {
-  begin(w, 4, 5);
-  w.int(request);
-  w.int(tx);
-  w.string(collection);
-  w.string(text);
-  writeParams(w, params);
+  say(w, [4, request, tx, collection, text, bound(params)]);
 }
 
-export function writeGet(w: Writer, request: number, tx: number, collection: string, id: string): void {
-  begin(w, 5, 4);
-  w.int(request);
-  w.int(tx);
-  w.string(collection);
-  w.ulid(id);
+export function writeGet(w: Writer, request: number, tx: number, collection: string, entity: string): void {
+  say(w, [5, request, tx, collection, id(entity)]);
 }
 
 /** Appends a creation of `count` entities, whose values `rows` holds as RowFormat wrote them. */
@@ -168,81 +178,48 @@ export function writeCreate(
   count: number,
   rows: Uint8Array,
 ): void {
-  begin(w, 6, 5);
-  w.int(request);
-  w.int(tx);
-  w.string(model.collection);
-  const { names } = formatOf(model);
-  w.array(names.length);
-  for (const name of names) w.string(name);
-  w.array(count);
-  w.raw(rows);
+  const list = (out: Writer): void => {
+    out.array(count);
+    out.raw(rows);
+  };
+  say(w, [6, request, tx, model.collection, formatOf(model).names, list]);
 }
 
 /** Appends an edit, whose columns and values `fields` holds as RowFormat wrote them. */
-export function writeEdit(w: Writer, tx: number, collection: string, id: string, fields: Uint8Array): void {
-  begin(w, 7, 5);
-  w.int(tx);
-  w.string(collection);
-  w.ulid(id);
-  w.raw(fields);
+export function writeEdit(w: Writer, tx: number, collection: string, entity: string, fields: Uint8Array): void {
+  say(w, [7, tx, collection, id(entity), written(fields), () => {}]);
 }
 
-export function writeMark(w: Writer, tx: number, collection: string, id: string, deleted: boolean): void {
-  begin(w, 8, 4);
-  w.int(tx);
-  w.string(collection);
-  w.ulid(id);
-  w.bool(deleted);
+export function writeMark(w: Writer, tx: number, collection: string, entity: string, deleted: boolean): void {
+  say(w, [8, tx, collection, id(entity), deleted]);
 }
 
-export function writeCommit(w: Writer, request: number, tx: number): void {
-  begin(w, 9, 2);
-  w.int(request);
-  w.int(tx);
+export function writeCommit(w: Writer, request: number, tx: number, replaces?: string): void {
+  say(w, [9, request, tx, replaces && id(replaces)]);
 }
 
 export function writeRollback(w: Writer, tx: number): void {
-  begin(w, 10, 1);
-  w.int(tx);
+  say(w, [10, tx]);
 }
 
 export function writeCancel(w: Writer, request: number): void {
-  begin(w, 11, 1);
-  w.int(request);
-}
-
-export function writeDismiss(w: Writer, request: number, transaction: string): void {
-  begin(w, 12, 2);
-  w.int(request);
-  w.ulid(transaction);
-}
-
-export function writeRetry(w: Writer, request: number, transaction: string): void {
-  begin(w, 24, 2);
-  w.int(request);
-  w.ulid(transaction);
+  say(w, [11, request]);
 }
 
 export function writeToken(w: Writer, request: number, token: string | undefined): void {
-  begin(w, 13, 2);
-  w.int(request);
-  writeOptional(w, token);
+  say(w, [13, request, token || undefined]);
 }
 
 export function writeAwait(w: Writer, request: number): void {
-  begin(w, 14, 1);
-  w.int(request);
+  say(w, [14, request]);
 }
 
 export function writeReceived(w: Writer, bytes: number): void {
-  begin(w, 15, 1);
-  w.int(bytes);
+  say(w, [15, bytes]);
 }
 
 export function writeNetwork(w: Writer, online: boolean): void {
-  begin(w, 16, 1);
-  w.bool(online);
+  say(w, [16, online]);
 }
 
 export function writeAggregate(
@@ -253,27 +230,13 @@ export function writeAggregate(
   params: Params | undefined,
   { groupBy, columns }: Pick<Aggregation, 'groupBy' | 'columns'>,
 ): void {
-  begin(w, 17, 6);
-  w.int(query);
-  w.string(collection);
-  w.string(text);
-  writeParams(w, params);
-  w.array(groupBy.length);
-  for (const path of groupBy) w.string(path);
-  w.array(columns.length);
-  for (const column of columns) {
-    w.array(3);
-    w.int(column.function);
-    w.string(column.path);
-    w.bool(column.distinct);
-  }
+  const asked = columns.map(column => [column.function, column.path, column.distinct]);
+  say(w, [17, query, collection, text, bound(params), groupBy, asked]);
 }
 
 /** Moves and resizes a live query's window in place; undefined takes it away. */
 export function writeMove(w: Writer, query: number, window: Window | undefined): void {
-  begin(w, 18, 2);
-  w.int(query);
-  writeWindow(w, window);
+  say(w, [18, query, placed(window)]);
 }
 
 /** Asks for the cursor of the row of number `index`, from 0, or of the last row. */
@@ -285,12 +248,7 @@ export function writeLocate(
   params: Params | undefined,
   index: number,
 ): void {
-  begin(w, 19, 5);
-  w.int(request);
-  w.string(collection);
-  w.string(text);
-  writeParams(w, params);
-  w.int(index);
+  say(w, [19, request, collection, text, bound(params), index]);
 }
 
 /** Changes a live query's selection and window in place; deltas lead to the new rows. */
@@ -301,81 +259,41 @@ export function writeSelect(
   params: Params | undefined,
   window: Window | undefined,
 ): void {
-  begin(w, 21, 4);
-  w.int(query);
-  w.string(text);
-  writeParams(w, params);
-  writeWindow(w, window);
+  say(w, [21, query, text, bound(params), placed(window)]);
 }
 
-/** Appends a window as [kind, cursor or entity or index or nil, before, after], or nil. */
-function writeWindow(w: Writer, window: Window | undefined): void {
-  if (window === undefined) return w.nil();
-  w.array(4);
-  const { anchor } = window;
-  if (anchor === 'start' || anchor === 'end') {
-    w.int(anchor === 'start' ? 0 : 1);
-    w.nil();
-  } else if ('cursor' in anchor) {
-    w.int(2);
-    w.string(anchor.cursor);
-  } else if ('entity' in anchor) {
-    w.int(3);
-    w.ulid(anchor.entity);
-  } else {
-    w.int(4);
-    w.int(anchor.index);
-  }
-  w.int(window.before);
-  w.int(window.after);
-}
-
-function begin(w: Writer, kind: number, fields: number): void {
-  w.array(1 + fields);
-  w.int(kind);
-}
-
-function writeOptional(w: Writer, text: string | undefined): void {
-  if (text === undefined || text === '') w.nil();
-  else w.string(text);
+/** A window as [kind, cursor or entity or index or nil, before, after]. */
+function placed(window: Window | undefined): Item {
+  if (window === undefined) return undefined;
+  const { anchor, before, after } = window;
+  let place: readonly [kind: number, at: Item];
+  if (typeof anchor === 'string') place = [anchor === 'start' ? 0 : 1, undefined];
+  else if ('cursor' in anchor) place = [2, anchor.cursor];
+  else if ('entity' in anchor) place = [3, id(anchor.entity)];
+  else place = [4, anchor.index];
+  return [...place, before, after];
 }
 
 /**
- * Appends a model as [collection, [[name, type, kind, optional, default, target, [value…]]…],
+ * A model as [collection, [[name, type, kind, optional, default, target, [value…]]…],
  * [[unique, [[[step…], desc]…]]…]].
  */
-function writeModel(w: Writer, model: AnyModel): void {
-  w.array(3);
-  w.string(model.collection);
-  const properties = Object.entries(model.properties);
-  w.array(properties.length);
-  for (const [name, { shape }] of properties) {
-    w.array(7);
-    w.string(name);
-    w.string(shape.type);
-    w.string(shape.kind);
-    w.bool(shape.optional);
-    if (shape.fallback === undefined) w.nil();
-    else writeValue(w, shape, `default of ${model.collection}.${name}`, shape.fallback);
-    w.string(targetOf(shape));
-    w.array(shape.values.length);
-    for (const value of shape.values) w.string(value);
-  }
-  const indexes = model.indexes ?? [];
-  w.array(indexes.length);
-  for (const { columns, unique } of indexes) {
-    w.array(2);
-    w.bool(unique);
-    w.array(columns.length);
-    for (const column of columns) {
-      const path = column.replace(/ DESC$/, '');
-      w.array(2);
-      const steps = path.split('.');
-      w.array(steps.length);
-      for (const step of steps) w.string(step);
-      w.bool(path !== column);
-    }
-  }
+function described({ collection, properties, indexes = [] }: AnyModel): Item {
+  return [
+    collection,
+    Object.entries(properties).map(([name, { shape }]) => {
+      const { type, kind, optional, fallback, values } = shape;
+      const preset = (w: Writer): void => writeValue(w, shape, `default of ${collection}.${name}`, fallback);
+      return [name, type, kind, optional, fallback === undefined ? undefined : preset, targetOf(shape), values];
+    }),
+    indexes.map(({ columns, unique }) => [
+      unique,
+      columns.map(column => {
+        const path = column.replace(/ DESC$/, '');
+        return [path.split('.'), path !== column];
+      }),
+    ]),
+  ];
 }
 
 // What the node says.
@@ -394,13 +312,12 @@ export interface Inbox {
   query(query: number): DeltaTarget | undefined;
   status(status: NodeStatus): void;
   settled(transaction: string, error: ClientError | undefined): void;
-  rejections(rejections: readonly RefusedTransaction[]): void;
+  /** All refused transactions, so many, in what the reader holds (see inspection.ts). */
+  rejections(count: number, fields: Reader): void;
   /** Without rows the cursor is undefined. */
   located(request: number, cursor: string | undefined, index: number): void;
   /** Answers explain and history, by what the reader holds (see inspection.ts). */
   inspected(request: number, fields: Reader): void;
-  /** Returns the model of a collection, or undefined if this page knows none. */
-  modelNamed(collection: string): AnyModel | undefined;
 }
 
 /** The state of the node. */
@@ -409,15 +326,6 @@ export interface NodeStatus {
   readonly pending: number;
   readonly ready: boolean;
   readonly error: ClientError | undefined;
-}
-
-/** A refused transaction. */
-export interface RefusedTransaction {
-  readonly transaction: string;
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly time: Date;
-  readonly changes: readonly RejectedChange[];
 }
 
 /** A live query as the decoder sees it. */
@@ -462,9 +370,9 @@ export interface Change {
   readonly to: number;
   /** The row as it is now; undefined when it was removed. */
   readonly row: Row | undefined;
+  /** The row says only how far it is in step: its values are as before. */
+  readonly same?: boolean;
 }
-
-const opRemoved = 3;
 
 /** Reads a frame and hands its messages to `inbox` in order. Throws if it is malformed. */
 export function readFrame(frame: Uint8Array, inbox: Inbox): void {
@@ -506,7 +414,8 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
     case 40:
       return inbox.settled(r.ulid(), readError(r));
     case 41:
-      return inbox.rejections(readRejections(r, inbox));
+      fields = r.array();
+      return inbox.rejections(fields, r.later(fields));
     case 42:
       return readGroups(r, inbox);
     case 43:
@@ -619,25 +528,13 @@ function readWindowState(r: Reader): WindowState | undefined {
 }
 
 function readChange(r: Reader, reader: RowReader | undefined): Change {
-  r.array();
-  const op = r.number();
+  const items = r.array();
+  r.number(); // what happened, which the rest says as well
   const from = r.number();
   const to = r.number();
-  const id = r.ulid();
-  if (op === opRemoved) return { from, to, row: undefined };
+  const entity = r.ulid();
+  if (items < 5) return { from, to, row: undefined };
+  if (items === 5 && from >= 0) return { from, to, row: { id: entity, $sync: readSync(r) }, same: true };
   assert(reader !== undefined, 'rows without columns');
-  return { from, to, row: reader.read(r, id) };
-}
-
-function readRejections(r: Reader, inbox: Inbox): readonly RefusedTransaction[] {
-  return Array.from({ length: r.array() }, () => {
-    r.array();
-    return Object.freeze({
-      transaction: r.ulid(),
-      code: r.string() as ErrorCode,
-      message: r.string(),
-      time: new Date(r.number()),
-      changes: readRejectedChanges(r, collection => inbox.modelNamed(collection)),
-    });
-  });
+  return { from, to, row: reader.read(r, entity) };
 }

@@ -45,6 +45,8 @@ export interface RowChange {
   readonly from?: number;
   readonly to?: number;
   readonly id: string;
+  /** How far it is in step: 0 synced, 1 pending, 2 refused. */
+  readonly sync?: number;
   readonly values?: readonly unknown[];
 }
 
@@ -212,9 +214,10 @@ export const rows = (request: unknown, columns: readonly string[], list: readonl
     w.array(columns.length);
     for (const column of columns) w.string(column);
     w.array(list.length);
-    for (const { id, values = [] } of list) {
-      w.array(1 + values.length);
+    for (const { id, sync = 0, values = [] } of list) {
+      w.array(2 + values.length);
       writeId(w, id);
+      w.int(sync);
       for (const value of values) writeValue(w, value);
     }
   }, 4);
@@ -251,12 +254,13 @@ export const delta = (query: unknown, what: FakeDelta) => (w: Writer): void =>
     }
     const changes = what.changes ?? [];
     w.array(changes.length);
-    for (const { from = -1, to = -1, id, values = [] } of changes) {
-      w.array(4 + values.length);
+    for (const { from = -1, to = -1, id, sync = 0, values = [] } of changes) {
+      w.array(to < 0 ? 4 : 5 + values.length);
       w.int(to < 0 ? 3 : from < 0 ? 1 : 2);
       w.int(from);
       w.int(to);
       writeId(w, id);
+      if (to >= 0) w.int(sync);
       for (const value of values) writeValue(w, value);
     }
     writeWindow(w, what.window);

@@ -173,7 +173,7 @@ describe('a live entity', () => {
     expect(live.getSnapshot()).toEqual({ data: undefined, status: 'loading', error: undefined });
     node.say(delta(1, { reset: true, columns, changes: [{ to: 0, id: idOf(1), values: ['a', 1] }] }));
     const shown = live.getSnapshot();
-    expect(shown).toEqual({ data: { id: idOf(1), name: 'a', year: 1 }, status: 'live', error: undefined });
+    expect(shown).toEqual({ data: { id: idOf(1), $sync: 'synced', name: 'a', year: 1 }, status: 'live', error: undefined });
     expect(live.getSnapshot()).toBe(shown);
     node.say(delta(1, { changes: [{ from: 0, id: idOf(1) }] }));
     expect([live.data, live.status, live.error]).toEqual([undefined, 'live', undefined]);

@@ -27,6 +27,7 @@ const Album = defineModel('album', {
 test('a row has exactly the types of its properties', () => {
   expectTypeOf<Infer<typeof Album>>().toEqualTypeOf<{
     readonly id: string;
+    readonly $sync: 'pending' | 'synced' | 'refused';
     readonly name: string;
     readonly artist: string;
     readonly year: number | null;

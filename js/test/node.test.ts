@@ -77,7 +77,7 @@ describe('in Node.js', () => {
     });
     await receipt.synced;
     const album = await two.get(all.Album, id);
-    expect(album).toEqual({ id, ...values, artist: expect.any(String) });
+    expect(album).toEqual({ id, $sync: 'synced', ...values, artist: expect.any(String) });
     await expect(two.get(all.Artist, album.artist ?? '')).resolves.toMatchObject({ name: 'Muse' });
     await expect(two.fetch(all.Album, 'plays = ? AND released > ?', [9007199254740993n, new Date(0)])).resolves.toHaveLength(1);
   });

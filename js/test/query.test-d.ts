@@ -1,6 +1,6 @@
 import { expectTypeOf, test } from 'vitest';
 
-import { and, defineModel, f, not, or, type Condition, type Infer, type Model, type Query } from '../src/mod.ts';
+import { and, defineModel, f, not, or, type Condition, type Infer, type Model, type Query, type SyncState } from '../src/mod.ts';
 
 interface Meta {
   readonly genre?: string;
@@ -39,6 +39,7 @@ test('a query keeps its model, and so the type of its rows', () => {
   expectTypeOf<Infer<ReturnType<typeof Album.all>['model']>>().toEqualTypeOf<Infer<typeof Album>>();
   expectTypeOf<Infer<typeof Artist>>().toEqualTypeOf<{
     readonly id: string;
+    readonly $sync: SyncState;
     readonly name: string;
     readonly best: string | null;
     readonly mentor: string | null;
@@ -50,6 +51,7 @@ test('every type of property takes its own values', () => {
     expectTypeOf(a.year.eq(1)).toEqualTypeOf<Condition>();
     return and(
       a.id.in(['01']),
+      a.$sync.in(['pending', 'refused']),
       a.name.like('a%'),
       a.name.ilike('a!%', '!'),
       a.plays.ge(5n).or(a.plays.lte(1n)),
@@ -66,6 +68,8 @@ test('every type of property takes its own values', () => {
   });
   // @ts-expect-error no such property
   Album.where(a => a.yaer.gt(1));
+  // @ts-expect-error no such state
+  Album.where(a => a.$sync.eq('lost'));
   // @ts-expect-error a year is a number
   Album.where(a => a.year.gt('1985'));
   // @ts-expect-error a bigint is not a number

@@ -122,9 +122,9 @@ describe('batching', () => {
     node.say(created(one, [idOf(1)]), created(many, [idOf(2), idOf(3)]));
     await settled();
     expect(seen).toEqual([
-      { id: idOf(1), name: 'a', year: null },
-      { id: idOf(2), name: 'b', year: 2 },
-      { id: idOf(3), name: 'c', year: null },
+      { id: idOf(1), $sync: 'pending', name: 'a', year: null },
+      { id: idOf(2), $sync: 'pending', name: 'b', year: 2 },
+      { id: idOf(3), $sync: 'pending', name: 'c', year: null },
     ]);
     node.say(committed(node.of('commit')[0]?.fields[0], idOf(9)));
     await expect(receipt).resolves.toMatchObject({ id: idOf(9) });
@@ -196,7 +196,7 @@ describe('transactions', () => {
     void client.transact(async tx => {
       void tx.create(Album, { name: 'a' });
       const [one, list] = await Promise.all([tx.get(Album, idOf(1)), tx.query(Album, 'year > ?', [1])]);
-      expect([one, list]).toEqual([{ id: idOf(1), name: 'x', year: 1 }, [{ id: idOf(2), name: 'y', year: null }]]);
+      expect([one, list]).toEqual([{ id: idOf(1), $sync: 'synced', name: 'x', year: 1 }, [{ id: idOf(2), $sync: 'synced', name: 'y', year: null }]]);
     });
     await settled();
     expect(node.log).toEqual(['create', 'get', 'fetch']);
@@ -251,14 +251,31 @@ describe('receipts', () => {
   test('refused transactions are a signal, until they are dismissed', async () => {
     const { node, client } = await open();
     node.say(rejections([idOf(1), 'denied', 'not yours', 1_700_000_000_000]));
+    await vi.waitFor(() => expect(client.rejections.value).toHaveLength(1));
     expect(client.rejections.value).toEqual([
       { transaction: idOf(1), code: 'denied', message: 'not yours', time: new Date(1_700_000_000_000), changes: [] },
     ]);
     const dismissed = client.dismissRejection(idOf(1));
-    await settled();
-    node.say(rejections(), done(node.of('dismiss')[0]?.fields[0]));
+    await vi.waitFor(() => expect(node.of('dismiss')).toHaveLength(1));
+    // What is read last counts, although what reads the first is loaded when that is gone.
+    node.say(rejections([idOf(2), 'denied', 'nor this', 0]), rejections(), done(node.of('dismiss')[0]?.fields[0]));
     await dismissed;
+    await settled();
     expect(client.rejections.value).toEqual([]);
+    const all = client.dismissRejections();
+    await vi.waitFor(() => expect(node.of('dismiss')).toHaveLength(2));
+    expect(node.of('dismiss').map(({ fields }) => fields[1] === null)).toEqual([false, true]);
+    node.say(done(node.of('dismiss')[1]?.fields[0]));
+    await all;
+  });
+
+  test('a transaction is made in the place of a refused one', async () => {
+    const { node, client } = await open();
+    const receipts = [client.transact(() => {}, { replaces: idOf(1) }), client.transact(() => {})];
+    await settled();
+    expect(node.of('commit').map(({ fields }) => fields[2] === null)).toEqual([false, true]);
+    for (const [i, { fields }] of node.of('commit').entries()) node.say(committed(fields[0], idOf(2 + i)));
+    await Promise.all(receipts);
   });
 });
 

@@ -1,13 +1,22 @@
 import { describe, expect, test } from 'vitest';
 
 import { aggregationOf, countOf } from '../src/aggregate.ts';
-import { readOne } from '../src/history.ts';
-import { readExplanation, readHistory, writeAsOf, writeExplain, writeHistory } from '../src/inspection.ts';
+import {
+  readExplanation,
+  readHistory,
+  readRejections,
+  writeAsOf,
+  writeDismiss,
+  writeExplain,
+  writeHistory,
+  writeRetry,
+} from '../src/inspection.ts';
 import { avg, count, defineModel, f, max, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
 import { writeParams } from '../src/params.ts';
 import { formatOf } from '../src/row.ts';
 import { ulidText } from '../src/ulid.ts';
+import { readValue } from '../src/value.ts';
 import * as wire from '../src/wire.ts';
 import { golden } from './golden.ts';
 
@@ -98,9 +107,11 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['delete', w => wire.writeMark(w, 4, 'album', entity(9), true)],
   ['restore', w => wire.writeMark(w, 4, 'album', entity(9), false)],
   ['commit', w => wire.writeCommit(w, 7, 4)],
+  ['commit-replacing', w => wire.writeCommit(w, 7, 4, entity(3))],
   ['rollback', w => wire.writeRollback(w, 4)],
   ['cancel', w => wire.writeCancel(w, 7)],
-  ['dismiss', w => wire.writeDismiss(w, 8, entity(3))],
+  ['dismiss', w => writeDismiss(w, 8, entity(3))],
+  ['dismiss-all', w => writeDismiss(w, 8, undefined)],
   ['token', w => wire.writeToken(w, 9, 'other')],
   ['token-none', w => wire.writeToken(w, 9, undefined)],
   ['subscribe-window', w => wire.writeSubscribe(w, 4, 'album', 'ORDER BY name', undefined, { anchor: 'start', before: 0, after: 50 })],
@@ -115,7 +126,7 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['history-all', w => writeHistory(w, 12, 'album', entity(9), {})],
   ['as-of', w => writeAsOf(w, 13, 'album', entity(9), [entity(3), entity(4)])],
   ['as-of-time', w => writeAsOf(w, 13, 'album', entity(9), new Date(1_700_000_000_123))],
-  ['retry', w => wire.writeRetry(w, 14, entity(3))],
+  ['retry', w => writeRetry(w, 14, entity(3))],
   ['locate', w => wire.writeLocate(w, 11, 'album', 'ORDER BY name', undefined, 50_000)],
   [
     'aggregate',
@@ -161,15 +172,14 @@ function decode(name: string): unknown[] {
     }),
     status: note('status'),
     settled: note('settled'),
-    rejections: note('rejections'),
+    rejections: (count, fields) => calls.push(['rejections', readRejections(fields, count, [Album], readValue)]),
     located: note('located'),
     inspected: (request, fields) =>
       calls.push(
         name.startsWith('explained')
           ? ['explained', request, readExplanation(fields)]
-          : ['revisions', request, readHistory(fields, Album, readOne)],
+          : ['revisions', request, readHistory(fields, Album, readValue)],
       ),
-    modelNamed: (): AnyModel => Album,
   });
   return calls;
 }
@@ -178,7 +188,7 @@ const error = (code: string, message: string, selection?: object): unknown =>
   expect.objectContaining({ name: 'ClientError', code, message, selection });
 
 /** A row of which only name and year were sent. */
-const short = (id: number, name: string, year: number | null): object => ({ ...empty, id: entity(id), name, year });
+const short = (id: number, name: string, year: number | null, $sync = 'synced'): object => ({ ...empty, id: entity(id), $sync, name, year });
 
 const answers: readonly (readonly [string, unknown[]])[] = [
   ['done', ['done', 8]],
@@ -190,7 +200,7 @@ const answers: readonly (readonly [string, unknown[]])[] = [
   ['opened', ['opened', 1, 'memory', error('storage', 'IndexedDB is unavailable')]],
   [
     'rows',
-    ['rows', 2, [{ id: entity(1), ...full }, { id: entity(2), ...empty }, { id: entity(3), ...negative }], true],
+    ['rows', 2, [{ id: entity(1), $sync: 'synced', ...full }, { id: entity(2), $sync: 'pending', ...empty }, { id: entity(3), $sync: 'synced', ...negative }], true],
   ],
   ['rows-none', ['rows', 2, [], false]],
   ['created', ['created', 6, [entity(1), entity(2)]]],
@@ -249,7 +259,8 @@ const answers: readonly (readonly [string, unknown[]])[] = [
         reset: true,
         changes: [
           { from: -1, to: 0, row: short(1, 'a', null) },
-          { from: -1, to: 40, row: short(2, 'b', 1) },
+          { from: -1, to: 40, row: short(2, 'b', 1, 'pending') },
+          { from: 7, to: 7, row: { id: entity(4), $sync: 'refused' }, same: true },
           { from: 700, to: 2, row: short(3, 'c', 2) },
           { from: 70_000, to: -1, row: undefined },
         ],
@@ -403,7 +414,6 @@ describe('the frame protocol is that of wasm/frame', () => {
       rejections: see(41),
       located: see(43),
       inspected: see(44),
-      modelNamed: () => undefined,
     });
     expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41, 44, 44]);
   });
@@ -468,6 +478,6 @@ describe('values', () => {
 
   test('what a creation left out is in the row that it returns', () => {
     const row = formatOf(Registered).created(entity(5), { name: 'x', artist: entity(1) });
-    expect(row).toEqual({ id: entity(5), name: 'x', artist: entity(1), year: null, format: 'cd' });
+    expect(row).toEqual({ id: entity(5), $sync: 'pending', name: 'x', artist: entity(1), year: null, format: 'cd' });
   });
 });

@@ -39,13 +39,32 @@ export function runLiveSuite(name: string, start: () => Promise<LiveDriver>): vo
       driver.node.say(delta(queries()[0], { status: 'local', reset: true, columns, changes: [put(0, 1, 'a', 1), put(1, 2, 'b')] }));
       await driver.settle();
       expect(live.status).toBe('local');
-      expect(live.data).toEqual([{ id: idOf(1), name: 'a', year: 1 }, { id: idOf(2), name: 'b', year: null }]);
+      expect(live.data).toEqual([{ id: idOf(1), $sync: 'synced', name: 'a', year: 1 }, { id: idOf(2), $sync: 'synced', name: 'b', year: null }]);
       const shown = live.data;
       driver.node.say(delta(queries()[0], { status: 'live' }));
       await driver.settle();
       expect(live.status).toBe('live');
       expect(live.data).toBe(shown);
       expect(live.changes).toBe(2);
+    });
+
+    test('a row is another one when it is acknowledged, and no other is', async () => {
+      const live = await driver.observe('ORDER BY name');
+      const first = [put(0, 1, 'a', 7), put(1, 2, 'b')].map(change => ({ ...change, sync: 1 }));
+      driver.node.say(delta(queries()[0], { reset: true, columns, changes: first }));
+      await driver.settle();
+      const [a, b] = live.data;
+      expect(a).toMatchObject({ $sync: 'pending' });
+      driver.node.say(delta(queries()[0], { changes: [{ from: 0, to: 0, id: idOf(1) }, { from: 1, to: 1, id: idOf(2), sync: 1 }] }));
+      await driver.settle();
+      expect(live.data).toEqual([{ ...a, $sync: 'synced' }, b]);
+      expect(live.data[1]).toBe(b);
+      expect(Object.isFrozen(live.data[0])).toBe(true);
+      expect(live.changes).toBe(2);
+      const shown = live.data;
+      driver.node.say(delta(queries()[0], { changes: [{ from: 0, to: 0, id: idOf(1) }] }));
+      await driver.settle();
+      expect([live.data, live.changes]).toEqual([shown, 2]);
     });
 
     test('rows are frozen, and keep their identity when they did not change', async () => {
@@ -172,17 +191,18 @@ export function runLiveSuite(name: string, start: () => Promise<LiveDriver>): vo
       const { seed, below } = random();
       const live = await driver.observe('ORDER BY name');
       const query = queries()[0];
-      const model: { n: number; name: string; year: number | null }[] = [];
+      const states = ['synced', 'pending', 'refused'] as const;
+      const model: { n: number; name: string; year: number | null; sync: number }[] = [];
       driver.node.say(delta(query, { reset: true, columns }));
       for (let step = 0; step < 200; step++) {
         const changes: RowChange[] = [];
         for (let i = below(5); i >= 0; i--) {
-          const kind = model.length === 0 ? 0 : below(4);
+          const kind = model.length === 0 ? 0 : below(5);
           if (kind <= 1) {
-            const row = { n: step * 10 + i, name: `n${below(50)}`, year: below(3) === 0 ? null : below(9) };
+            const row = { n: step * 10 + i, name: `n${below(50)}`, year: below(3) === 0 ? null : below(9), sync: below(3) };
             const to = below(model.length + 1);
             model.splice(to, 0, row);
-            changes.push(put(to, row.n, row.name, row.year));
+            changes.push({ ...put(to, row.n, row.name, row.year), sync: row.sync });
           } else {
             const from = below(model.length);
             const row = model.splice(from, 1)[0];
@@ -191,16 +211,19 @@ export function runLiveSuite(name: string, start: () => Promise<LiveDriver>): vo
               changes.push({ from, id: idOf(row.n) });
             } else {
               const to = below(model.length + 1);
-              const next = { ...row, year: below(9) };
+              const next = { ...row, year: kind === 3 ? below(9) : row.year, sync: below(3) };
               model.splice(to, 0, next);
-              changes.push(put(to, next.n, next.name, next.year, from));
+              const { values, ...moved } = put(to, next.n, next.name, next.year, from);
+              changes.push({ ...moved, sync: next.sync, ...(kind === 3 && { values }) });
             }
           }
         }
         const half = below(changes.length + 1);
         driver.node.say(delta(query, { more: true, changes: changes.slice(0, half) }), delta(query, { changes: changes.slice(half) }));
         await driver.settle();
-        expect(live.data, `seed ${seed}, step ${step}`).toEqual(model.map(({ n, name: text, year }) => ({ id: idOf(n), name: text, year })));
+        expect(live.data, `seed ${seed}, step ${step}`).toEqual(
+          model.map(({ n, name: text, year, sync }) => ({ id: idOf(n), $sync: states[sync], name: text, year })),
+        );
       }
     });
   });
