@@ -152,7 +152,7 @@ const lockCatalog = "catalog" // to register models and create the system
 
 // publish publishes what other processes have committed, together with transactions of the
 // node's own that have just been stored. When the store cannot be read the latter are
-// published alone; the others follow with the next look.
+// published alone and looked is false; the others follow with the next look.
 func (o *others) publish(ctx context.Context, own []*publication) (looked bool) {
 	n := o.node
 	view, err := o.shared.View(ctx)

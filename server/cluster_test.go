@@ -17,12 +17,13 @@ import (
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/internal/pgtest"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
 var (
 	clusterRuns  = flag.Int("cluster.runs", 1, "how many seeds TestServersShareAStore runs for each kind of cluster")
 	clusterSeed  = flag.Uint64("cluster.seed", 0, "the first seed of TestServersShareAStore; zero for a random one")
-	clusterSteps = flag.Int("cluster.steps", 10, "how many times TestServersShareAStore does something bad")
+	clusterSteps = flag.Int("cluster.steps", 8, "how many times TestServersShareAStore does something bad")
 )
 
 // sharedStore is a store that several server processes use at once.
@@ -31,20 +32,38 @@ type sharedStore struct {
 	cut  func(t testing.TB) // ends the connections between the servers and it
 }
 
-// sharedStores start a store; where hints is false, servers do not tell each other of commits.
-var sharedStores = map[string]func(t testing.TB, hints bool) sharedStore{
-	"postgres": func(t testing.TB, hints bool) sharedStore {
-		server := pgtest.New(t, pgtest.Fast...)
-		url := server.Database(t)
-		if !hints {
-			url += "&hints=off"
+// sharedStores start a store, in each of the ways in which servers share it.
+var sharedStores = []struct {
+	name    string
+	servers int
+	start   func(testing.TB) sharedStore
+}{
+	{"postgres/servers=2", 2, func(t testing.TB) sharedStore { return onPostgres(t, "") }},
+	{"postgres/servers=3", 3, func(t testing.TB) sharedStore { return onPostgres(t, "") }},
+	// Servers that do not tell each other of commits look from time to time.
+	{"postgres/servers=2/hints=off", 2, func(t testing.TB) sharedStore { return onPostgres(t, "&hints=off") }},
+	{"tikv/servers=2", 2, onTiKV},
+	{"tikv/servers=3", 3, onTiKV},
+}
+
+func onPostgres(t testing.TB, params string) sharedStore {
+	server := pgtest.New(t, pgtest.Fast...)
+	url := server.Database(t) + params
+	return sharedStore{[]string{"--storage=" + url}, func(t testing.TB) {
+		if err := server.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ankurah'"); err != nil {
+			t.Error(err)
 		}
-		return sharedStore{[]string{"--storage=" + url}, func(t testing.TB) {
-			if err := server.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ankurah'"); err != nil {
-				t.Error(err)
-			}
-		}}
-	},
+	}}
+}
+
+func onTiKV(t testing.TB) sharedStore {
+	const stores = 3
+	cluster, next := tikvtest.New(t, stores), 0
+	return sharedStore{[]string{"--storage=" + cluster.URL()}, func(testing.TB) {
+		cluster.StopStore(next % stores)
+		cluster.StartStore(next % stores)
+		next++
+	}}
 }
 
 // Several server processes on one store are one server: what any of them has acknowledged is
@@ -56,17 +75,12 @@ func TestServersShareAStore(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	for name, start := range sharedStores {
-		for _, kind := range []struct {
-			servers int
-			hints   bool
-		}{{2, true}, {3, true}, {2, false}} {
-			t.Run(fmt.Sprintf("%s/servers=%d/hints=%v", name, kind.servers, kind.hints), func(t *testing.T) {
-				for run := range *clusterRuns {
-					runCluster(t, start(t, kind.hints), kind.servers, seed+uint64(run))
-				}
-			})
-		}
+	for _, kind := range sharedStores {
+		t.Run(kind.name, func(t *testing.T) {
+			for run := range *clusterRuns {
+				runCluster(t, kind.start(t), kind.servers, seed+uint64(run))
+			}
+		})
 	}
 }
 
