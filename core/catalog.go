@@ -191,7 +191,9 @@ func (s *sequencer) recatalog(ctx context.Context) {
 	}
 	if err != nil {
 		n.catalog.unsure = true
-		n.opts.Listener.failed("catalog", err)
+		if ctx.Err() == nil {
+			n.opts.Listener.failed("catalog", err)
+		}
 	}
 }
 

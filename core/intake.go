@@ -69,12 +69,12 @@ func (in *intake) take(ctx context.Context, m *proto.Entries) error {
 		case err == nil:
 			in.backoff.reset()
 			continue
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case errors.Is(err, ErrParents):
 			err = in.complete(ctx, arrivals[0])
 		}
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err == nil:
 		case permanent(err):
 			in.refused(arrivals[0].tx, err)
