@@ -23,13 +23,13 @@ import (
 var (
 	clusterRuns  = flag.Int("cluster.runs", 1, "how many seeds TestServersShareAStore runs for each kind of cluster")
 	clusterSeed  = flag.Uint64("cluster.seed", 0, "the first seed of TestServersShareAStore; zero for a random one")
-	clusterSteps = flag.Int("cluster.steps", 8, "how many times TestServersShareAStore does something bad")
+	clusterSteps = flag.Int("cluster.steps", 6, "how many times TestServersShareAStore does something bad")
 )
 
 // sharedStore is a store that several server processes use at once.
 type sharedStore struct {
-	args []string           // have a server use it
-	cut  func(t testing.TB) // ends the connections between the servers and it
+	args []string                     // have a server use it
+	cut  func(t testing.TB, n uint64) // ends the connections between the servers and it, in some way
 }
 
 // sharedStores start a store, in each of the ways in which servers share it.
@@ -47,10 +47,13 @@ var sharedStores = []struct {
 }
 
 func onPostgres(t testing.TB, params string) sharedStore {
-	server := pgtest.New(t, pgtest.Fast...)
+	server := pgtest.New(t, pgtest.Durable...)
 	url := server.Database(t) + params
-	return sharedStore{[]string{"--storage=" + url}, func(t testing.TB) {
-		if err := server.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ankurah'"); err != nil {
+	return sharedStore{[]string{"--storage=" + url}, func(t testing.TB, n uint64) {
+		if n%4 == 0 {
+			server.Kill(t)
+			server.Restart(t)
+		} else if err := server.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ankurah'"); err != nil {
 			t.Error(err)
 		}
 	}}
@@ -58,11 +61,11 @@ func onPostgres(t testing.TB, params string) sharedStore {
 
 func onTiKV(t testing.TB) sharedStore {
 	const stores = 3
-	cluster, next := tikvtest.New(t, stores), 0
-	return sharedStore{[]string{"--storage=" + cluster.URL()}, func(testing.TB) {
-		cluster.StopStore(next % stores)
-		cluster.StartStore(next % stores)
-		next++
+	cluster := tikvtest.New(t, stores)
+	return sharedStore{[]string{"--storage=" + cluster.URL()}, func(_ testing.TB, n uint64) {
+		store := int(n % stores)
+		cluster.StopStore(store)
+		cluster.StartStore(store)
 	}}
 }
 
@@ -147,7 +150,7 @@ func (c *cluster) hurt() {
 		c.processes[i].Wait()
 		c.spawn(i)
 	case 1:
-		c.store.cut(c.t)
+		c.store.cut(c.t, c.rand.Uint64())
 	default:
 		c.clients[c.rand.IntN(len(c.clients))].move()
 	}
