@@ -75,10 +75,16 @@
 // Indexes take a store that gives views of one moment ([Viewer]): an entry and the row it
 // leads to have to belong together.
 //
+// Where several processes share a store they build and remove indexes in turns
+// (Options.Turn). Nothing depends on it but how often they get in each other's way: the
+// catalogue is checked with every commit and every step, whoever makes it.
+//
 // # Concurrency
 //
 // The engine may be used from many goroutines, and so may a store be shared by several
-// engines in several processes. Commit reads what the batch expects, and hands the
+// engines in several processes: what an engine remembers is a guess that the store's checks
+// confirm, or, like the collection of an entity, never changes. Commit reads what the batch
+// expects, and hands the
 // store the writes with the exact values read as checks; when another commit came in
 // between, it reads again. It holds no lock while the store works, so commits that
 // come together can share what making them durable costs.
