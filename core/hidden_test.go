@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
@@ -55,5 +56,44 @@ func TestWindowsPassOverHiddenRows(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// TestWhatOnesOwnWriteHides: a peer that writes what it may not see, by its scope or row by row,
+// is told with the acknowledgement that it is gone, whether or not it watches; what it may see
+// stays, and what becomes visible again comes back.
+func TestWhatOnesOwnWriteHides(t *testing.T) {
+	scoped := &scripted{Agent: policy.Permissive(), narrow: func(p policy.Principal, _ string) (string, error) { return "NOT name LIKE 'secret%'", nil }}
+	for name, agent := range map[string]policy.Agent{"scope": scoped, "rows": secretive{policy.Permissive()}} {
+		for _, watched := range []string{"", "year > 10", "ORDER BY name LIMIT 3"} {
+			t.Run(name+" "+watched, func(t *testing.T) {
+				server := durable(t, core.Options{Policy: agent})
+				e := create(t, server, "plain", 20)
+				peer, link := linked(t, server, core.Options{})
+				if _, err := anonymous(peer).Get(t.Context(), "album", e); err != nil {
+					t.Fatal(err)
+				}
+				if watched != "" {
+					q := watch(t, peer, "album", watched)
+					eventually(t, "live", func() bool { return q.Status() == core.QueryLive })
+				}
+				put(t, peer, "album", e, "name", "secret plan")
+				fine := create(t, peer, "fine", 30)
+				create(t, peer, "secret too", 40)
+				delivered(t, peer)
+				if _, err := anonymous(peer).Get(t.Context(), "album", id.EntityID{}); core.KindOf(err) != core.KindNotFound {
+					t.Fatal(err) // it comes behind what the acknowledgement brought
+				}
+				offline(t, peer, link)
+				if got := rowNames(watch(t, peer, "album", ""), "name"); got != "fine" {
+					t.Errorf("it holds %q", got)
+				}
+				put(t, server, "album", fine, "name", "secret as well")
+				put(t, server, "album", e, "name", "plain again")
+				local.Connect(server, peer)
+				q := watch(t, peer, "album", "")
+				eventually(t, "what others did", func() bool { return q.Status() == core.QueryLive && rowNames(q, "name") == "plain again" })
+			})
+		}
 	}
 }

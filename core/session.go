@@ -409,7 +409,7 @@ func (s *session) commit(m *proto.Commit) error {
 			ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
 			s.out.later(func() [][]byte {
 				s.own.answered(m.Transaction, own)
-				return [][]byte{ack}
+				return append([][]byte{ack}, s.hidden(m.Events)...)
 			})
 			return
 		}
