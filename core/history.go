@@ -80,7 +80,12 @@ func (c *Context) History(ctx context.Context, collection string, e id.EntityID,
 	if err != nil {
 		return nil, err
 	}
-	return c.revisions(collection, events, o)
+	var page *History
+	err = c.node.inTurn(ctx, func() (err error) {
+		page, err = c.revisions(collection, events, o)
+		return err
+	})
+	return page, err
 }
 
 // AsOf returns an entity as it was at a moment. It fails with ErrNotFound if it did not exist
@@ -227,11 +232,14 @@ func (c *Context) asOf(ctx context.Context, collection string, e id.EntityID, m 
 	if err != nil {
 		return nil, err
 	}
-	past, err := m.past(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	state, err := entity.StateOf(past)
+	var state *proto.State
+	err = c.node.inTurn(ctx, func() error {
+		past, err := m.past(ctx, all)
+		if err == nil {
+			state, err = entity.StateOf(past)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

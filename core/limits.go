@@ -23,9 +23,9 @@ type Limits struct {
 	CommitQueue, CommitBytes int
 	// GroupCommit bounds the transactions of one storage batch. Default 512.
 	GroupCommit int
-	// CachedRecords bounds the records that the committing goroutine keeps. Default
-	// 8192.
-	CachedRecords int
+	// CachedRecords bounds the records that the committing goroutine keeps, and CachedBytes
+	// what they take. Defaults 8192 and 32 MiB.
+	CachedRecords, CachedBytes int
 	// SnapshotRecords bounds what an open transaction remembers so that its reads do not
 	// change; beyond it the transaction fails with KindLimit. Default 100,000.
 	SnapshotRecords int
@@ -45,11 +45,12 @@ type Limits struct {
 	// subscription fails with KindLimit.
 	SelectionCost, SubscriptionCost int
 	// Scans bounds the answers to peers that are being read from storage at one moment, on
-	// all connections together; the others wait their turn, page by page. Default four
-	// for each processor.
+	// all connections together; the others wait their turn, page by page. Default one for
+	// each processor, and no less than two.
 	Scans int
 	// Unacknowledged bounds the transactions of one connection that have not been decided,
-	// and UnacknowledgedBytes their events; who sends more waits. Defaults 128 and 16 MiB.
+	// and UnacknowledgedBytes the events of those of one principal, or of one address as
+	// with PrincipalRate; who sends more waits. Defaults 128 and 16 MiB.
 	Unacknowledged, UnacknowledgedBytes int
 	// Groups bounds the groups of one aggregate, and DistinctValues the different values
 	// that COUNT DISTINCT keeps, over its groups. Defaults 10,000 and 200,000; beyond them an
@@ -74,9 +75,9 @@ type Limits struct {
 	// Default 512.
 	Cursors int
 	// Rate is how many units a second a durable node carries out for one connection, and
-	// Burst how many at once; a frame costs one, a commit one for each event, a
-	// subscription 20. What is beyond waits, and so does everything after it. Defaults
-	// 50,000 and 200,000.
+	// Burst how many at once; a frame costs one, a commit one for each event and for each
+	// 256 bytes of it, a subscription 20, reading for an answer one for each 4 µs. What is
+	// beyond waits, and so does everything after it. Defaults 50,000 and 200,000.
 	Rate, Burst int
 	// PrincipalRate and PrincipalBurst are that for all connections of one principal, and
 	// of principals without a name for all from one address. Defaults 150,000 and 600,000.
@@ -119,6 +120,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.CommitBytes, 256<<20)
 	set(&l.GroupCommit, 512)
 	set(&l.CachedRecords, 8192)
+	set(&l.CachedBytes, 32<<20)
 	set(&l.SnapshotRecords, 100_000)
 	set(&l.SendQueue, 1024)
 	set(&l.SendBytes, 8<<20)
@@ -126,7 +128,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.Subscriptions, 4096)
 	set(&l.SelectionCost, 5000)
 	set(&l.SubscriptionCost, 50_000)
-	set(&l.Scans, 4*runtime.GOMAXPROCS(0))
+	set(&l.Scans, max(2, runtime.GOMAXPROCS(0)))
 	set(&l.Unacknowledged, 2*sendAhead)
 	set(&l.UnacknowledgedBytes, 16<<20)
 	set(&l.Groups, 10_000)

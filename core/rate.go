@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/proto"
 )
@@ -13,6 +14,9 @@ import (
 // bucket lets so many units through in a second, and a burst at once. It is a debt and not
 // a store: whoever takes more than there is waits until it is paid, so that one frame which
 // costs more than the burst gets through as well.
+//
+// The debt has an end, so that who comes again has not waited for hours, and nothing waits
+// for a peer that has gone for long.
 type bucket struct {
 	rate, burst float64
 
@@ -22,6 +26,9 @@ type bucket struct {
 		at   time.Time // when left was so
 	}
 }
+
+// maxDebt is how many bursts somebody may owe.
+const maxDebt = 4
 
 func newBucket(rate, burst int) *bucket {
 	b := &bucket{rate: float64(rate), burst: float64(burst)}
@@ -36,17 +43,19 @@ func (b *bucket) take(n int) time.Duration {
 	now := time.Now()
 	b.mu.left = min(b.burst, b.mu.left+now.Sub(b.mu.at).Seconds()*b.rate)
 	b.mu.at = now
-	b.mu.left -= float64(n)
+	b.mu.left = max(b.mu.left-float64(n), -maxDebt*b.burst)
 	if b.mu.left >= 0 {
 		return 0
 	}
 	return time.Duration(-b.mu.left / b.rate * float64(time.Second))
 }
 
-// rates are the buckets that the connections of one principal share, or of one address.
+// rates are the buckets that the connections of one payer share. Debts outlive the
+// connections.
 type rates struct {
 	mu     sync.Mutex
 	shared map[string]*sharedBucket
+	sweep  int // how many there may be before those that nobody needs are looked for
 }
 
 type sharedBucket struct {
@@ -54,36 +63,58 @@ type sharedBucket struct {
 	users int
 }
 
-// join returns the buckets for a connection of a principal, and what to call at its end.
-// Those of principals without a name are shared by all from one address.
-func (r *rates) join(p policy.Principal, remote string, limits *Limits) (buckets []*bucket, leave func()) {
-	buckets = []*bucket{newBucket(limits.Rate, limits.Burst)}
-	key := "name " + p.Name
-	if p.Name == "" {
-		host := hostOf(remote)
-		if host == "" {
-			return buckets, func() {}
-		}
-		key = "from " + host
+// payer is who a connection belongs to where several share something: the principal, or, if
+// that has no name, all from one address, or else, within a process, just this peer.
+func payer(p policy.Principal, remote string, peer id.NodeID) string {
+	if p.Name != "" {
+		return "name " + p.Name
 	}
+	if host := hostOf(remote); host != "" {
+		return "from " + host
+	}
+	return "peer " + peer.String()
+}
+
+// join returns the buckets for a connection, and what to call at its end.
+func (r *rates) join(payer string, limits *Limits) (buckets []*bucket, leave func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	shared := r.shared[key]
+	shared := r.shared[payer]
 	if shared == nil {
-		if r.shared == nil {
-			r.shared = make(map[string]*sharedBucket)
-		}
+		r.forgetLocked()
 		shared = &sharedBucket{bucket: newBucket(limits.PrincipalRate, limits.PrincipalBurst)}
-		r.shared[key] = shared
+		r.shared[payer] = shared
 	}
 	shared.users++
-	return append(buckets, shared.bucket), func() {
+	return []*bucket{newBucket(limits.Rate, limits.Burst), shared.bucket}, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if shared.users--; shared.users == 0 {
+		shared.users--
+	}
+}
+
+// forgetLocked drops, now and then, the buckets that nobody uses and that are full again.
+func (r *rates) forgetLocked() {
+	if r.shared == nil {
+		r.shared = make(map[string]*sharedBucket)
+	}
+	if len(r.shared) < r.sweep {
+		return
+	}
+	for key, b := range r.shared {
+		if b.users == 0 && b.full() {
 			delete(r.shared, key)
 		}
 	}
+	r.sweep = 2*len(r.shared) + 64
+}
+
+// full reports whether nothing is owed, and nothing was taken lately.
+func (b *bucket) full() bool {
+	b.take(0)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.left >= b.burst
 }
 
 // hostOf returns the host of an address with a port, or of one that is nothing but an IP
@@ -106,7 +137,11 @@ func hostOf(remote string) string {
 func costOf(f proto.Frame) int {
 	switch m := f.(type) {
 	case *proto.Commit:
-		return max(1, len(m.Events))
+		cost := 1
+		for _, e := range m.Events {
+			cost += 1 + e.EncodedSize()/256
+		}
+		return cost
 	case *proto.Subscribe:
 		return 20 + len(m.Known)/100
 	case *proto.Aggregate:

@@ -128,11 +128,13 @@ func unkeptOrder(o ankql.Order) bool { return o.FollowsReferences() || o.Path[0]
 
 // inOrder reads rows in an order that the engine knows, until there are enough.
 func (r *reading) inOrder(at *moment, from ankql.Resolver, s *ankql.Selection, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
+	var sizes pager
 	for len(rows) < limit {
-		page, err := r.node.page(at.ctx, at.from, r.collection, s, after, min(limit-len(rows), storage.MaxPage))
+		page, err := r.node.page(at.ctx, at.from, r.collection, s, after, sizes.next(limit-len(rows)))
 		if err != nil {
 			return nil, false, err
 		}
+		sizes.read(page.Records)
 		rows = append(rows, r.matching(at, from, page.Records)...)
 		if len(rows) > limit {
 			return rows[:limit], true, nil
@@ -151,11 +153,13 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 	var list []keyedRow
 	more := false
 	var next []byte
+	var sizes pager
 	for {
-		page, err := r.node.page(at.ctx, at.from, r.collection, s, next, storage.MaxPage)
+		page, err := r.node.page(at.ctx, at.from, r.collection, s, next, sizes.next(-1))
 		if err != nil {
 			return nil, false, err
 		}
+		sizes.read(page.Records)
 		for _, row := range r.matching(at, from, page.Records) {
 			key := r.sel.AppendSortKeyWith(nil, row, row.Entity, from)
 			if bytes.Compare(key, after) > 0 {

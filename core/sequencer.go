@@ -83,7 +83,7 @@ type sequencer struct {
 	overlay map[id.EntityID]*proto.Record
 	flying  map[id.EntityID]int // how many groups in flight hold the entity
 	events  map[id.EventID]*proto.Event
-	cache   map[id.EntityID]*proto.Record
+	cache   recordCache
 	unsure  *group // nobody knows yet whether it is stored; nothing is staged before that
 }
 
@@ -118,7 +118,7 @@ func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
 		node: n, queue: make(chan *submission, n.limits.CommitQueue), groups: make(chan *group),
 		done: make(chan groupResult), overlay: make(map[id.EntityID]*proto.Record),
 		flying: make(map[id.EntityID]int), events: make(map[id.EventID]*proto.Event),
-		cache: make(map[id.EntityID]*proto.Record),
+		cache: newRecordCache(&n.limits),
 	}
 	s.parking.wake = make(chan struct{}, 1)
 	last, err := lastSeq(ctx, n)
@@ -268,7 +268,7 @@ func (s *sequencer) restart() {
 	clear(s.overlay)
 	clear(s.flying)
 	clear(s.events)
-	clear(s.cache)
+	s.cache.clear()
 	s.next = s.node.published.Load() + 1
 }
 
@@ -310,13 +310,7 @@ func (s *sequencer) landed(g *group) {
 		}
 		delete(s.flying, e)
 		delete(s.overlay, e)
-		if len(s.cache) >= s.node.limits.CachedRecords {
-			for victim := range s.cache { // any: which one hardly matters here
-				delete(s.cache, victim)
-				break
-			}
-		}
-		s.cache[e] = write.Record
+		s.cache.put(e, write.Record)
 	}
 	for _, tx := range g.txs {
 		for _, e := range tx.events {
@@ -330,7 +324,7 @@ func (s *sequencer) record(ctx context.Context, e id.EntityID) (*proto.Record, e
 	if r, ok := s.overlay[e]; ok {
 		return r, nil
 	}
-	if r, ok := s.cache[e]; ok {
+	if r, ok := s.cache.get(e); ok {
 		return r, nil
 	}
 	records, err := s.node.engine.Records(ctx, []id.EntityID{e})

@@ -27,7 +27,8 @@ type session struct {
 	principal policy.Principal
 	commits   chan struct{} // a slot for each transaction under way
 	scans     chan struct{} // a slot for each answer being read
-	rates     []*bucket     // of the connection and of its principal
+	payer     string        // who shares what with its other connections
+	rates     []*bucket     // of the connection and of its payer
 
 	subsMu     sync.Mutex
 	subs       map[uint64]*subscription
@@ -50,7 +51,7 @@ const sessionScans = 4
 // sessionSet is the sessions of a node.
 type sessionSet struct {
 	rates rates
-	bytes *quota.Quota[*session] // of events that have not been decided
+	bytes *quota.Quota[string]   // of events that have not been decided, by payer
 	turns *quota.Quota[*session] // of reading pages of answers
 	queue atomic.Int64           // bytes that wait to be sent
 	mu    sync.Mutex
@@ -142,7 +143,8 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		s.refuse(err)
 		return err
 	}
-	buckets, leave := n.peers.rates.join(s.principal, conn.Remote(), &n.limits)
+	s.payer = payer(s.principal, conn.Remote(), s.peer)
+	buckets, leave := n.peers.rates.join(s.payer, &n.limits)
 	defer leave()
 	s.rates = buckets
 	if err := n.peers.add(s); err != nil {

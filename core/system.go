@@ -379,11 +379,13 @@ var ankqlAll = &ankql.Selection{Where: ankql.True, Limit: ankql.NoLimit}
 func (n *Node) scanAll(ctx context.Context, collection string, s *ankql.Selection, f func(*proto.Record) error) error {
 	unordered := &ankql.Selection{Where: s.Where, Limit: ankql.NoLimit}
 	var after []byte
+	var sizes pager
 	for {
-		page, err := n.page(ctx, n.engine, collection, unordered, after, storage.MaxPage)
+		page, err := n.page(ctx, n.engine, collection, unordered, after, sizes.next(-1))
 		if err != nil {
 			return err
 		}
+		sizes.read(page.Records)
 		for _, r := range page.Records {
 			if err := f(r); err != nil {
 				return err

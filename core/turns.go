@@ -10,7 +10,7 @@ import (
 
 // init makes what the sessions of a node share.
 func (s *sessionSet) init(limits *Limits) {
-	s.bytes = quota.New[*session](limits.CommitBytes, limits.UnacknowledgedBytes)
+	s.bytes = quota.New[string](limits.CommitBytes, limits.UnacknowledgedBytes)
 	s.turns = quota.New[*session](limits.Scans, limits.Scans)
 }
 
@@ -26,12 +26,12 @@ func (s *session) admit(m *proto.Commit) (release func(), err error) {
 	for _, e := range m.Events {
 		size += e.EncodedSize()
 	}
-	if err := s.node.peers.bytes.Take(s.run.ctx, s, size); err != nil {
+	if err := s.node.peers.bytes.Take(s.run.ctx, s.payer, size); err != nil {
 		<-s.commits
 		return nil, err
 	}
 	return func() {
-		s.node.peers.bytes.Give(s, size)
+		s.node.peers.bytes.Give(s.payer, size)
 		<-s.commits
 	}, nil
 }

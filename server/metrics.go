@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	samples "runtime/metrics"
 	"sync/atomic"
 	"time"
 )
@@ -36,7 +37,15 @@ func (s *server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	gauge("ankurah_uptime_seconds", "Seconds since the start.", int64(time.Since(s.metrics.started).Seconds()))
 	gauge("go_goroutines", "Goroutines.", runtime.NumGoroutine())
 	gauge("go_memstats_heap_alloc_bytes", "Bytes of live heap objects.", memory.HeapAlloc)
+	gauge("go_gc_heap_live_bytes", "Bytes of heap objects that the last garbage collection found in use.", liveHeap())
 	gauge("go_memstats_sys_bytes", "Bytes obtained from the system.", memory.Sys)
+}
+
+// liveHeap returns what was in use when garbage was collected last.
+func liveHeap() uint64 {
+	sample := []samples.Sample{{Name: "/gc/heap/live:bytes"}}
+	samples.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 func writeMetric(w io.Writer, kind, name, help string, value any) {

@@ -223,16 +223,17 @@ func (c *conn) writeFrame(frame []byte, timeout time.Duration) error {
 	return c.socket.Write(ctx, websocket.MessageBinary, frame)
 }
 
-// ping is called when the connection may have been silent for PingInterval.
+// ping is called when the connection may have been silent for PingInterval. Where the reader
+// waits for the receiver it reads no pong, but a ping still finds out that nobody is there.
 func (c *conn) ping() {
 	if c.hasEnded() {
 		return
 	}
-	if !c.heard.Swap(false) && !c.delivering.Load() {
+	if !c.heard.Swap(false) {
 		ctx, cancel := context.WithTimeout(context.Background(), c.limits.PongTimeout)
 		err := c.socket.Ping(ctx)
 		cancel()
-		if err != nil && !c.delivering.Load() {
+		if err != nil && !(c.delivering.Load() && errors.Is(err, context.DeadlineExceeded)) {
 			c.end(ending{err: fmt.Errorf("ws: the peer does not answer: %w", err)})
 			return
 		}

@@ -85,13 +85,14 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.turnAway(w, r, string(admission))
 		return
 	}
-	socket, err := e.accept(w, r)
+	pings := newPongs()
+	socket, err := e.accept(w, r, pings)
 	if err != nil {
 		e.leave(nil, from)
 		return
 	}
 	c := newConn(socket, remote, e.options.Limits)
-	c.intake, c.from = e.intake, from
+	c.intake, c.from, pings.conn = e.intake, from, c
 	socket.SetReadLimit(int64(e.options.OpeningFrame))
 	c.start()
 	e.enter(c)
@@ -204,11 +205,11 @@ func (e *Endpoint) checkIdleLocked() {
 	}
 }
 
-func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request, pings *pongs) (*websocket.Conn, error) {
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // originAllowed has decided
 		CompressionMode:    compression(e.options.Limits),
-		OnPingReceived:     newPongs().answer,
+		OnPingReceived:     pings.answer,
 	})
 	if err != nil && e.options.Listener.Refused != nil {
 		e.options.Listener.Refused(r.RemoteAddr, err.Error())
@@ -224,7 +225,7 @@ func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request, reason strin
 		defer e.mu.Unlock()
 		e.mu.refusing--
 	}()
-	socket, err := e.accept(w, r)
+	socket, err := e.accept(w, r, newPongs())
 	if err != nil {
 		return
 	}
