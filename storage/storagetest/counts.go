@@ -34,7 +34,7 @@ func countEqualsScan(t *testing.T, e storage.Engine) {
 						}
 					}
 				}
-				if got := countPages(t, counter, where, after, limit); got != want {
+				if got := countPages(t, counter, Albums, where, after, limit); got != want {
 					t.Errorf("%s from %d in pages of %d: %d, want %d", text, from, limit, got, want)
 				}
 			}
@@ -45,10 +45,10 @@ func countEqualsScan(t *testing.T, e storage.Engine) {
 	}
 }
 
-func countPages(t *testing.T, c storage.Counter, where ankql.Expr, after []byte, limit int) (total int64) {
+func countPages(t testing.TB, c storage.Counter, collection string, where ankql.Expr, after []byte, limit int) (total int64) {
 	t.Helper()
 	for pages := 0; ; pages++ {
-		page, err := c.Count(t.Context(), "album", where, after, limit)
+		page, err := c.Count(t.Context(), collection, where, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -137,6 +137,7 @@ func (a *Answers) Ask() {
 func (a *Answers) Compare(collection string, limit int) {
 	a.t.Helper()
 	s := a.gen.Selection(collection)
+	a.compareCount(collection, s.Where, limit)
 	want := ids(a.gen.World.Fetch(collection, s), func(r *ankqltest.Row) id.EntityID { return r.ID })
 	got := ids(a.read(collection, s, limit), func(r *proto.Record) id.EntityID { return r.Entity })
 	if slices.Equal(got, want) {
@@ -151,6 +152,22 @@ func (a *Answers) Compare(collection string, limit int) {
 		text += fmt.Sprintf("  %s, found %v, wanted %v\n", r, slices.Contains(got, r.ID), slices.Contains(want, r.ID))
 	}
 	a.t.Fatalf("%sgot  %v\nwant %v", text, got, want)
+}
+
+// compareCount compares how many rows the engine counts, if it can.
+func (a *Answers) compareCount(collection string, where ankql.Expr, limit int) {
+	a.t.Helper()
+	counter, ok := a.engine.(storage.Counter)
+	if !ok {
+		return
+	}
+	if where == nil {
+		where = ankql.True
+	}
+	want := len(a.gen.World.Fetch(collection, &ankql.Selection{Where: where, Limit: ankql.NoLimit}))
+	if got := countPages(a.t, counter, collection, where, nil, limit); got != int64(want) {
+		a.t.Fatalf("%s WHERE %s in pages of %d: counted %d, want %d", collection, where, limit, got, want)
+	}
 }
 
 // read reads a selection page by page, and at most as much as its limit says.
