@@ -53,7 +53,9 @@ func (x *exchange) serve() error {
 		return err
 	}
 	x.shown.update(func(r *Replication) {
-		r.Peer, r.Remote, r.Connected, r.LastError = x.peer, x.conn.Remote(), true, nil
+		if r.Peer, r.Connected, r.LastError = x.peer, true, nil; r.Remote == "" {
+			r.Remote = x.conn.Remote()
+		}
 	})
 	defer x.shown.update(func(r *Replication) { r.Connected = false })
 	x.start(x.probe)

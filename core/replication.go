@@ -29,7 +29,7 @@ import (
 // Replication is how a durable node stands to another one.
 type Replication struct {
 	Peer      id.NodeID // zero before the first contact
-	Remote    string    // its address
+	Remote    string    // its address: of one that is dialled, as given
 	Dialled   bool      // this node keeps up the connection
 	Connected bool
 	// Lag is about how many transactions of the peer's store are still to come, and Behind

@@ -34,6 +34,7 @@ func (s *server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	counter("ankurah_failures_total", "Errors that no client was told.", s.metrics.failed.Load())
 	gauge("ankurah_feed_position", "Position of the last transaction in the change feed.", s.node.Published())
 	gauge("ankurah_watched_predicates", "Predicates of open queries.", s.node.Watches())
+	s.writeReplications(w)
 	gauge("ankurah_uptime_seconds", "Seconds since the start.", int64(time.Since(s.metrics.started).Seconds()))
 	gauge("go_goroutines", "Goroutines.", runtime.NumGoroutine())
 	gauge("go_memstats_heap_alloc_bytes", "Bytes of live heap objects.", memory.HeapAlloc)

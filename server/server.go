@@ -44,6 +44,7 @@ type server struct {
 	listener net.Listener
 	tls      *keyPair // nil without TLS
 	ready    readiness
+	peers    *peers // nil without --peers
 	stopping atomic.Bool
 }
 
@@ -65,6 +66,9 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 		return nil, err
 	}
 	if s.node, err = openNode(ctx, c, log, &s.metrics); err != nil {
+		return nil, err
+	}
+	if s.peers, err = connectPeers(s.node, c, log); err != nil {
 		return nil, err
 	}
 	s.endpoint = ws.Handler(s.node, s.sockets())
@@ -101,7 +105,10 @@ func openNode(ctx context.Context, c *config.Config, log *slog.Logger, m *metric
 		return nil, errors.Join(err, store.Close())
 	}
 	log.Warn("everybody may read and write everything: the policy is Permissive")
-	if _, ok := node.System(); !ok {
+	_, ok := node.System()
+	if !ok && len(c.Peers) > 0 {
+		log.Info("waiting for a peer, to join its system")
+	} else if !ok {
 		switch err := node.CreateSystem(ctx); {
 		case errors.Is(err, core.ErrSystemExists): // another server on the same store was faster
 		case err != nil:
@@ -235,6 +242,7 @@ func (s *server) release() error {
 	if s.listener != nil {
 		s.listener.Close() // Shutdown has done so, unless open failed
 	}
+	s.peers.close()
 	if s.node != nil {
 		errs = append(errs, s.node.Close())
 	}

@@ -54,6 +54,12 @@ func (d *dialer) Dial(ctx context.Context) (connectors.Conn, error) {
 // String implements connectors.Dialer.
 func (d *dialer) String() string { return d.address }
 
+// CheckAddress returns what is wrong with the address of an endpoint, if anything.
+func CheckAddress(address string) error {
+	_, err := endpoint(address)
+	return err
+}
+
 // endpoint checks an address and completes it.
 func endpoint(address string) (string, error) {
 	u, err := url.Parse(address)

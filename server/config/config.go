@@ -28,6 +28,11 @@ type Config struct {
 	// CSP is the app's Content-Security-Policy; empty for none.
 	CSP string
 
+	// Peers are durable servers with stores of their own to replicate with, as URLs, and
+	// PeerCredentials the file with what this server presents to them, if anything.
+	Peers           []string
+	PeerCredentials string
+
 	// MaxConnections bounds the open connections, MaxPerAddress those from one address.
 	MaxConnections, MaxPerAddress int
 	// TrustedProxies are believed on whose behalf they connect.

@@ -49,13 +49,14 @@ func TestEverySetting(t *testing.T) {
 	args := "--addr :80 --storage pebble:/var/lib/a --tls-cert c.pem --tls-key k.pem --origins https://a.b,http://localhost:* " +
 		"--app dist --csp off --max-connections 5 --max-per-address 4 --trusted-proxies 10.0.0.0/8,127.0.0.1 " +
 		"--limit rate=500,history-bytes=2MiB,ping=1m,opening-frame=64KiB --drain-delay 2s --max-frame 2MiB --max-clock-drift 1m --shutdown-timeout 3s " +
-		"--metrics --log-level WARN --log-format json"
+		"--metrics --log-level WARN --log-format json --peers wss://b.example.com,ws://c:9797/ws --peer-credentials token"
 	want := &config.Config{
 		Addr: ":80", Storage: config.Storage{Engine: "pebble", Dir: "/var/lib/a"}, TLSCert: "c.pem", TLSKey: "k.pem",
 		Origins: []string{"https://a.b", "http://localhost:*"}, App: "dist", MaxConnections: 5, MaxPerAddress: 4, MaxFrame: 2 << 20,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}, DrainDelay: 2 * time.Second,
 		Limits: core.Limits{Rate: 500, HistoryBytes: 2 << 20, Ping: time.Minute}, Sockets: ws.Options{OpeningFrame: 64 << 10},
 		MaxClockDrift: time.Minute, ShutdownTimeout: 3 * time.Second, Metrics: true, LogLevel: slog.LevelWarn, LogFormat: "json",
+		Peers: []string{"wss://b.example.com", "ws://c:9797/ws"}, PeerCredentials: "token",
 	}
 	if got := parse(t, args); !reflect.DeepEqual(got, want) {
 		t.Errorf("from flags:\ngot  %+v\nwant %+v", got, want)
@@ -144,6 +145,10 @@ func TestEachBadSettingIsOneClearLine(t *testing.T) {
 		{args: "--storage postgres://h/d --data x", want: "--data: has no meaning with --storage postgres:"},
 		{args: "--storage memory:x", want: `--storage: memory: keeps nothing, so it takes no directory, but got "x"`},
 		{args: "--storage memory: --data x", want: "--data: has no meaning with --storage memory:"},
+		{args: "--peers https://b.example.com", want: `--peers: address "https://b.example.com": want a URL that begins with ws:// or wss://`},
+		{args: "--peers ws://b,ws://b", want: "--peers: ws://b is named twice"},
+		{args: "--peers ,", want: "--peers: is empty"},
+		{args: "--peer-credentials token", want: "--peer-credentials: has a meaning only with --peers"},
 		{args: "--tls-cert c.pem", want: "--tls-cert: needs --tls-key beside it"},
 		{env: []string{"ANKURAH_TLS_KEY", "k.pem"}, want: "ANKURAH_TLS_KEY: needs --tls-cert beside it"},
 		{args: "--tls-cert= --tls-key=k", want: "--tls-cert: is empty"},

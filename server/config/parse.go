@@ -79,6 +79,8 @@ func checkTogether(c *Config, source map[string]string) error {
 		return &Error{Setting: source["tls-key"], Problem: "needs --tls-cert beside it"}
 	case source["csp"] != "" && c.App == "":
 		return &Error{Setting: source["csp"], Problem: "has a meaning only with --app"}
+	case c.PeerCredentials != "" && len(c.Peers) == 0:
+		return &Error{Setting: source["peer-credentials"], Problem: "has a meaning only with --peers"}
 	case source["data"] != "" && c.Storage.Engine != "pebble":
 		return &Error{Setting: source["data"], Problem: "has no meaning with --storage " + c.Storage.Engine + ":"}
 	}

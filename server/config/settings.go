@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,11 @@ var settings = []setting{
 		if text == "off" {
 			c.CSP = ""
 		}
+		return nonEmpty(text)
+	}},
+	{"peers", "LIST", "durable servers with stores of their own to replicate with, separated by commas: wss://b.example.com,wss://c.example.com (none)", parsePeers},
+	{"peer-credentials", "FILE", "what to present to them, for their policy to know this server by", func(c *Config, text string) error {
+		c.PeerCredentials = text
 		return nonEmpty(text)
 	}},
 	{"max-connections", "N", "open connections at most (10000)", func(c *Config, text string) error {
@@ -155,6 +161,22 @@ func ParseStorage(text string) (Storage, error) {
 		return Storage{Engine: engine, URL: text}, nil
 	}
 	return Storage{}, fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing", text)
+}
+
+func parsePeers(c *Config, text string) error {
+	c.Peers = commaSeparated(text)
+	if len(c.Peers) == 0 {
+		return nonEmpty("")
+	}
+	for i, peer := range c.Peers {
+		if err := ws.CheckAddress(peer); err != nil {
+			return err
+		}
+		if slices.Contains(c.Peers[:i], peer) {
+			return fmt.Errorf("%s is named twice", peer)
+		}
+	}
+	return nil
 }
 
 func parseOrigins(c *Config, text string) error {
