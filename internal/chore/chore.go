@@ -26,7 +26,7 @@ type Worker struct {
 		running bool
 		woken   bool          // since the work began
 		idle    chan struct{} // closed when there is nothing to do
-		failed  error         // why it was given up last
+		failed  error         // why it was given up the last time, if it was
 	}
 }
 
@@ -47,7 +47,7 @@ func (w *Worker) Wake() {
 	if w.mu.stopped || w.mu.running {
 		return
 	}
-	w.mu.running, w.mu.idle, w.mu.failed = true, make(chan struct{}), nil
+	w.mu.running, w.mu.idle = true, make(chan struct{})
 	w.done.Go(w.run)
 }
 
@@ -56,9 +56,7 @@ func (w *Worker) run() {
 		more, err := w.work(w.life)
 		w.mu.Lock()
 		w.mu.woken = w.mu.woken || more
-		if err != nil {
-			w.mu.failed = err
-		}
+		w.mu.failed = err
 		w.mu.Unlock()
 	}
 }
@@ -76,7 +74,7 @@ func (w *Worker) begin() bool {
 	return true
 }
 
-// Settle waits until there is nothing to do, and returns why something was given up.
+// Settle waits until there is nothing to do, and returns why the work was given up, if it was.
 func (w *Worker) Settle(ctx context.Context) error {
 	w.mu.Lock()
 	running, idle := w.mu.running, w.mu.idle

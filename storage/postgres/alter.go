@@ -102,17 +102,17 @@ func (u unguarded) Query(ctx context.Context, q relational.Statement, begin func
 }
 
 // Alone implements relational.Alterer. The connection that makes the indexes holds the lock.
-func (a altering) Alone(ctx context.Context, work func(context.Context, relational.Builder) error) error {
+func (a altering) Alone(ctx context.Context, work func(context.Context, relational.Builder) error) (called bool, err error) {
 	e := a.engine
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
-		return classify(err)
+		return false, classify(err)
 	}
 	defer conn.Release()
 	var mine bool
 	name := lockIndexes + e.reader.Schema
 	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock"+advisory, name).Scan(&mine); err != nil || !mine {
-		return classify(err)
+		return false, classify(err)
 	}
 	defer func() {
 		// A connection that still had the lock would keep it while it waits in the pool.
@@ -120,7 +120,7 @@ func (a altering) Alone(ctx context.Context, work func(context.Context, relation
 			discard(conn.Conn())
 		}
 	}()
-	return classify(work(ctx, builder{conn, e.reader.Schema}))
+	return true, classify(work(ctx, builder{conn, e.reader.Schema}))
 }
 
 // builder makes and removes indexes while commits and reads go on.

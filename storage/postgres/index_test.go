@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -195,4 +197,84 @@ func TestColumnsThatHoldOtherTypes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What an interrupted attempt to make an index has left is there, invalid, and in the way; the
+// next process makes it anew.
+func TestInterruptedIndexesAreMadeAnew(t *testing.T) {
+	url := schemas(t)()
+	e := open(t, url)
+	defer e.Close()
+	commit(t, e, storagetest.ManyAlbums(100))
+	settle(t, e) // so that there is one attempt
+	// A reader of an old snapshot has CREATE INDEX CONCURRENTLY wait, in the middle.
+	view, err := e.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	if _, err := view.Scan(t.Context(), storagetest.Albums, selection(t, "true"), nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Declare(t.Context(), storagetest.Albums, []schema.Index{{Columns: []schema.IndexColumn{{Path: []string{"year"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	waiting := "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+	for ended := 0; ended == 0; {
+		if err := e.pool.QueryRow(t.Context(), waiting).Scan(&ended); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Settle(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("the outcome of an attempt whose connection was cut: %v", err)
+	}
+	invalid := func() (n int) {
+		err := e.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_index WHERE NOT indisvalid").Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if invalid() == 0 {
+		t.Fatal("nothing was left of the attempt")
+	}
+	view.Close()
+	next := open(t, url)
+	defer next.Close()
+	settle(t, next)
+	list, err := next.Indexes(t.Context(), storagetest.Albums)
+	if err != nil || len(list) != 1 || list[0].State != storage.IndexReady || invalid() != 0 {
+		t.Errorf("indexes %+v, %v; %d are invalid", list, err, invalid())
+	}
+}
+
+// Of several processes one at a time makes indexes; each uses those that another has made.
+func TestIndexesOfSeveralProcesses(t *testing.T) {
+	url := schemas(t)()
+	engines := []*Engine{open(t, url), open(t, url), open(t, url)}
+	commit(t, engines[0], storagetest.ManyAlbums(4000))
+	var wg sync.WaitGroup
+	for _, e := range engines {
+		defer e.Close()
+		wg.Go(func() {
+			for _, column := range []string{"year", "name"} {
+				if err := e.Declare(t.Context(), storagetest.Albums, []schema.Index{{Columns: []schema.IndexColumn{{Path: []string{column}}}}, {Columns: []schema.IndexColumn{{Path: []string{"year"}}}}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, e := range engines { // whoever found another at it has left it to that
+		settle(t, e)
+	}
+	s := selection(t, "year = 1999")
+	for i, e := range engines {
+		scan(t, e, s, 5) // and sees what the tables are by now
+		for _, property := range []string{"year", "name"} {
+			if c, _ := e.described.Load().Tables[storagetest.Albums].Column(property); !c.Indexed {
+				t.Errorf("engine %d knows of no index by %s", i, property)
+			}
+		}
+	}
 }

@@ -37,8 +37,8 @@ type Alterer interface {
 	// processes; it may call it several times.
 	Alter(ctx context.Context, change func(ctx context.Context, tx Transaction) error) error
 	// Alone calls a function while no other process makes or removes indexes. Where one does,
-	// it returns without.
-	Alone(ctx context.Context, work func(ctx context.Context, b Builder) error) error
+	// it returns false without.
+	Alone(ctx context.Context, work func(ctx context.Context, b Builder) error) (called bool, err error)
 }
 
 // IndexOptions say when an index is made for a selection; zero values have the defaults.
@@ -157,20 +157,28 @@ func (x *Indexer) work(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return false, x.alterer.Alone(ctx, func(ctx context.Context, b Builder) error {
-		if err := x.retire(ctx); err != nil {
+	if called, err := x.alterer.Alone(ctx, x.upkeep); err != nil || !called {
+		return false, err
+	}
+	// Another process may have wanted something since this one looked, and left it to this one.
+	job, err := x.next(ctx)
+	return job != nil, err
+}
+
+// upkeep makes and removes indexes until nothing is left.
+func (x *Indexer) upkeep(ctx context.Context, b Builder) error {
+	if err := x.retire(ctx); err != nil {
+		return err
+	}
+	for {
+		job, err := x.next(ctx)
+		if err == nil && job != nil {
+			err = x.do(ctx, b, job)
+		}
+		if err != nil || job == nil {
 			return err
 		}
-		for {
-			job, err := x.next(ctx)
-			if err == nil && job != nil {
-				err = x.do(ctx, b, job)
-			}
-			if err != nil || job == nil {
-				return err
-			}
-		}
-	})
+	}
 }
 
 // add stores that an index is wanted for a selection, if it is worth it and there is room, or
@@ -240,6 +248,9 @@ func (x *Indexer) retire(ctx context.Context) error {
 // next returns the index that is to be made or removed first; nil if there is none. An index
 // over what the table does not have yet waits until it has.
 func (x *Indexer) next(ctx context.Context) (*Index, error) {
+	if err := x.reader.Reload(ctx); err != nil { // another process may have made the table
+		return nil, err
+	}
 	indexes, err := x.reader.readIndexes(ctx, x.reader.Database)
 	if err != nil {
 		return nil, err

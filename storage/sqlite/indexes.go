@@ -59,8 +59,8 @@ func (a altering) Alter(ctx context.Context, change func(context.Context, relati
 
 // Alone implements relational.Alterer. Processes do not wait for each other: who finds that what
 // an index was to become is not what it is to become any more does nothing.
-func (a altering) Alone(ctx context.Context, work func(context.Context, relational.Builder) error) error {
-	return work(ctx, builder(a))
+func (a altering) Alone(ctx context.Context, work func(context.Context, relational.Builder) error) (called bool, err error) {
+	return true, work(ctx, builder(a))
 }
 
 // builder makes and removes indexes. Nobody else writes meanwhile.
