@@ -32,6 +32,7 @@ var layers = [][]string{
 var sideways = map[string]string{
 	"core/property/lww -> core/property": "a merge kind implements the interface of its family",
 	"wasm -> wasm/port":                  "the program is its bridge on a port",
+	"server/engine -> server/config":     "it opens the store that a setting names",
 }
 
 // kits are conformance kits and other help for tests and builds: production does not link them,
