@@ -15,8 +15,8 @@ type request struct {
 	done   chan error // has room for the outcome
 }
 
-// MaxValue is the size of a value at most, in bytes. TiKV takes no greater ones as it is
-// configured by default.
+// MaxValue is how many bytes a key and its value have at most. TiKV takes no greater ones as it
+// is configured by default.
 const MaxValue = 6 << 20
 
 // Commit implements kv.Store. Commits that come together share a transaction.
@@ -26,8 +26,8 @@ func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
 	}
 	defer s.leave()
 	for _, p := range w.Puts {
-		if len(p.Value) > MaxValue {
-			return fmt.Errorf("tikv: a value of %d bytes; %d are allowed", len(p.Value), MaxValue)
+		if n := len(p.Key) + len(p.Value); n > MaxValue {
+			return fmt.Errorf("tikv: a row of %d bytes; %d are allowed", n, MaxValue)
 		}
 	}
 	r := &request{ctx: ctx, writes: w, done: make(chan error, 1)}
@@ -262,13 +262,13 @@ func (g *group) write() error {
 	var locks [][]byte
 	for _, r := range g.members {
 		for _, p := range r.writes.Puts {
-			if err := g.tx.put(s.dataKey(p.Key), p.Value); err != nil {
+			if err := g.tx.putData(p.Key, p.Value); err != nil {
 				return err
 			}
 			everyGuard = everyGuard || kv.IsCommon(p.Key)
 		}
 		for _, key := range r.writes.Deletes {
-			if err := g.tx.delete(s.dataKey(key)); err != nil {
+			if err := g.tx.deleteData(key); err != nil {
 				return err
 			}
 			everyGuard = everyGuard || kv.IsCommon(key)

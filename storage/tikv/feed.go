@@ -68,25 +68,25 @@ func (n *snapshot) feeds(ctx context.Context) (feeds []heldFeed, err error) {
 	prefix := s.leaseKey(feedLease)
 	r := kv.Range{Start: prefix, End: s.leaseKey(strings.TrimSuffix(feedLease, "/") + "0")}
 	for {
-		pairs, err := n.page(ctx, r, firstPage)
+		rows, err := n.page(ctx, r, firstPage)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range pairs {
-			u, err := id.Parse(strings.TrimPrefix(string(p.Key), string(prefix)))
+		for _, p := range rows {
+			u, err := id.Parse(strings.TrimPrefix(string(p.key), string(prefix)))
 			if err != nil {
 				return nil, fmt.Errorf("%w: the lease of a feed: %w", storage.ErrCorrupt, err)
 			}
-			l, err := readLease(p.Value)
+			l, err := readLease(p.value)
 			if err != nil {
 				return nil, err
 			}
 			feeds = append(feeds, heldFeed{id.NodeID{ULID: u}, l})
 		}
-		if len(pairs) < firstPage {
+		if len(rows) < firstPage {
 			return feeds, nil
 		}
-		r.Start = append(pairs[len(pairs)-1].Key, 0)
+		r.Start = append(rows[len(rows)-1].key, 0)
 	}
 }
 

@@ -3,6 +3,7 @@ package tikv
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/tikv/client-go/v2/txnkv/txnsnapshot"
 
@@ -47,7 +48,7 @@ func (n *snapshot) rows(ctx context.Context, keys [][]byte) ([][]byte, error) {
 			if !ok || entry.IsValueEmpty() {
 				continue
 			}
-			value, err := unwrap(entry.Value)
+			value, _, err := unwrap(entry.Value)
 			if err != nil {
 				return err
 			}
@@ -94,60 +95,119 @@ func (n *snapshot) View(ctx context.Context, read func(kv.Reader) error) error {
 // visit calls visit for the pairs of r, in pages, until it returns false. expect is about
 // how many will be wanted, 0 for all.
 func (n *snapshot) visit(ctx context.Context, r kv.Range, expect int, visit func(kv.Pair) bool) error {
-	r = n.store.dataRange(r)
+	rows := n.store.dataRange(r)
 	size := min(expect, mostPage)
 	if size == 0 {
 		size = firstPage
 	}
-	cut := len(n.store.place.prefix) + 2
-	for bytes.Compare(r.Start, r.End) < 0 {
-		pairs, err := n.page(ctx, r, size)
+	o := orderly{within: r, cut: len(n.store.place.prefix) + 2, visit: visit}
+	for bytes.Compare(rows.Start, rows.End) < 0 {
+		pairs, err := n.page(ctx, rows, size)
 		if err != nil {
 			return err
 		}
 		for _, p := range pairs {
-			if !visit(kv.Pair{Key: p.Key[cut:len(p.Key):len(p.Key)], Value: p.Value}) {
+			if !o.offer(p) {
 				return nil
 			}
 		}
 		if len(pairs) < size {
-			return nil
+			break
 		}
-		if last := pairs[len(pairs)-1].Key; r.Reverse {
-			r.End = last
+		if last := pairs[len(pairs)-1].key; rows.Reverse {
+			rows.End = last
 		} else {
-			r.Start = append(last[:len(last):len(last)], 0)
+			rows.Start = append(last[:len(last):len(last)], 0)
 		}
 		size = min(2*size, mostPage)
 	}
+	o.settle()
 	return nil
 }
 
-// page reads up to size pairs of a range, by their keys in the cluster.
-func (n *snapshot) page(ctx context.Context, r kv.Range, size int) (pairs []kv.Pair, err error) {
+// row is a pair by its key in the cluster, and the key in the kv.Store if it is too long for
+// that.
+type row struct{ key, long, value []byte }
+
+// orderly puts rows whose keys begin alike, as far as they are in the rows' keys, in the order
+// of their whole keys.
+type orderly struct {
+	within kv.Range
+	cut    int // how much of a row's key is not the key's
+	visit  func(kv.Pair) bool
+
+	alike []kv.Pair // held back
+	begin []byte    // of the rows' keys
+}
+
+// offer visits a row, or holds it back; it returns false when the visitor has enough.
+func (o *orderly) offer(p row) bool {
+	if p.long == nil {
+		key := p.key[o.cut:len(p.key):len(p.key)]
+		return o.settle() && o.visitWithin(kv.Pair{Key: key, Value: p.value})
+	}
+	if begin := p.key[:o.cut+maxKey]; !bytes.Equal(begin, o.begin) {
+		if !o.settle() {
+			return false
+		}
+		o.begin = begin
+	}
+	o.alike = append(o.alike, kv.Pair{Key: p.long, Value: p.value})
+	return true
+}
+
+// settle visits what was held back.
+func (o *orderly) settle() bool {
+	slices.SortFunc(o.alike, func(a, b kv.Pair) int {
+		if o.within.Reverse {
+			a, b = b, a
+		}
+		return bytes.Compare(a.Key, b.Key)
+	})
+	alike := o.alike
+	o.alike, o.begin = nil, nil
+	for _, p := range alike {
+		if !o.visitWithin(p) {
+			return false
+		}
+	}
+	return true
+}
+
+// visitWithin visits a pair if it is in the range, of which the rows' keys are not enough to
+// tell.
+func (o *orderly) visitWithin(p kv.Pair) bool {
+	if bytes.Compare(p.Key, o.within.Start) < 0 || o.within.End != nil && bytes.Compare(p.Key, o.within.End) >= 0 {
+		return true
+	}
+	return o.visit(p)
+}
+
+// page reads up to size rows of a range of keys in the cluster.
+func (n *snapshot) page(ctx context.Context, r kv.Range, size int) (rows []row, err error) {
 	err = n.store.attempts(ctx, func(ctx context.Context) error {
 		type outcome struct {
-			pairs []kv.Pair
-			err   error
+			rows []row
+			err  error
 		}
 		// The client's iterators take no context: one that hangs is left to itself.
 		done := make(chan outcome, 1)
 		go func() {
-			pairs, err := n.iterate(ctx, r, size)
-			done <- outcome{pairs, err}
+			rows, err := n.iterate(ctx, r, size)
+			done <- outcome{rows, err}
 		}()
 		select {
 		case out := <-done:
-			pairs = out.pairs
+			rows = out.rows
 			return out.err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	})
-	return pairs, err
+	return rows, err
 }
 
-func (n *snapshot) iterate(ctx context.Context, r kv.Range, size int) ([]kv.Pair, error) {
+func (n *snapshot) iterate(ctx context.Context, r kv.Range, size int) ([]row, error) {
 	client := n.client()
 	client.SetScanBatchSize(max(size, 2)) // the client takes less for the default
 	open := func() (iterator, error) { return client.Iter(r.Start, r.End) }
@@ -159,21 +219,21 @@ func (n *snapshot) iterate(ctx context.Context, r kv.Range, size int) ([]kv.Pair
 		return nil, err
 	}
 	defer it.Close()
-	pairs := make([]kv.Pair, 0, size)
+	rows := make([]row, 0, size)
 	for it.Valid() && ctx.Err() == nil {
-		value, err := unwrap(it.Value())
+		value, long, err := unwrap(it.Value())
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, kv.Pair{Key: it.Key(), Value: value})
-		if len(pairs) == size {
+		rows = append(rows, row{it.Key(), long, value})
+		if len(rows) == size {
 			break
 		}
 		if err := it.Next(); err != nil {
 			return nil, err
 		}
 	}
-	return pairs, ctx.Err()
+	return rows, ctx.Err()
 }
 
 // iterator is what the client's two kinds have in common.

@@ -81,14 +81,22 @@ func (tx *transaction) get(key []byte) ([]byte, error) {
 	return values[0], nil
 }
 
+// put sets the value of a row by its key in the cluster.
 func (tx *transaction) put(key, value []byte) error {
 	tx.dirty = true
 	return tx.txn.Set(key, wrap(value))
 }
 
-func (tx *transaction) delete(key []byte) error {
+// putData sets the value under a key of the kv.Store.
+func (tx *transaction) putData(key, value []byte) error {
 	tx.dirty = true
-	return tx.txn.Delete(key)
+	return tx.txn.Set(tx.snapshot.store.dataKey(key), wrapData(key, value))
+}
+
+// deleteData removes a key of the kv.Store.
+func (tx *transaction) deleteData(key []byte) error {
+	tx.dirty = true
+	return tx.txn.Delete(tx.snapshot.store.dataKey(key))
 }
 
 // lock has the commit refused if another transaction has written or locked a key since this

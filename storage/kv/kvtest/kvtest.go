@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,7 @@ func Run(t *testing.T, place func(t testing.TB) Place) {
 		{"AFailedCheckStoresNothing", failedCheckStoresNothing},
 		{"ResultsBelongToTheCaller", resultsBelongToTheCaller},
 		{"RandomOperationsMatchAMap", randomOperations},
+		{"LongKeysAreKeysLikeOthers", longKeys},
 		{"ConcurrentIncrementsLoseNothing", concurrentIncrements},
 		{"AReadIsOfOneMoment", readIsOfOneMoment},
 		{"LargeCommit", largeCommit},
@@ -373,6 +375,45 @@ func randomOperations(t *testing.T, p Place) {
 		limit := rng.IntN(12)
 		if got, want := scan(t, s, r, limit), scanModel(model, r, limit); !equalPairs(got, want) {
 			t.Fatalf("seed %d step %d: scan %+v limit %d:%s, want%s", seed, step, r, limit, text(got), text(want))
+		}
+	}
+}
+
+// longKeys compares a store with a map whose keys are long, and begin alike for long.
+func longKeys(t *testing.T, p Place) {
+	s := open(t, p)
+	const seed = 8
+	rng := rand.New(rand.NewPCG(seed, 0))
+	model := map[string]string{}
+	key := func() string {
+		beginning := strings.Repeat(string(rune('a'+rng.IntN(2))), []int{1, 2999, 3000, 3001, 9000}[rng.IntN(5)])
+		return beginning + []string{"", "a", "b", "\x00", "\xff", "\xff\xff", "bb"}[rng.IntN(7)]
+	}
+	for step := range 60 {
+		w, holds := randomWrites(rng, model, key)
+		err := s.Commit(t.Context(), &w)
+		if holds != (err == nil) || err != nil && !errors.Is(err, storage.ErrConflict) {
+			t.Fatalf("seed %d step %d: commit: %v, want checks to hold: %v", seed, step, err, holds)
+		}
+		if holds {
+			for _, p := range w.Puts {
+				model[string(p.Key)] = string(p.Value)
+			}
+			for _, k := range w.Deletes {
+				delete(model, string(k))
+			}
+		}
+		asked := key()
+		if got := get(t, s, asked)[0]; string(got) != model[asked] {
+			t.Fatalf("seed %d step %d: got %q, want %q", seed, step, got, model[asked])
+		}
+		r := kv.Range{Start: []byte(key()), Reverse: rng.IntN(2) == 0}
+		if rng.IntN(3) > 0 {
+			r.End = []byte(key())
+		}
+		limit := rng.IntN(6)
+		if got, want := scan(t, s, r, limit), scanModel(model, r, limit); !equalPairs(got, want) {
+			t.Fatalf("seed %d step %d: scan from %d to %d bytes, reverse %v, limit %d: %d pairs, want %d, or others", seed, step, len(r.Start), len(r.End), r.Reverse, limit, len(got), len(want))
 		}
 	}
 }
