@@ -199,6 +199,11 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 		case !r.source.IsZero() && (r.source != m.Store || !m.Continues):
 			d.move()
 		}
+		if before := r.user(); before != m.User && !r.source.IsZero() {
+			if err := d.changeUser(ctx, before, m.User); err != nil {
+				return err
+			}
+		}
 		if r.view != m.View {
 			d.upstreams.forget()
 			d.savePosition()

@@ -110,6 +110,7 @@ const (
 	metaCursors    = "cursors"    // ephemeral: positions of selections
 	metaRejections = "rejections" // ephemeral: refused transactions
 	metaUser       = "user"       // ephemeral: the principal's name
+	metaAway       = "away"       // ephemeral: what users have left who are not here
 	metaView       = "view"       // ephemeral: what the principal may see (proto.Welcome)
 )
 

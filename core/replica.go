@@ -668,22 +668,14 @@ func (r *replica) wipe(ctx context.Context, d *draft) error {
 	if len(d.outbox.pending) > 0 {
 		return fmt.Errorf("%w, and %d transactions wait for the one that this data belongs to", ErrSystem, len(d.outbox.pending))
 	}
-	for _, m := range r.node.catalog.all() {
-		err := r.node.scanAll(ctx, m.Collection, ankqlAll, func(rec *proto.Record) error {
-			drafted, err := d.record(ctx, rec.Entity)
-			if err == nil && drafted.now != nil {
-				d.put(drafted, m.Collection, rec.Entity, nil)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	left, err := r.node.away(ctx)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%w, and transactions of %q wait for the one that this data belongs to", ErrSystem, left[0].user)
 	}
-	r.position = nil
-	r.upstreams.forget()
-	d.savePosition()
-	return nil
+	if err != nil {
+		return err
+	}
+	return d.forgetRows(ctx)
 }
 
 func unixMicro(us int64) time.Time { return time.UnixMicro(us) }
