@@ -721,7 +721,9 @@ func sameRows(got, want []row, text string) bool {
 		byID := func(a, b row) int { return a.entity.Compare(b.entity.ULID) }
 		got, want = slices.SortedFunc(slices.Values(got), byID), slices.SortedFunc(slices.Values(want), byID)
 	}
-	return slices.EqualFunc(got, want, func(a, b row) bool { return a.entity == b.entity && a.sync == b.sync && slices.Equal(a.values, b.values) })
+	return slices.EqualFunc(got, want, func(a, b row) bool {
+		return a.entity == b.entity && a.sync == b.sync && slices.Equal(a.values, b.values)
+	})
 }
 
 // The codes of TypeScript are the kinds of Go.

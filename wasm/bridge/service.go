@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/policy"
@@ -26,6 +27,7 @@ type service struct {
 
 	refused chan struct{} // signals that there may be other rejections
 	ended   chan struct{} // closed when the service begins to close
+	live    atomic.Bool   // the node is connected
 
 	// Callbacks of the node take mu: it is not held while the node is called.
 	mu struct {
@@ -186,6 +188,9 @@ func (v *service) each(f func(*Session)) {
 }
 
 func (v *service) tellStatus(status core.Status) {
+	if live := status.Connection == core.Live; live != v.live.Swap(live) {
+		v.signalRefused() // another user may have been welcomed, with other refusals
+	}
 	message := statusMessage(status)
 	v.each(func(s *Session) { s.out.status(message) })
 }
