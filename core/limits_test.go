@@ -1,0 +1,246 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ankurah-go/ankurah/connectors"
+	"github.com/ankurah-go/ankurah/connectors/local"
+	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage/faulty"
+	"github.com/ankurah-go/ankurah/storage/memory"
+)
+
+// subscribed subscribes to albums, and returns how that was answered.
+func (w *wire) subscribed(sub uint64, text string) core.Kind {
+	w.t.Helper()
+	w.send(&proto.Subscribe{Sub: sub, Collection: "album", Text: text})
+	for {
+		switch m := w.receive().(type) {
+		case *proto.Rows:
+			if m.Sub == sub && m.Done {
+				return core.KindNone
+			}
+		case *proto.Reply:
+			if m.Request == sub {
+				return core.Kind(m.Kind)
+			}
+		}
+	}
+}
+
+// What a selection takes to evaluate is bounded, alone and over a connection; what is
+// unsubscribed makes room.
+func TestCostsOfSelections(t *testing.T) {
+	server := durable(t, core.Options{Limits: core.Limits{SelectionCost: 10, SubscriptionCost: 25}})
+	w, _ := greeted(t, server)
+	terms := func(n int) string { return strings.Repeat("name = 'x' OR ", n-1) + "name = 'y'" }
+	for sub, c := range []struct {
+		text string
+		kind core.Kind
+	}{
+		{terms(11), core.KindLimit},
+		{terms(10), core.KindNone},
+		{terms(10), core.KindNone},
+		{"name LIKE '" + strings.Repeat("%a", 400) + "'", core.KindLimit},
+		{terms(6), core.KindLimit}, // beside the others
+		{terms(5), core.KindNone},
+	} {
+		if got := w.subscribed(uint64(sub), c.text); got != c.kind {
+			t.Errorf("%d, %.30s…: %v, want %v", sub, c.text, got, c.kind)
+		}
+	}
+	aggregate := func() core.Kind {
+		w.send(&proto.Aggregate{Sub: 100, Collection: "album", Text: terms(9), Columns: []proto.AggregateColumn{{}}})
+		for {
+			switch m := w.receive().(type) {
+			case *proto.Groups:
+				return core.KindNone
+			case *proto.Reply:
+				return core.Kind(m.Kind)
+			}
+		}
+	}
+	if got := aggregate(); got != core.KindLimit {
+		t.Errorf("an aggregate beside the others: %v", got)
+	}
+	w.send(&proto.Unsubscribe{Sub: 1})
+	if got := aggregate(); got != core.KindNone {
+		t.Errorf("an aggregate in the room of another subscription: %v", got)
+	}
+	if got := w.subscribed(101, terms(1)); got != core.KindLimit {
+		t.Errorf("one term more: %v", got)
+	}
+	w.send(&proto.Unsubscribe{Sub: 100})
+	if got := w.subscribed(102, terms(10)); got != core.KindNone {
+		t.Errorf("in the room of the aggregate: %v", got)
+	}
+}
+
+func TestHistoriesAreBounded(t *testing.T) {
+	server := durable(t, core.Options{Limits: core.Limits{HistoryBytes: 10_000}})
+	e := create(t, server, "a", 1)
+	for range 3 {
+		put(t, server, "album", e, "name", strings.Repeat("x", 3000))
+	}
+	if _, err := anonymous(server).History(t.Context(), "album", e, core.HistoryOptions{}); err != nil {
+		t.Error(err)
+	}
+	put(t, server, "album", e, "name", strings.Repeat("y", 3000))
+	if _, err := anonymous(server).History(t.Context(), "album", e, core.HistoryOptions{}); core.KindOf(err) != core.KindLimit {
+		t.Errorf("a history that is too large: %v", err)
+	}
+}
+
+// Who has much undecided waits; others, and what was sent already, do not.
+func TestUndecidedTransactionsAreBounded(t *testing.T) {
+	gate := make(chan struct{})
+	var closed atomic.Bool
+	engine := faulty.Wrap(memory.New(), func(c faulty.Call) faulty.Fault {
+		if closed.Load() && c.Op == faulty.Commit {
+			return faulty.Fault{Wait: gate}
+		}
+		return faulty.Fault{}
+	})
+	server := durable(t, core.Options{Engine: engine, Limits: core.Limits{UnacknowledgedBytes: 5000}})
+	greedy, _ := greeted(t, server)
+	other, _ := greeted(t, server)
+	closed.Store(true)
+	for range 2 {
+		greedy.send(greedy.commit(greedy.creation("album", with("name", strings.Repeat("x", 3000)))))
+	}
+	greedy.send(&proto.Ping{Time: 1})
+	other.send(other.commit(other.creation("album", with("name", "x"))))
+	other.send(&proto.Ping{Time: 2})
+	if m := until[*proto.Pong](other); m.Time != 2 {
+		t.Errorf("%+v", m)
+	}
+	close(gate)
+	for acks := 0; acks < 2; { // the second is taken only when the first is decided, and then the ping
+		switch m := greedy.receive().(type) {
+		case *proto.Ack:
+			acks++
+		case *proto.Pong:
+			if acks == 0 {
+				t.Errorf("%+v before anything was decided", m)
+			}
+		}
+	}
+	other.ack()
+}
+
+// A debt is not forgotten when its connection ends, and does not grow without end.
+func TestDebtsOutliveConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
+			return policy.Principal{Name: credentials}, nil
+		}}
+		server := durable(t, core.Options{Policy: agent, Limits: core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 100, PrincipalBurst: 100}})
+		connect := func(name string) *wire {
+			w, _ := raw(t, server)
+			w.signIn(name)
+			return w
+		}
+		one := connect("matt")
+		var events []*proto.Event
+		for range 2000 {
+			events = append(events, one.creation("album", fields("x", 1)))
+		}
+		one.send(one.commit(events...)) // far more than anybody may owe
+		time.Sleep(time.Millisecond)
+		one.conn.Close("")
+		time.Sleep(time.Second)
+		if took := connect("matt").pings(1); took < 2*time.Second || took > 4*time.Second {
+			t.Errorf("a debt of four bursts, of which one second is paid, takes %s", took)
+		}
+		if took := connect("chris").pings(100); took != 0 {
+			t.Errorf("somebody else's burst took %s", took)
+		}
+		server.Close()
+	})
+}
+
+// A node that drains answers what peers have sent, and they come again as soon as there is
+// somebody to come to.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := memory.NewDisk()
+		server := durable(t, core.Options{Engine: engine.Open()})
+		var ends []string
+		client := open(t, core.Options{Listener: core.Listener{Disconnected: func(_ id.NodeID, _ string, err error) { ends = append(ends, fmt.Sprint(err)) }}})
+		if err := client.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		to := &switchboard{}
+		to.node.Store(server)
+		client.Dial(local.NewDialer(to, local.Options{}), core.DialOptions{})
+		settled()
+		var receipts []*core.Receipt
+		for i := range 100 {
+			tx := anonymous(client).Begin()
+			if _, err := tx.Create(t.Context(), "album", fields(fmt.Sprint(i), 1)); err != nil {
+				t.Fatal(err)
+			}
+			receipts = append(receipts, commit(t, tx))
+		}
+		if err := server.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if server.Peers() != 0 {
+			t.Errorf("%d peers are served", server.Peers())
+		}
+		server.Close()
+		if len(ends) != 1 || !strings.Contains(ends[0], "going away") {
+			t.Errorf("the client heard %q", ends)
+		}
+		next := open(t, core.Options{Engine: engine.Open(), Durable: true})
+		to.node.Store(next)
+		began := time.Now()
+		for _, r := range receipts {
+			if err := r.Synced(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the client came back after %s", took)
+		}
+		if rows, err := anonymous(next).Fetch(t.Context(), "album", selection(t, "")); err != nil || len(rows) != 100 {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+	})
+}
+
+// A draining node takes no further peers.
+func TestDrainRefusesNewPeers(t *testing.T) {
+	server := durable(t, core.Options{})
+	if err := server.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, served := raw(t, server)
+	w.send(&proto.Hello{Node: w.node, Time: time.Now().UnixMicro()})
+	if m := w.refused(served); m.Kind != uint64(core.KindClosed) {
+		t.Errorf("%v: %s", core.Kind(m.Kind), m.Message)
+	}
+	if err := server.Probe(t.Context()); err != nil {
+		t.Errorf("its storage is there: %v", err)
+	}
+	server.Close()
+	if err := server.Probe(t.Context()); err == nil {
+		t.Error("a closed node is there")
+	}
+}
+
+// switchboard serves by whichever node is there now.
+type switchboard struct{ node atomic.Pointer[core.Node] }
+
+func (s *switchboard) Serve(ctx context.Context, conn connectors.Conn) error {
+	return s.node.Load().Serve(ctx, conn)
+}
