@@ -8,7 +8,8 @@
 // An ephemeral node keeps, of each entity, the base that a durable node has confirmed,
 // with its own pending events merged over it (replica.go); what it committed waits in an
 // outbox until a durable node has it. A connection is a session on the side that serves
-// (session.go) and a link on the side that dialled (link.go, upstream.go).
+// (session.go) and a link on the side that dialled (link.go, upstream.go). Between durable
+// nodes with stores of their own it is an exchange, by which they replicate (replication.go).
 //
 // Aggregates are kept by tabulations (tabulation.go), each for all who ask the same: a
 // durable node's counts its rows once and then follows the reactor; sessions tell peers of

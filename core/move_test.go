@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,10 +47,11 @@ func (c *roaming) to(s *site) {
 	c.t.Helper()
 	c.leave()
 	c.link = c.node.Dial(&dialer{dial: func(ctx context.Context) (connectors.Conn, error) {
-		if s.node == nil {
+		n := s.dialled.Load()
+		if n == nil {
 			return nil, errNetwork
 		}
-		return local.NewDialer(s.node, local.Options{}).Dial(ctx)
+		return local.NewDialer(n, local.Options{}).Dial(ctx)
 	}}, core.DialOptions{})
 	eventually(c.t, "moved to "+s.name, func() bool { return c.node.Status().Connection == core.Live })
 }
@@ -196,7 +198,7 @@ func TestMoveCostsNothingWhereNothingDiffers(t *testing.T) {
 		sets := 0
 		defer c.seen.q.Subscribe(func(set *core.ChangeSet) { sets += len(set.Changes) })()
 		sets = 0
-		var received int
+		var received atomic.Int64
 		c.leave()
 		c.node.Dial(&dialer{dial: func(ctx context.Context) (connectors.Conn, error) {
 			conn, err := local.NewDialer(b.node, local.Options{}).Dial(ctx)
@@ -204,8 +206,8 @@ func TestMoveCostsNothingWhereNothingDiffers(t *testing.T) {
 		}}, core.DialOptions{})
 		eventually(t, "live again", func() bool { return c.seen.q.Status() == core.QueryLive })
 		synctest.Wait()
-		if received > 300*64 || sets > 0 {
-			t.Errorf("%d bytes and %d changes for 300 rows that are the same", received, sets)
+		if received.Load() > 300*64 || sets > 0 {
+			t.Errorf("%d bytes and %d changes for 300 rows that are the same", received.Load(), sets)
 		}
 		before := len(c.seen.q.Rows())
 		put(t, b.node, "album", c.seen.q.Rows()[7].ID(), "year", 1000)
@@ -216,12 +218,12 @@ func TestMoveCostsNothingWhereNothingDiffers(t *testing.T) {
 // counting counts what it receives.
 type counting struct {
 	connectors.Conn
-	bytes *int
+	bytes *atomic.Int64
 }
 
 func (c *counting) Receive(ctx context.Context) ([]byte, error) {
 	b, err := c.Conn.Receive(ctx)
-	*c.bytes += len(b)
+	c.bytes.Add(int64(len(b)))
 	return b, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,8 @@ type site struct {
 	opts core.Options
 	node *core.Node // nil while it is down
 	atom *atomicity
+
+	dialled atomic.Pointer[core.Node] // node, for those who dial it
 }
 
 // line is a connection that one site keeps up to another.
@@ -89,6 +92,7 @@ func (r *region) up(s *site) {
 		r.t.Fatal(err)
 	}
 	s.node = n
+	s.dialled.Store(n)
 	if s.atom != nil {
 		s.atom.watch(n)
 	}
@@ -101,6 +105,7 @@ func (r *region) up(s *site) {
 
 func (r *region) down(s *site) {
 	if s.node != nil {
+		s.dialled.Store(nil)
 		s.node.Close()
 		s.node = nil
 	}
@@ -120,7 +125,7 @@ func (l *line) String() string { return l.from.name + "→" + l.to.name }
 func (l *line) Dial(ctx context.Context) (connectors.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	to := l.to.node
+	to := l.to.dialled.Load()
 	if l.cut || to == nil {
 		return nil, errNetwork
 	}
