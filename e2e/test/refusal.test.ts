@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { setStage } from '../support/stage.ts';
+import { until } from '../support/until.ts';
 
 const stage = setStage();
 
@@ -31,6 +32,46 @@ test('a refused edit shows the album as it was', async () => {
   await albums.hook('rejection').waitFor();
   await albums.shows('Allowed');
   expect(await albums.shown()).toMatchObject([{ name: 'Allowed', year: '2001' }]);
+});
+
+test('an album says that it waits, and that a change to it was refused; trying again, editing and dismissing end that', async () => {
+  const server = await stage.policyServer();
+  const wire = await stage.wire(server);
+  const albums = await stage.browserAt(wire.url);
+  await albums.add('Showbiz');
+  await albums.pending(0);
+  const badge = albums.hook('row-sync');
+  expect(await badge.count()).toBe(0);
+  wire.cut();
+  await albums.status('offline');
+  await albums.edit('Showbiz', { year: 1999 });
+  await badge.getByText('pending', { exact: true }).waitFor();
+  wire.mend();
+  await albums.status('live');
+  await badge.waitFor({ state: 'detached' });
+
+  await albums.edit('Showbiz', { name: 'forbidden' });
+  await badge.getByText('refused', { exact: true }).waitFor();
+  await albums.shows('Showbiz');
+  await albums.page.reload();
+  await badge.getByText('refused', { exact: true }).waitFor();
+  await albums.hook('retry').click();
+  await until('it is refused again', async () => (await badge.textContent().catch(() => '')) === 'refused');
+  await albums.hook('rejection-edit').click();
+  await albums.hook('rejected-name').fill('Showbiz, edited');
+  await albums.hook('rejection-save').click();
+  await albums.shows('Showbiz, edited');
+  await albums.hook('rejection').waitFor({ state: 'detached' });
+  await badge.waitFor({ state: 'detached' });
+
+  await albums.add('forbidden');
+  await albums.hook('rejection').waitFor();
+  await albums.edit('Showbiz, edited', { name: 'forbidden' });
+  await badge.getByText('refused', { exact: true }).waitFor();
+  await albums.hook('dismiss-all').click();
+  await albums.hook('rejection').first().waitFor({ state: 'detached' });
+  await badge.waitFor({ state: 'detached' });
+  await albums.shows('Showbiz, edited');
 });
 
 test('the reason stays over a reload until it is dismissed', async () => {

@@ -14,5 +14,5 @@ export const Artist: Model<{ name: Text }> = defineModel('artist', { name: f.tex
 
 /** Makes a row of the album collection. */
 export function album(name: string, more?: Partial<Album>): Album {
-  return Object.freeze({ id: `id of ${name}`, name, artist: 'Muse', year: 2001, ...more });
+  return Object.freeze({ id: `id of ${name}`, $sync: 'synced', name, artist: 'Muse', year: 2001, ...more });
 }

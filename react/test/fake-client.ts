@@ -219,6 +219,8 @@ export class FakeClient implements Client {
 
   async dismissRejection(): Promise<void> {}
 
+  async dismissRejections(): Promise<void> {}
+
   async setToken(): Promise<void> {}
 
   async close(): Promise<void> {}

@@ -14,6 +14,7 @@ const Track = defineModel('track', {
 
 interface Row {
   readonly id: string;
+  readonly $sync: 'pending' | 'synced' | 'refused';
   readonly title: string;
   readonly seconds: number | null;
   readonly format: 'cd' | 'vinyl';

@@ -475,7 +475,7 @@ describe('changing what is asked', () => {
     act(() => client.liveQuery(Album).answer([album('Drones')]));
     rerender(provide(client, <Switch artists />));
     expect(shown()).toBe('loading: ');
-    act(() => client.liveQuery(Artist).answer([Object.freeze({ id: '1', name: 'Muse' })]));
+    act(() => client.liveQuery(Artist).answer([Object.freeze({ id: '1', $sync: 'synced', name: 'Muse' })]));
     expect(shown()).toBe('local: Muse');
   });
 });
@@ -524,7 +524,7 @@ describe('rendering no more than needed', () => {
     renderWith(client, <Both />);
     act(() => {
       client.liveQuery(Album).answer([album('Drones')]);
-      client.liveQuery(Artist).answer([Object.freeze({ id: '1', name: 'Muse' })]);
+      client.liveQuery(Artist).answer([Object.freeze({ id: '1', $sync: 'synced', name: 'Muse' })]);
     });
     expect(seen).toEqual(['0/0', '1/1']);
   });

@@ -8,9 +8,18 @@ export const YEAR_INPUT = { type: 'number', inputMode: 'numeric', step: 1, min: 
 
 /** Reads the album that a form's inputs `name`, `artist` and `year` describe; the browser has checked them. */
 export function readAlbum(form: HTMLFormElement): AlbumFields {
+  return { name: '', artist: '', year: 0, ...readFields(form) };
+}
+
+/** Reads the inputs that a form has of these. */
+export function readFields(form: HTMLFormElement): Partial<AlbumFields> {
   const data = new FormData(form);
-  const text = (name: string): string => String(data.get(name) ?? '').trim();
-  return { name: text('name'), artist: text('artist'), year: Number(text('year')) };
+  const text = (name: string): string => String(data.get(name)).trim();
+  return {
+    ...(data.has('name') && { name: text('name') }),
+    ...(data.has('artist') && { artist: text('artist') }),
+    ...(data.has('year') && { year: Number(text('year')) }),
+  };
 }
 
 /**

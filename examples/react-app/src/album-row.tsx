@@ -16,6 +16,11 @@ import { CancelIcon, DeleteIcon, EditIcon, HistoryIcon, SaveIcon } from './icons
 import type { Album } from './model.ts';
 import type { AlbumActions } from './use-albums.ts';
 
+const SYNC_EXPLANATIONS = {
+  pending: 'Kept on this device; the server does not have it yet.',
+  refused: 'The server refused a change to this album; see the notice above.',
+} as const;
+
 /** The height of every row, in pixels. */
 export const ROW_HEIGHT = 68;
 
@@ -73,8 +78,15 @@ function AlbumAt({ album, style, onChange, onRemove }: AlbumAtProps): ReactEleme
         <>
           <Sleeve album={album} />
           <div className="album-text">
-            <span className="album-name" data-testid="row-name">
-              {album.name}
+            <span className="album-title">
+              <span className="album-name" data-testid="row-name">
+                {album.name}
+              </span>
+              {album.$sync !== 'synced' && (
+                <span className={`badge is-${album.$sync}`} data-testid="row-sync" title={SYNC_EXPLANATIONS[album.$sync]}>
+                  {album.$sync}
+                </span>
+              )}
             </span>
             <span className="album-byline">
               <span data-testid="row-artist">{album.artist}</span>

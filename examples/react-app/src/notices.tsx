@@ -1,6 +1,8 @@
 import { useClient, useRejections, useStatus } from '@ankurah-go/react';
 import { createContext, useCallback, useContext, useMemo, useState, type ReactElement, type ReactNode } from 'react';
 
+import { RejectionNotice } from './rejection-notice.tsx';
+
 /** Something to tell the user, until it is dismissed. */
 interface Failure {
   readonly id: number;
@@ -45,11 +47,8 @@ export function Notices(): ReactElement {
   const { failures, report, dismiss } = useNoticeBoard();
   const rejections = useRejections();
   const { error, warning, connection } = useStatus();
-  const dismissRejection = (transaction: string): void => {
-    client.dismissRejection(transaction).catch((reason: unknown) => report('Could not dismiss the notice', reason));
-  };
-  const retryRejection = (transaction: string): void => {
-    client.retryRejection(transaction).catch((reason: unknown) => report('Could not try it again', reason));
+  const dismissAll = (): void => {
+    client.dismissRejections().catch((reason: unknown) => report('Could not dismiss the notices', reason));
   };
   return (
     <ul className="notices" aria-live="polite" aria-label="Notices">
@@ -59,17 +58,16 @@ export function Notices(): ReactElement {
       {warning !== undefined && (
         <Notice title="This browser keeps no data: changes are lost on reload" message={warning.message} />
       )}
-      {rejections.map(({ transaction, code, message, changes }) => (
-        <Notice
-          key={transaction}
-          testId="rejection"
-          code={code}
-          title="The server refused a change, and it was taken back"
-          message={message}
-          onRetry={changes.length > 0 ? () => retryRejection(transaction) : undefined}
-          onDismiss={() => dismissRejection(transaction)}
-        />
+      {rejections.map(rejection => (
+        <RejectionNotice key={rejection.transaction} rejection={rejection} report={report} />
       ))}
+      {rejections.length > 1 && (
+        <li>
+          <button type="button" data-testid="dismiss-all" onClick={dismissAll}>
+            Dismiss all {rejections.length}
+          </button>
+        </li>
+      )}
       {failures.map(({ id, title, message }) => (
         <Notice key={id} testId="failure" title={title} message={message} onDismiss={() => dismiss(id)} />
       ))}
@@ -81,23 +79,16 @@ interface NoticeProps {
   readonly title: string;
   readonly message: string;
   readonly testId?: string;
-  readonly code?: string;
-  readonly onRetry?: (() => void) | undefined;
   readonly onDismiss?: () => void;
 }
 
-function Notice({ title, message, testId, code, onRetry, onDismiss }: NoticeProps): ReactElement {
+function Notice({ title, message, testId, onDismiss }: NoticeProps): ReactElement {
   return (
-    <li className="notice" data-testid={testId} data-code={code}>
+    <li className="notice" data-testid={testId}>
       <p>
         <strong>{title}</strong>
         {message}
       </p>
-      {onRetry && (
-        <button type="button" data-testid="retry" onClick={onRetry}>
-          Try again
-        </button>
-      )}
       {onDismiss && (
         <button type="button" onClick={onDismiss}>
           Dismiss

@@ -6,7 +6,7 @@ import { Album } from './model.ts';
 import { useReport } from './notices.tsx';
 
 /** What an album says, without its identity. */
-export type AlbumFields = Omit<Album, 'id'>;
+export type AlbumFields = Omit<Album, 'id' | '$sync'>;
 
 /** What the user can do to albums. A failure on this device is shown as a notice; nothing rejects. */
 export interface AlbumActions {

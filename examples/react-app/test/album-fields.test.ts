@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { changedFields } from '../src/album-fields.ts';
 
-const before = { id: 'id', name: 'Drones', artist: 'Muse', year: 2015 };
+const before = { id: 'id', $sync: 'synced', name: 'Drones', artist: 'Muse', year: 2015 } as const;
 
 test('only what was changed is written', () => {
   expect(changedFields(before, { name: 'Drones', artist: 'Muse', year: 2016 })).toEqual({ year: 2016 });
