@@ -29,7 +29,7 @@ var _ interface {
 // Open returns the storage engine over what a URL names: tikv://pd1,pd2,pd3/prefix, where the
 // addresses are those of the cluster's PDs, with a port unless it is 2379, and the prefix is
 // the name of this store among others in the cluster. Parameters may follow: timeout, attempt,
-// lease, poll, ca, cert and key stand for the Options of that name.
+// lease, poll, keep, ca, cert and key stand for the Options of that name.
 //
 // An empty prefix is made ready. One that holds something else is refused with
 // storage.ErrCorrupt, one that a newer program has written with kv.ErrNewer, and a cluster

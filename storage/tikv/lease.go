@@ -298,6 +298,20 @@ func (s *store) lockForAll(ctx context.Context, name string) (unlock func(), err
 		return nil, err
 	}
 	defer s.leave()
+	release, err := s.tryLease(ctx, name)
+	if release == nil {
+		return nil, err
+	}
+	return func() {
+		if s.enter(context.Background()) == nil {
+			defer s.leave()
+			release()
+		}
+	}, nil
+}
+
+// tryLease is lockForAll for those whom Close waits for.
+func (s *store) tryLease(ctx context.Context, name string) (release func(), err error) {
 	name = lockLease + name
 	ok, err := s.acquire(ctx, name, s.options.Lease)
 	if !ok {
@@ -305,10 +319,5 @@ func (s *store) lockForAll(ctx context.Context, name string) (unlock func(), err
 	}
 	s.leases.hold(name, s.options.Lease)
 	s.leases.keeper.Do(func() { s.work.Go(s.keep) })
-	return func() {
-		if s.enter(context.Background()) == nil {
-			defer s.leave()
-			s.release(name)
-		}
-	}, nil
+	return func() { s.release(name) }, nil
 }

@@ -28,6 +28,11 @@ type Options struct {
 	// Poll is how long it takes at most until the process notices what another has committed;
 	// it looks more often while others commit. The default is 50 ms.
 	Poll time.Duration
+	// Keep, if it is given, has the cluster forget versions of rows that were replaced longer ago,
+	// all those of the cluster and not of this store alone, by one process at a time. It is for
+	// clusters where nobody else sees to that, as TiDB and its tools do; without it, such a
+	// cluster grows with every commit. Ten minutes are usual; a view has to end within them.
+	Keep time.Duration
 	// CA, Cert and Key are files in PEM: the authority that the cluster's certificates are
 	// from, and the certificate of this client with its key. Without CA nothing is encrypted.
 	CA, Cert, Key string
@@ -96,7 +101,7 @@ func (o *Options) parseQuery(query string) error {
 	if err != nil {
 		return fmt.Errorf("tikv: %w", err)
 	}
-	durations := map[string]*time.Duration{"timeout": &o.Timeout, "attempt": &o.Attempt, "lease": &o.Lease, "poll": &o.Poll}
+	durations := map[string]*time.Duration{"timeout": &o.Timeout, "attempt": &o.Attempt, "lease": &o.Lease, "poll": &o.Poll, "keep": &o.Keep}
 	files := map[string]*string{"ca": &o.CA, "cert": &o.Cert, "key": &o.Key}
 	for name := range values {
 		switch value := values.Get(name); {
@@ -109,7 +114,7 @@ func (o *Options) parseQuery(query string) error {
 		case files[name] != nil:
 			*files[name] = value
 		default:
-			return fmt.Errorf("tikv: unknown parameter %q; want timeout, attempt, lease, poll, ca, cert or key", name)
+			return fmt.Errorf("tikv: unknown parameter %q; want timeout, attempt, lease, poll, keep, ca, cert or key", name)
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tikv/client-go/v2/oracle"
+
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
 	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
@@ -48,8 +50,8 @@ func TestForeignAndNewerPrefixesAreRefused(t *testing.T) {
 
 func TestURLs(t *testing.T) {
 	var o Options
-	p, err := parseURL("tikv://a,b:1,[::1]:5/my-app_2.x?timeout=3s&lease=250ms&poll=1ms&attempt=2s&ca=/c&cert=/d&key=/e", &o)
-	want := Options{Timeout: 3 * time.Second, Attempt: 2 * time.Second, Lease: 250 * time.Millisecond, Poll: time.Millisecond, CA: "/c", Cert: "/d", Key: "/e"}
+	p, err := parseURL("tikv://a,b:1,[::1]:5/my-app_2.x?timeout=3s&lease=250ms&poll=1ms&keep=10m&attempt=2s&ca=/c&cert=/d&key=/e", &o)
+	want := Options{Timeout: 3 * time.Second, Attempt: 2 * time.Second, Lease: 250 * time.Millisecond, Poll: time.Millisecond, Keep: 10 * time.Minute, CA: "/c", Cert: "/d", Key: "/e"}
 	if err != nil || !slices.Equal(p.pds, []string{"a:2379", "b:1", "[::1]:5"}) || p.prefix != "my-app_2.x" || !reflect.DeepEqual(o, want) {
 		t.Errorf("%+v, %+v, %v", p, o, err)
 	}
@@ -80,6 +82,33 @@ func TestOpenSaysThatNobodyAnswers(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), c.URL()+"?ca=/nowhere", Options{}); err == nil || !strings.Contains(err.Error(), "/nowhere") {
 		t.Errorf("with an authority that is not there: %v", err)
+	}
+}
+
+// A store that is told to has the cluster forget what is older, and nothing newer.
+func TestOldVersionsAreForgotten(t *testing.T) {
+	c := tikvtest.New(t, 1)
+	keeping := openedStore(t, c.URL(), Options{})
+	defer keeping.Close()
+	begun, err := keeping.now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SafePoint() != 0 {
+		t.Error("a store that was not told to has versions forgotten")
+	}
+	const keep = 100 * time.Millisecond
+	s := openedStore(t, c.URL(), Options{Keep: keep})
+	defer s.Close()
+	for c.SafePoint() < begun.at {
+		time.Sleep(time.Millisecond)
+	}
+	point := c.SafePoint()
+	if n, err := s.now(t.Context()); err != nil || oracle.ExtractPhysical(n.at)-oracle.ExtractPhysical(point) < keep.Milliseconds() {
+		t.Errorf("versions are forgotten up to %d at %d, %v", point, n.at, err)
+	}
+	if values, err := s.Get(t.Context(), [][]byte{[]byte("a")}); err != nil || values[0] != nil {
+		t.Errorf("a read: %q, %v", values, err)
 	}
 }
 

@@ -61,6 +61,9 @@ func openStore(ctx context.Context, p place, o Options) (*store, error) {
 		return nil, errors.Join(fmt.Errorf("tikv: open %s: %w", p.prefix, err), s.Close())
 	}
 	s.work.Go(s.commitQueued)
+	if o.Keep > 0 {
+		s.work.Go(s.collect)
+	}
 	return s, nil
 }
 

@@ -35,6 +35,8 @@ type Cluster struct {
 	// request for it is carried out.
 	topology sync.RWMutex
 	fault    atomic.Pointer[func(Call) Fault]
+
+	safePoint atomic.Uint64
 }
 
 // New starts a cluster of a test's own, with as many stores, that stops when the test ends.
@@ -178,6 +180,9 @@ func (c *Cluster) MoveLeader(key []byte, to int) error {
 
 // Regions returns how many regions there are.
 func (c *Cluster) Regions() int { return len(c.mock.GetAllRegions()) }
+
+// SafePoint returns the timestamp up to which old versions may be forgotten.
+func (c *Cluster) SafePoint() uint64 { return c.safePoint.Load() }
 
 // StopStore has a store vanish: connections to it break, and new ones find nobody. Its data
 // stay, as on a disk.

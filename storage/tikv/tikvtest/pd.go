@@ -137,9 +137,17 @@ func (p *pd) BatchScanRegions(_ context.Context, in *pdpb.BatchScanRegionsReques
 	return out, nil
 }
 
-// GetGCSafePoint says that nothing was collected.
+// GetGCSafePoint says how far old versions may be forgotten.
 func (p *pd) GetGCSafePoint(context.Context, *pdpb.GetGCSafePointRequest) (*pdpb.GetGCSafePointResponse, error) {
-	return &pdpb.GetGCSafePointResponse{Header: header()}, nil
+	return &pdpb.GetGCSafePointResponse{Header: header(), SafePoint: p.cluster.SafePoint()}, nil
+}
+
+// UpdateGCSafePoint takes note that older versions may be forgotten, which they are not.
+func (p *pd) UpdateGCSafePoint(_ context.Context, in *pdpb.UpdateGCSafePointRequest) (*pdpb.UpdateGCSafePointResponse, error) {
+	point := &p.cluster.safePoint
+	for old := point.Load(); in.SafePoint > old && !point.CompareAndSwap(old, in.SafePoint); old = point.Load() {
+	}
+	return &pdpb.UpdateGCSafePointResponse{Header: header(), NewSafePoint: point.Load()}, nil
 }
 
 // etcd answers the client, which asks the etcd within PD how far old versions were collected,
