@@ -117,18 +117,16 @@ func TestUndecidedTransactionsAreBounded(t *testing.T) {
 	for range 2 {
 		greedy.send(greedy.commit(greedy.creation("album", with("name", strings.Repeat("x", 3000)))))
 	}
-	greedy.send(&proto.Ping{Time: 1})
+	greedy.send(&proto.Get{Request: 1, Collection: "album"})
 	other.send(other.commit(other.creation("album", with("name", "x"))))
-	other.send(&proto.Ping{Time: 2})
-	if m := until[*proto.Pong](other); m.Time != 2 {
-		t.Errorf("%+v", m)
-	}
+	other.send(&proto.Get{Request: 2, Collection: "album"})
+	until[*proto.Rows](other)
 	close(gate)
-	for acks := 0; acks < 2; { // the second is taken only when the first is decided, and then the ping
+	for acks := 0; acks < 2; { // the second is taken only when the first is decided, and then the question
 		switch m := greedy.receive().(type) {
 		case *proto.Ack:
 			acks++
-		case *proto.Pong:
+		case *proto.Rows:
 			if acks == 0 {
 				t.Errorf("%+v before anything was decided", m)
 			}
