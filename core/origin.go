@@ -126,14 +126,23 @@ func (r *replica) postpone(p *peer, tx id.TransactionID) {
 func (p *peer) handleLacking(m *proto.Nack) error {
 	refusal := p.refusal(m)
 	var wanted map[string][]id.EntityID
+	waits := false
 	return p.hand(&step{
 		stage: func(ctx context.Context, d *draft) error {
+			if own := d.outbox.byTx[m.Transaction]; own != nil && own.attempt == m.Attempt && d.outbox.awaitsCreation(own) {
+				waits = true
+				return nil
+			}
 			if wanted = d.lacking(m); len(wanted) > 0 {
 				return nil
 			}
 			return refusal.stage(ctx, d)
 		},
 		done: func(err error) {
+			if err == nil && waits {
+				p.node.replica.postpone(p, m.Transaction)
+				return
+			}
 			if err != nil || len(wanted) == 0 {
 				refusal.done(err)
 				return

@@ -39,6 +39,8 @@ type pendingTx struct {
 	sent     bool                           // on the present connection
 	remade   bool                           // because the durable node lacks what it was on top of
 	backoff  backoff                        // where that lacks it for the time being
+	early    bool                           // it waits until its date has come
+	redated  int                            // how often it was dated again
 
 	acked  bool                   // a durable node has it
 	told   bool                   // and that has been published, or it was refused

@@ -280,6 +280,8 @@ func (p *peer) handle(f proto.Frame) error {
 			return p.onLoop(func() { r.postpone(p, m.Transaction) })
 		case temporary(kind):
 			return remoteError(m.Kind, m.Message)
+		case kind == KindClockDrift:
+			return p.handleEarly(m)
 		case kind == KindMissingParents:
 			return p.handleLacking(m)
 		}
