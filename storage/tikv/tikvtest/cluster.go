@@ -31,11 +31,10 @@ type Cluster struct {
 	pd     *door
 	stores []*store
 
-	// topology is held for reading by every request, so that no region changes while a
-	// request for it is carried out.
-	topology sync.RWMutex
-	fault    atomic.Pointer[func(Call) Fault]
-
+	// exclusive is held for reading by every request, so that no region changes while a
+	// request for it is carried out, and held by what has to seem a single step.
+	exclusive sync.RWMutex
+	fault     atomic.Pointer[func(Call) Fault]
 	safePoint atomic.Uint64
 }
 
@@ -153,8 +152,8 @@ func (c *Cluster) PD() string { return c.pd.address() }
 
 // Split splits the region that holds key there, unless one begins with it.
 func (c *Cluster) Split(key []byte) {
-	c.topology.Lock()
-	defer c.topology.Unlock()
+	c.exclusive.Lock()
+	defer c.exclusive.Unlock()
 	region, _, _, _ := c.mock.GetRegionByKey(encoded(key))
 	if string(region.StartKey) == string(encoded(key)) {
 		return
@@ -166,8 +165,8 @@ func (c *Cluster) Split(key []byte) {
 // MoveLeader makes the peer on a store the leader of the region that holds key. Stores are
 // counted from 0.
 func (c *Cluster) MoveLeader(key []byte, to int) error {
-	c.topology.Lock()
-	defer c.topology.Unlock()
+	c.exclusive.Lock()
+	defer c.exclusive.Unlock()
 	region, _, _, _ := c.mock.GetRegionByKey(encoded(key))
 	for _, peer := range region.Peers {
 		if peer.StoreId == c.stores[to].id {

@@ -144,11 +144,14 @@ func (s *store) number() int { return slices.Index(s.cluster.stores, s) }
 
 // execute has the stored data asked or changed.
 func (s *store) execute(ctx context.Context, r *tikvrpc.Request) (*tikvrpc.Response, error) {
-	s.cluster.topology.RLock()
-	defer s.cluster.topology.RUnlock()
 	if r.Type == tikvrpc.CmdPrewrite && r.Prewrite().TryOnePc {
+		// Nobody sees the locks that it has for a moment.
+		s.cluster.exclusive.Lock()
+		defer s.cluster.exclusive.Unlock()
 		return s.commitAtOnce(ctx, r)
 	}
+	s.cluster.exclusive.RLock()
+	defer s.cluster.exclusive.RUnlock()
 	return s.cluster.client.SendRequest(ctx, s.door.address(), r, requestTimeout)
 }
 
