@@ -21,6 +21,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
@@ -38,6 +39,7 @@ type site struct {
 	opts core.Options
 	node *core.Node // nil while it is down
 	atom *atomicity
+	wrap func(storage.Engine) storage.Engine // its engine; nil for nothing
 
 	dialled atomic.Pointer[core.Node] // node, for those who dial it
 }
@@ -83,6 +85,9 @@ func (r *region) up(s *site) {
 	r.t.Helper()
 	opts := s.opts
 	opts.Engine, opts.Durable = s.disk.Open(), true
+	if s.wrap != nil {
+		opts.Engine = s.wrap(opts.Engine)
+	}
 	name := s.name
 	if opts.Listener.Failed == nil {
 		opts.Listener.Failed = func(op string, err error) { r.t.Logf("%s: %s: %v", name, op, err) }
@@ -468,5 +473,72 @@ func (w *writer) write(s *site) {
 	}
 	if _, err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReplicationOverFailingStorage: whatever call of a node's storage fails while it
+// replicates, before or after it took effect, nothing is lost, and nothing is there twice.
+func TestReplicationOverFailingStorage(t *testing.T) {
+	for seed := range uint64(10) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { failingStorage(t, seed) })
+		})
+	}
+}
+
+func failingStorage(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	r := newRegion(t, 3)
+	r.connect(1, 0)
+	r.connect(2, 1)
+	r.settle("at first")
+	var mu sync.Mutex // engines are called from many goroutines
+	broken := false
+	middle := r.sites[1]
+	r.down(middle)
+	middle.opts.Listener.Failed = func(string, error) {}
+	middle.wrap = func(e storage.Engine) storage.Engine {
+		return faulty.Wrap(e, func(c faulty.Call) faulty.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if !broken || rng.IntN(4) > 0 {
+				return faulty.Fault{}
+			}
+			switch {
+			case c.Op == faulty.Commit && rng.IntN(2) == 0:
+				return faulty.Fault{After: storage.ErrUnavailable}
+			case rng.IntN(2) == 0:
+				return faulty.Fault{Before: storage.ErrFull}
+			}
+			return faulty.Fault{Before: storage.ErrUnavailable}
+		})
+	}
+	r.up(middle)
+	set := func(to bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		broken = to
+	}
+	var albums []id.EntityID
+	for i := range 60 {
+		set(i%3 > 0)
+		outer := r.sites[2*(i%2)]
+		albums = append(albums, create(t, outer.node, fmt.Sprint("album ", i), 1))
+		for range i % 4 {
+			create(t, outer.node, "another", 1)
+		}
+		tx := anonymous(middle.node).Begin() // its own commits may fail, and are there or not
+		_ = tx.Set(t.Context(), "album", albums[i/2], with("year", i))
+		_, _ = tx.Commit(t.Context())
+		time.Sleep(time.Duration(i*7%40) * 10 * time.Millisecond)
+	}
+	set(false)
+	r.settle(fmt.Sprintf("seed %d", seed))
+	for _, s := range r.sites {
+		for _, x := range s.node.Replications() {
+			if x.Refused > 0 {
+				t.Errorf("%s refused: %+v", s.name, x)
+			}
+		}
 	}
 }
