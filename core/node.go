@@ -81,10 +81,11 @@ type Node struct {
 
 	aggregates tabulations
 	loop       loop
-	durable    durability    // of a durable node
-	replica    *replica      // of an ephemeral node
-	results    results       // of live queries
-	windows    servedWindows // of peers
+	durable    durability                                         // of a durable node
+	turn       func(ctx context.Context, read func() error) error // likewise: see inTurn
+	replica    *replica                                           // of an ephemeral node
+	results    results                                            // of live queries
+	windows    servedWindows                                      // of peers
 
 	published   atomic.Uint64 // durable: seq of the own feed's last published transaction
 	feeds       feeds         // durable
@@ -167,7 +168,6 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	n := &Node{opts: opts, engine: opts.Engine, policy: opts.Policy, limits: opts.Limits}
 	n.clock.Wall = opts.Clock
 	n.run = newRunner(context.Background())
-	n.peers.init(&n.limits)
 	n.loop.init(n.run, opts.Limits.CommitQueue)
 	n.stepOn(nil)
 	n.system.init()

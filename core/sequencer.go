@@ -94,6 +94,8 @@ type groupResult struct {
 
 // openDurable reads what makes a node durable: the end of its feed, and the catalog.
 func openDurable(ctx context.Context, n *Node) (durability, error) {
+	n.peers.init(&n.limits)
+	n.turn = n.takeTurn
 	s, err := openSequencer(ctx, n)
 	if err != nil {
 		return nil, err

@@ -60,10 +60,18 @@ func withSharedTurns(ctx context.Context, s *session) context.Context {
 // unitsPer is what a unit of a peer's rate is worth in time of reading for it.
 const unitsPer = 4 * time.Microsecond
 
-// inTurn runs what reads a page. For a peer it waits before that: until what the peer has
-// asked for so far is paid, and then for one of the node's turns. It is held no longer than the
-// page takes, so that who asks much, or reads slowly, does not keep the others waiting.
+// inTurn runs what reads a page; a durable node has those that are read for peers take turns.
 func (n *Node) inTurn(ctx context.Context, read func() error) error {
+	if n.turn == nil {
+		return read()
+	}
+	return n.turn(ctx, read)
+}
+
+// takeTurn is inTurn of a durable node. For a peer it waits: until what the peer has asked for
+// so far is paid, and then for one of the node's turns. It is held no longer than the page
+// takes, so that who asks much, or reads slowly, does not keep the others waiting.
+func (n *Node) takeTurn(ctx context.Context, read func() error) error {
 	who, ok := ctx.Value(turnsKey{}).(asker)
 	if !ok {
 		return read()
