@@ -37,27 +37,44 @@ func Begun(ctx context.Context, engine storage.Engine) (*Restored, error) {
 	if err != nil || meta[0] == nil {
 		return nil, err
 	}
-	r := msgpack.NewReader(meta[0])
-	r.Array(4)
-	header := r.Bytes()
-	s := &Restored{Cursor: readCursor(&r), Feed: id.NodeID{ULID: readID(&r)}, Last: r.Uint()}
-	err = r.Done()
-	if err == nil {
-		var h *Header
-		if h, err = decodeHeader(header); err == nil {
-			s.Header = *h
-			return s, nil
-		}
+	s, err := DecodeRestored(meta[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: the progress of a restore: %w", storage.ErrCorrupt, err)
 	}
-	return nil, fmt.Errorf("%w: the progress of a restore: %w", storage.ErrCorrupt, err)
+	return s, nil
 }
 
-func (s *Restored) entry() storage.MetaEntry {
+// Encode returns s for DecodeRestored.
+func (s *Restored) Encode() []byte {
 	b := msgpack.AppendArrayLen(nil, 4)
 	b = msgpack.AppendBytes(b, appendHeader(nil, &s.Header))
 	b = appendCursor(b, s.Cursor)
 	b = appendID(b, s.Feed.ULID)
-	return storage.MetaEntry{Key: core.MetaRestoring, Value: msgpack.AppendUint(b, s.Last)}
+	return msgpack.AppendUint(b, s.Last)
+}
+
+// DecodeRestored reads what Encode returned.
+func DecodeRestored(b []byte) (*Restored, error) {
+	r := msgpack.NewReader(b)
+	r.Array(4)
+	header := r.Bytes()
+	s := &Restored{Cursor: readCursor(&r), Feed: id.NodeID{ULID: readID(&r)}, Last: r.Uint()}
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	h, err := decodeHeader(header)
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	s.Header = *h
+	return s, nil
+}
+
+// Progress returns what a dump is to go on behind.
+func (s *Restored) Progress() *Progress { return &Progress{Header: &s.Header, Cursor: s.Cursor} }
+
+func (s *Restored) entry() storage.MetaEntry {
+	return storage.MetaEntry{Key: core.MetaRestoring, Value: s.Encode()}
 }
 
 // Restore brings what an archive holds into an engine, which is empty, or into which a part

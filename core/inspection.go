@@ -78,3 +78,6 @@ func ReadModels(ctx context.Context, store storage.Reader) ([]*schema.Model, err
 	slices.SortFunc(models, func(a, b *schema.Model) int { return strings.Compare(a.Collection, b.Collection) })
 	return models, nil
 }
+
+// Engine returns what keeps the node's data, for reading: only the node writes to it.
+func (n *Node) Engine() storage.Engine { return n.engine }

@@ -44,7 +44,8 @@ type server struct {
 	listener net.Listener
 	tls      *keyPair // nil without TLS
 	ready    readiness
-	peers    *peers // nil without --peers
+	admin    *adminServer // nil without --admin
+	peers    *peers       // nil without --peers
 	stopping atomic.Bool
 }
 
@@ -84,7 +85,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, e
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
+	return s, s.openAdmin()
 }
 
 // openNode opens the storage, the node over it, and the system if it is a new one.
@@ -243,6 +244,7 @@ func (s *server) release() error {
 		s.listener.Close() // Shutdown has done so, unless open failed
 	}
 	s.peers.close()
+	errs = append(errs, s.admin.close())
 	if s.node != nil {
 		errs = append(errs, s.node.Close())
 	}

@@ -56,3 +56,9 @@ type StoredEvent struct {
 	Event *proto.Event
 	Err   error
 }
+
+// Sizer is a power that an engine may have: it knows how much room it takes.
+type Sizer interface {
+	// Size returns about how many bytes the store takes where it is kept.
+	Size(ctx context.Context) (int64, error)
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/ankurah-go/ankurah/archive"
+	"github.com/ankurah-go/ankurah/server/admin"
 	"github.com/ankurah-go/ankurah/server/engine"
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -26,6 +27,7 @@ changed meanwhile; to standard output (-o -) it begins again. The archive is rea
 owner only: everything is in it, and it is not encrypted.`,
 	prepare: func(f *flag.FlagSet) func(context.Context, *program, []string) error {
 		d := &dumping{store: newStoreFlag(f, "storage", "ANKURAH_STORAGE", "the `store` to dump")}
+		f.StringVar(&d.server, "server", "", "the server that runs to ask for the dump, as `unix:SOCKET`")
 		f.StringVar(&d.output, "o", "", "the `file` to write, - for standard output")
 		f.BoolVar(&d.plain, "plain", false, "do not compress")
 		f.BoolVar(&d.quiet, "quiet", false, "do not say how far it is")
@@ -35,9 +37,9 @@ owner only: everything is in it, and it is not encrypted.`,
 
 // dumping is a call of dump.
 type dumping struct {
-	store        *storeFlag
-	output       string
-	plain, quiet bool
+	store          *storeFlag
+	server, output string
+	plain, quiet   bool
 }
 
 func (d *dumping) run(ctx context.Context, p *program, args []string) (err error) {
@@ -48,6 +50,9 @@ func (d *dumping) run(ctx context.Context, p *program, args []string) (err error
 		return usage("dump needs -o FILE, or -o - for standard output")
 	case d.output == "-" && isTerminal(p.stdout):
 		return usage("dump does not write to a terminal; want -o FILE")
+	}
+	if d.server != "" {
+		return d.ask(ctx, p)
 	}
 	store, err := d.store.open(ctx, p, engine.Reading)
 	if err != nil {
@@ -71,6 +76,54 @@ func (d *dumping) run(ctx context.Context, p *program, args []string) (err error
 		m.end("%s", describe(done))
 	}
 	return err
+}
+
+// ask takes the dump from a server that runs.
+func (d *dumping) ask(ctx context.Context, p *program) (err error) {
+	socket, ok := socketOf(d.server)
+	if !ok || d.store.text != "" {
+		return usage("dump wants either --storage STORE or --server unix:SOCKET")
+	}
+	var out io.Writer = p.stdout
+	if d.output != "-" {
+		file, err := os.OpenFile(d.output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("%w; a dump from a server does not go on with a file that is there", err)
+		}
+		defer func() { err = errors.Join(err, file.Sync(), file.Close()) }()
+		out = file
+	}
+	body, err := admin.NewClient(socket).Archive(ctx, admin.ArchiveOptions{Compress: !d.plain})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	m := newMeter(p, d.quiet)
+	done, err := pass(out, body, func(at archive.Progress) { m.show(func() string { return describe(at) }) })
+	if err == nil {
+		m.end("%s", describe(done))
+	}
+	return err
+}
+
+// pass writes an archive as it comes, and checks it on the way.
+func pass(out io.Writer, in io.Reader, report func(archive.Progress)) (done archive.Progress, err error) {
+	reader, err := archive.NewReader(io.TeeReader(in, out))
+	if err != nil {
+		return done, err
+	}
+	defer reader.Close()
+	for {
+		_, err := reader.Next()
+		done = archive.Progress{Header: reader.Header(), Counts: reader.Counts(), Bytes: reader.Offset()}
+		if errors.Is(err, io.EOF) {
+			return done, nil
+		}
+		if err != nil {
+			return done, err
+		}
+		report(done)
+	}
 }
 
 func describe(at archive.Progress) string {

@@ -57,7 +57,7 @@ type command struct {
 }
 
 // commands are in the order of the help.
-var commands = []*command{dumpCommand, restoreCommand, verifyCommand}
+var commands = []*command{dumpCommand, restoreCommand, copyCommand, verifyCommand, inspectCommand}
 
 // errUsage is wrapped by errors of a call that makes no sense.
 var errUsage = errors.New("usage")

@@ -50,6 +50,8 @@ type Config struct {
 
 	// Metrics serves /metrics.
 	Metrics bool
+	// Admin is the Unix socket for ankurah inspect, dump and copy; empty for none.
+	Admin string
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// LogFormat is "text" or "json".

@@ -89,6 +89,10 @@ var settings = []setting{
 	{"metrics", "", "serve /metrics for Prometheus", func(c *Config, text string) error {
 		return parseSwitch(&c.Metrics, text)
 	}},
+	{"admin", "SOCKET", "also answer ankurah inspect, dump and copy, on this Unix socket, which only the server's own user may open (off)", func(c *Config, text string) error {
+		c.Admin = text
+		return nonEmpty(text)
+	}},
 	{"log-level", "LEVEL", "debug, info, warn or error (info)", parseLogLevel},
 	{"log-format", "FORMAT", "text or json (text)", func(c *Config, text string) error {
 		c.LogFormat = text

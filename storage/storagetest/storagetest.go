@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"WalksFindEverything", walksFindEverything},
 		{"AWalkKnowsTheFeeds", walkedFeeds},
 		{"AClosedEngineDoesNotWalk", closedWalks},
+		{"SizeGrows", sizeGrows},
 		{"AClosedEngineSaysSo", closedEngine},
 		{"ACancelledContextIsReported", cancelledContext},
 	}

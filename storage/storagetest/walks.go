@@ -127,6 +127,26 @@ func walkedFeeds(t *testing.T, e storage.Engine) {
 	}
 }
 
+// sizeGrows: an engine that knows its size says more when it holds more, or nothing at all.
+func sizeGrows(t *testing.T, e storage.Engine) {
+	sizer, ok := e.(storage.Sizer)
+	if !ok {
+		return // the power is optional
+	}
+	before, err := sizer.Size(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWorld(73)
+	for range 4 {
+		createAlbums(t, e, w, 2000)
+	}
+	after, err := sizer.Size(t.Context())
+	if err != nil || after < before || after == before && after != 0 {
+		t.Errorf("%d bytes, and then %d, %v", before, after, err)
+	}
+}
+
 // closedWalks: a closed engine does not walk.
 func closedWalks(t *testing.T, e storage.Engine) {
 	walker, ok := e.(storage.Walker)
