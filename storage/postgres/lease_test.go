@@ -36,19 +36,30 @@ func cutOff(t *testing.T, e *Engine) {
 	e.membership.whole.stop()
 }
 
-// owners returns how many have joined the schema or opened it exclusively.
-func owners(t *testing.T, e *Engine) (n int) {
+// holders returns how many hold one of some advisory locks.
+func holders(t *testing.T, e *Engine, names ...string) (n int) {
 	t.Helper()
-	err := e.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtextextended($1, 0)", lockOwner+e.reader.Schema).Scan(&n)
+	err := e.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks l, unnest($1::text[]) name WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtextextended(name, 0)", names).Scan(&n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-func waitFree(t *testing.T, e *Engine) {
+// owners returns how many have joined the schema or opened it exclusively.
+func owners(t *testing.T, e *Engine) int {
 	t.Helper()
-	for owners(t, e) > 0 {
+	return holders(t, e, lockOwner+e.reader.Schema)
+}
+
+// waitFree waits until nobody has the schema or a feed.
+func waitFree(t *testing.T, e *Engine, feeds ...id.NodeID) {
+	t.Helper()
+	names := []string{lockOwner + e.reader.Schema}
+	for _, feed := range feeds {
+		names = append(names, lockFeed+e.reader.Schema+":"+feed.String())
+	}
+	for holders(t, e, names...) > 0 {
 	}
 }
 
@@ -62,7 +73,7 @@ func TestALostFeedIsNotWrittenTo(t *testing.T) {
 	commit(t, slow, entry(feed, 1))
 	cutOff(t, slow)
 	commit(t, slow, entry(feed, 2))
-	waitFree(t, slow)
+	waitFree(t, slow, feed)
 
 	next := open(t, url)
 	defer next.Close()
@@ -105,7 +116,7 @@ func TestACommitOnItsWayIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	cutOff(t, slow)
-	waitFree(t, slow)
+	waitFree(t, slow, feed)
 	next := open(t, url)
 	defer next.Close()
 	joined := make(chan id.NodeID)
@@ -150,7 +161,7 @@ func TestExclusiveAndJoined(t *testing.T) {
 		t.Errorf("a schema that others have joined: %v", err)
 	}
 	cutOff(t, member)
-	waitFree(t, member)
+	waitFree(t, member, feed)
 	alone, err := Open(t.Context(), url, Options{Exclusive: true})
 	if err != nil {
 		t.Fatal(err)
