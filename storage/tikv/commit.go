@@ -12,12 +12,13 @@ import (
 type request struct {
 	ctx    context.Context
 	writes *kv.Writes
+	size   int        // in bytes
 	done   chan error // has room for the outcome
 }
 
-// MaxValue is how many bytes a key and its value have at most. TiKV takes no greater ones as it
+// MaxRow is how many bytes a key and its value have at most. TiKV takes no greater ones as it
 // is configured by default.
-const MaxValue = 6 << 20
+const MaxRow = 5 << 20
 
 // Commit implements kv.Store. Commits that come together share a transaction.
 func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
@@ -25,12 +26,14 @@ func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
 		return err
 	}
 	defer s.leave()
-	for _, p := range w.Puts {
-		if n := len(p.Key) + len(p.Value); n > MaxValue {
-			return fmt.Errorf("tikv: a row of %d bytes; %d are allowed", n, MaxValue)
-		}
-	}
 	r := &request{ctx: ctx, writes: w, done: make(chan error, 1)}
+	for _, p := range w.Puts {
+		n := len(p.Key) + len(p.Value)
+		if n > MaxRow {
+			return fmt.Errorf("tikv: a row of %d bytes; %d are allowed", n, MaxRow)
+		}
+		r.size += n
+	}
 	select {
 	case s.queue <- r:
 		return <-r.done // if ctx ends it is withdrawn, unless it is under way, which the timeout bounds
@@ -39,8 +42,12 @@ func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
 	}
 }
 
-// maxGroup is how many commits share a transaction at most.
-const maxGroup = 128
+// A transaction is shared by at most so many commits, and by no more when they have so many
+// bytes.
+const (
+	maxGroup      = 128
+	maxGroupBytes = 4 << 20
+)
 
 // commitQueued commits what is queued, one transaction after the other. What comes while one
 // is under way goes into the next.
@@ -61,10 +68,15 @@ func (s *store) commitQueued() {
 
 // addQueued adds those that wait already.
 func (s *store) addQueued(waiting []*request) []*request {
-	for len(waiting) < maxGroup {
+	size := 0
+	for _, r := range waiting {
+		size += r.size
+	}
+	for len(waiting) < maxGroup && size < maxGroupBytes {
 		select {
 		case r := <-s.queue:
 			waiting = append(waiting, r)
+			size += r.size
 		default:
 			return waiting
 		}

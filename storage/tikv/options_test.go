@@ -142,3 +142,21 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
+
+// A row may have as many bytes as is said, and of a larger one it is said how many those are.
+func TestLargestRow(t *testing.T) {
+	s := openedStore(t, tikvtest.URL(t), Options{})
+	defer s.Close()
+	key := bytes.Repeat([]byte("k"), 2*maxKey)
+	largest := bytes.Repeat([]byte("v"), MaxRow-len(key))
+	if err := s.Commit(t.Context(), &kv.Writes{Puts: []kv.Pair{{Key: key, Value: largest}}}); err != nil {
+		t.Fatal(err)
+	}
+	if values, err := s.Get(t.Context(), [][]byte{key}); err != nil || !bytes.Equal(values[0], largest) {
+		t.Errorf("%d bytes came back with %d, %v", len(largest), len(values[0]), err)
+	}
+	err := s.Commit(t.Context(), &kv.Writes{Puts: []kv.Pair{{Key: key, Value: append(largest, 'v')}}})
+	if err == nil || errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "a row of 5242881 bytes; 5242880 are allowed") {
+		t.Errorf("one byte more: %v", err)
+	}
+}
