@@ -271,8 +271,13 @@ func (r *restore) writes(ctx context.Context, latest map[id.EntityID]*proto.Reco
 	return writes, nil
 }
 
-// attempts is how often a commit is made whose outcome is unknown.
-const attempts = 8
+// A commit whose outcome is unknown is made again so often, after longer and longer rests: a
+// database that is started again is waited for.
+const (
+	attempts  = 30
+	firstRest = 50 * time.Millisecond
+	longRest  = 2 * time.Second
+)
 
 // certainly has a commit made until it is known to be stored, or known to have failed.
 func (r *restore) certainly(ctx context.Context, commit func(again bool) error) error {
@@ -282,7 +287,7 @@ func (r *restore) certainly(ctx context.Context, commit func(again bool) error) 
 			return err
 		}
 		select {
-		case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
+		case <-time.After(min(time.Duration(attempt)*firstRest, longRest)):
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
 		}
