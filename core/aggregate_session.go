@@ -273,7 +273,7 @@ func (s *session) dropAggregate(number uint64) {
 
 func (a *aggregateSub) leave() {
 	a.tab.leave(func() {
-		a.tab.mu.followers = slices.DeleteFunc(a.tab.mu.followers, func(x *aggregateSub) bool { return x == a })
+		a.tab.mu.followers = slices.DeleteFunc(a.tab.mu.followers, func(x follower) bool { return x == follower(a) })
 	})
 }
 

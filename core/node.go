@@ -123,8 +123,10 @@ type durability interface {
 	commit(ctx context.Context, sub *submission) error
 	// submit queues a transaction; it blocks while the queue is full.
 	submit(ctx context.Context, sub *submission) error
-	// register enters models into the catalog and returns those that grew.
-	register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error)
+	// register enters models into the catalog, and tells peers.
+	register(ctx context.Context, models []*schema.Model) error
+	// readPages reads the rows of a tabulation.
+	readPages(ctx context.Context, t *tabulation, generation int) error
 	// recatalog takes in what others have written to the catalog, and tells peers.
 	recatalog(ctx context.Context)
 	// start starts the goroutines, the loop among them.
@@ -179,9 +181,6 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 		return nil, err
 	}
 	if opts.Durable {
-		if n.others, err = joinOthers(ctx, n); err != nil {
-			return nil, err
-		}
 		if n.durable, err = durable(ctx, n); err != nil {
 			return nil, err
 		}

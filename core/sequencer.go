@@ -115,7 +115,10 @@ func (s *sequencer) start() {
 	s.node.run.start(s.unpark)
 }
 
-func openSequencer(ctx context.Context, n *Node) (*sequencer, error) {
+func openSequencer(ctx context.Context, n *Node) (_ *sequencer, err error) {
+	if n.others, err = joinOthers(ctx, n); err != nil {
+		return nil, err
+	}
 	s := &sequencer{
 		node: n, queue: make(chan *submission, n.limits.CommitQueue), groups: make(chan *group),
 		done: make(chan groupResult), overlay: make(map[id.EntityID]*proto.Record),

@@ -196,11 +196,7 @@ func (n *Node) register(ctx context.Context, models []*schema.Model) error {
 	if !n.opts.Durable {
 		return n.replica.register(ctx, models)
 	}
-	grown, err := n.durable.register(ctx, models)
-	if err == nil && len(grown) > 0 {
-		n.peers.broadcast(grown)
-	}
-	return err
+	return n.durable.register(ctx, models)
 }
 
 // grows reports whether models add to those that are known, or contradict them.
@@ -215,9 +211,18 @@ func (c *catalog) grows(models []*schema.Model) bool {
 	})
 }
 
-// register writes what models add to the catalog in one transaction, and returns
+// register implements durability.
+func (s *sequencer) register(ctx context.Context, models []*schema.Model) error {
+	grown, err := s.enter(ctx, models)
+	if err == nil && len(grown) > 0 {
+		s.node.peers.broadcast(grown)
+	}
+	return err
+}
+
+// enter writes what models add to the catalog in one transaction, and returns
 // the models that grew.
-func (s *sequencer) register(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
+func (s *sequencer) enter(ctx context.Context, models []*schema.Model) ([]*schema.Model, error) {
 	n := s.node
 	if _, ok := n.system.get(); !ok {
 		return nil, ErrNotReady

@@ -27,6 +27,14 @@ type tabulations struct {
 	distant map[string][]*distant // an ephemeral node's, by collection; belongs to the loop
 }
 
+// follower keeps a peer in step with a tabulation.
+type follower interface {
+	// mark notes groups that changed, with the lock of the tabulation held.
+	mark(names []string, tx *reactor.Transaction)
+	// refuse ends it, because the tabulation failed.
+	refuse(err error)
+}
+
 // tabulation is one aggregation, kept true for whoever observes it.
 type tabulation struct {
 	node       *Node
@@ -41,7 +49,7 @@ type tabulation struct {
 		sorted    []*aggregate.Group // shown, in order; nil if that is to be made
 		version   tabulated
 		observers []observer
-		followers []*aggregateSub
+		followers []follower // of peers
 		ended     bool
 	}
 
@@ -212,14 +220,16 @@ func (t *tabulation) start() {
 	t.watch = t.rows.watch(t)
 	t.generation++
 	generation := t.generation
-	read := t.readPages
+	var read func(ctx context.Context) error
 	if t.afar != nil {
 		t.afar.open()
 		t.held = make(map[id.EntityID]*proto.Record)
-		read = t.readHere
+		read = func(ctx context.Context) error { return t.readHere(ctx, generation) }
+	} else {
+		read = func(ctx context.Context) error { return t.node.durable.readPages(ctx, t, generation) }
 	}
 	t.node.run.start(func(ctx context.Context) {
-		if err := surviving(func() error { return read(ctx, generation) }); err != nil {
+		if err := surviving(func() error { return read(ctx) }); err != nil {
 			t.node.loop.post(func() { t.fail(generation, err) })
 		}
 	})
@@ -237,6 +247,11 @@ func surviving(read func() error) (err error) {
 
 // present reports whether a reading is the present one.
 func (t *tabulation) present(generation int) bool { return generation == t.generation && !t.endedNow() }
+
+// readPages implements durability.
+func (s *sequencer) readPages(ctx context.Context, t *tabulation, generation int) error {
+	return t.readPages(ctx, generation)
+}
 
 // readPages reads the rows of a durable node, page by page, in a goroutine of its own. Each
 // page is read as of a moment that the loop began, and entered by the loop together with

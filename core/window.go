@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strconv"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -251,7 +252,7 @@ func (x *extent) restatedSides() []side {
 	list := []side{{resultset.After, unordered(sel.Synced().Where)}}
 	if ankql.WhereSync(sel.Where, schema.Refused) != ankql.False {
 		if refused, ok := x.reading.node.overlay.inState(maxTargets, proto.Refused); ok && len(refused) > 0 {
-			slices.SortFunc(refused, func(a, b id.EntityID) int { return a.Compare(b.ULID) })
+			sort.Slice(refused, func(i, j int) bool { return refused[i].Compare(refused[j].ULID) < 0 })
 			list = append(list, side{resultset.After, unordered(ankql.Naming(schema.ID, refused))})
 		}
 	}

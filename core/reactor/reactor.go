@@ -1,8 +1,7 @@
 package reactor
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -210,13 +209,21 @@ func (d *delivery) touchRest() {
 	for w := range d.first {
 		d.settling = append(d.settling, w)
 	}
-	slices.SortFunc(d.settling, func(a, b Watcher) int {
-		if x, y := settlesFirst(a), settlesFirst(b); x != y {
-			return x - y
-		}
-		return cmp.Compare(d.first[a], d.first[b])
-	})
+	sort.Sort((*settlingOrder)(d))
 	d.settle()
+}
+
+// settlingOrder sorts who is to be told of the end of a transaction.
+type settlingOrder delivery
+
+func (d *settlingOrder) Len() int      { return len(d.settling) }
+func (d *settlingOrder) Swap(i, j int) { d.settling[i], d.settling[j] = d.settling[j], d.settling[i] }
+func (d *settlingOrder) Less(i, j int) bool {
+	a, b := d.settling[i], d.settling[j]
+	if x, y := settlesFirst(a), settlesFirst(b); x != y {
+		return x < y
+	}
+	return d.first[a] < d.first[b]
 }
 
 func (d *delivery) settle() {

@@ -158,23 +158,26 @@ func arrange(steps []step) []Change {
 		return nil
 	}
 	changes := make([]Change, 0, len(steps))
-	if st := steps[0]; len(steps) == 1 {
+	if st := &steps[0]; len(steps) == 1 {
 		if st.reread && st.from == st.to {
 			return nil
 		}
 		return append(changes, st.change(st.from, st.to))
 	}
-	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.from, b.from) })
+	order := make([]*step, len(steps))
+	for i := range steps {
+		order[i] = &steps[i]
+	}
+	slices.SortFunc(order, func(a, b *step) int { return cmp.Compare(a.from, b.from) })
 	slots := make([]slot, 0, 2*len(steps))
-	for _, st := range steps {
+	for _, st := range order {
 		if st.from >= 0 {
 			slots = append(slots, slot{st.from - len(slots), true, len(slots)})
 		}
 	}
 	olds := len(slots)
-	leaving := steps[len(steps)-olds:] // those with a position before, in its order
-	order := slices.Clone(steps)
-	slices.SortFunc(order, func(a, b step) int { return cmp.Compare(a.to, b.to) })
+	leaving := slices.Clone(order[len(order)-olds:]) // those with a position before, in its order
+	slices.SortFunc(order, func(a, b *step) int { return cmp.Compare(a.to, b.to) })
 	for _, st := range order {
 		if st.to >= 0 {
 			n := len(slots) - olds
@@ -216,7 +219,7 @@ func (st *step) compare(old *proto.Record) {
 	st.other = st.same && old.Sync != st.row.Sync
 }
 
-func (st step) change(from, to int) Change {
+func (st *step) change(from, to int) Change {
 	c := Change{Kind: Updated, Entity: st.entity, Row: st.row, From: from, To: to, Same: st.same, Restated: st.other}
 	switch {
 	case st.to < 0:
