@@ -37,6 +37,10 @@ type (
 	Kind = core.Kind
 	// QueryStatus is how far a live query's rows can be trusted.
 	QueryStatus = core.QueryStatus
+	// SyncState is how far a view is in step with the durable node; see View.Sync.
+	SyncState = core.SyncState
+	// Rejection is a transaction that the durable node refused, and that is kept.
+	Rejection = core.Rejection
 	// EntityID names an entity.
 	EntityID = id.EntityID
 	// Principal is on whose behalf something happens.
@@ -51,6 +55,13 @@ const (
 	QueryLocal   = core.QueryLocal
 	QueryLive    = core.QueryLive
 	QueryError   = core.QueryError
+)
+
+// The states of a view; selections ask for them as $sync.
+const (
+	Synced  = core.Synced
+	Pending = core.Pending
+	Refused = core.Refused
 )
 
 // Anonymous is nobody in particular.

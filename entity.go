@@ -23,6 +23,9 @@ func (v View[T]) ID() EntityID { return v.view.ID() }
 // Ref returns a reference to the entity.
 func (v View[T]) Ref() Ref[T] { return Ref[T]{v.view.ID()} }
 
+// Sync returns how far the view is in step with the durable node: synced, pending or refused.
+func (v View[T]) Sync() SyncState { return v.view.Sync() }
+
 // Pending reports whether the view shows changes that no durable node has acknowledged.
 func (v View[T]) Pending() bool { return v.view.Pending() }
 
