@@ -19,6 +19,7 @@ import (
 	"github.com/ankurah-go/ankurah/internal/leaktest"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
@@ -319,4 +320,31 @@ func TestDamageIsFound(t *testing.T) {
 	if _, err := archive.NewReader(bytes.NewReader([]byte("ANKARCH\x02"))); !errors.Is(err, archive.ErrNewer) {
 		t.Errorf("a later version: %v", err)
 	}
+}
+
+// A restore into an engine that does not always say whether it has stored something loses
+// nothing and stores nothing twice.
+func TestRestoreThroughDoubt(t *testing.T) {
+	from, to := source(t, 150), memory.New()
+	file := dump(t, from, small)
+	commits := 0
+	doubtful := faulty.Wrap(to, func(c faulty.Call) (fault faulty.Fault) {
+		if c.Op != faulty.Commit {
+			return fault
+		}
+		switch commits++; commits % 6 {
+		case 3:
+			fault.After = storage.ErrUnavailable // though it is stored
+		case 5:
+			fault.Before = storage.ErrUnavailable
+		}
+		return fault
+	})
+	if _, err := restore(t.Context(), doubtful, bytes.NewReader(file)); err != nil {
+		t.Fatal(err)
+	}
+	if commits < 12 {
+		t.Errorf("only %d commits", commits)
+	}
+	wantSame(t, to, from)
 }
