@@ -28,12 +28,23 @@ func ManyAlbums(n int) *storage.Batch {
 // Served is a selection over ManyAlbums, and the index that an engine is to make for it.
 type Served struct{ Selection, Index string }
 
-// ServesSelections runs selections of which an engine makes an index for each, since they read
-// much to return little; then it walks that index, and answers the same.
-func ServesSelections(t *testing.T, e storage.Engine, all []Served) {
+// served are selections that every engine with indexes of its own serves by one.
+var served = []Served{
+	{"year = 1999", "year"},
+	{"name = 'album 000123'", "name"},
+	{"name LIKE 'album 0001%'", "name"},
+	{"true ORDER BY name", "name"},
+	{"true ORDER BY name DESC", "name DESC"},
+	{"year = 1999 ORDER BY name", "year, name"},
+}
+
+// ServesSelections runs selections, and more that only this engine serves, of which it makes an
+// index for each, since they read much to return little; then it walks that index, and answers
+// the same.
+func ServesSelections(t *testing.T, e storage.Engine, more ...Served) {
 	commit(t, e, *ManyAlbums(4000))
 	indexer := e.(storage.Indexer)
-	for _, c := range all {
+	for _, c := range append(more, served...) {
 		s := selection(t, c.Selection)
 		before := firstPage(t, e, s)
 		if err := indexer.Settle(t.Context()); err != nil {
