@@ -22,7 +22,7 @@ func (s *store) collect() {
 
 // collectOnce does so unless another process is at it. Of what fails the next time is as good.
 func (s *store) collectOnce() {
-	ctx, cancel := context.WithTimeout(s.life, s.options.Keep/4)
+	ctx, cancel := context.WithTimeout(s.life, max(s.options.Keep/4, s.options.Timeout))
 	defer cancel()
 	unlock, err := s.tryLease(ctx, "collect")
 	if err != nil || unlock == nil {

@@ -2,6 +2,7 @@ package tikv
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
@@ -10,8 +11,12 @@ import (
 	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
+// ample is a timeout for tests that are not about timeouts, however busy the machine is.
+const ample = time.Minute
+
 func open(t testing.TB, url string, o Options) *Engine {
 	t.Helper()
+	o.Timeout = ample
 	e, err := Open(t.Context(), url, o)
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +26,7 @@ func open(t testing.TB, url string, o Options) *Engine {
 
 func openedStore(t testing.TB, url string, o Options) *store {
 	t.Helper()
+	o.Timeout = ample
 	p, err := parseURL(url, &o)
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +36,14 @@ func openedStore(t testing.TB, url string, o Options) *store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// impatient has a store's calls end soon while do runs.
+func impatient(s *store, do func()) {
+	patient := s.options
+	s.options.Timeout, s.options.Attempt = 300*time.Millisecond, 100*time.Millisecond
+	do()
+	s.options = patient
 }
 
 func TestEngine(t *testing.T) {

@@ -126,12 +126,12 @@ func (b *bank) verify(t *testing.T) {
 }
 
 // openBank opens two stores over a prefix of a cluster, as two processes would.
-func openBank(t *testing.T, c *tikvtest.Cluster, o Options) *bank {
+func openBank(t *testing.T, c *tikvtest.Cluster) *bank {
 	t.Helper()
 	url := c.URL()
 	var stores []*store
 	for range 2 {
-		s := openedStore(t, url, o)
+		s := openedStore(t, url, Options{})
 		t.Cleanup(func() {
 			if err := s.Close(); err != nil {
 				t.Errorf("close: %v", err)
@@ -159,7 +159,7 @@ func TestFaultyRequestsLoseNothing(t *testing.T) {
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			c := tikvtest.New(t, 1)
-			b := openBank(t, c, Options{})
+			b := openBank(t, c)
 			c.Split(b.stores[0].dataKey(account(4)))
 			var n atomic.Int64
 			c.Inject(func(tikvtest.Call) tikvtest.Fault {
@@ -179,7 +179,7 @@ func TestFaultyRequestsLoseNothing(t *testing.T) {
 // on: after each change some more are acknowledged.
 func TestChangesOfTheClusterLoseNothing(t *testing.T) {
 	c := tikvtest.New(t, 3)
-	b := openBank(t, c, Options{})
+	b := openBank(t, c)
 	changes := []func(key []byte, store int){
 		func(key []byte, _ int) { c.Split(key) },
 		func(key []byte, store int) {
@@ -216,7 +216,7 @@ func TestUnknownOutcome(t *testing.T) {
 	for _, request := range []string{"Prewrite", "Commit"} {
 		t.Run(request, func(t *testing.T) {
 			c := tikvtest.New(t, 1)
-			b := openBank(t, c, Options{Timeout: 500 * time.Millisecond, Attempt: 200 * time.Millisecond})
+			b := openBank(t, c)
 			if request == "Commit" { // a transaction of one region has no such request
 				c.Split(b.stores[0].dataKey([]byte("b")))
 			}
@@ -226,17 +226,18 @@ func TestUnknownOutcome(t *testing.T) {
 				}
 				return tikvtest.Fault{}
 			})
-			err := b.transfer(t.Context(), b.stores[0], rand.New(rand.NewPCG(1, 1)), "first")
+			var err error
+			impatient(b.stores[0], func() {
+				err = b.transfer(t.Context(), b.stores[0], rand.New(rand.NewPCG(1, 1)), "first")
+			})
 			if !errors.Is(err, storage.ErrUnavailable) {
 				t.Fatalf("the outcome is %v", err)
 			}
 			b.unknown.Add(1)
 			c.Inject(nil)
-			for b.unknown.Load() < 20 { // locks of the first are in the way for a while
-				if err := b.transfer(t.Context(), b.stores[1], rand.New(rand.NewPCG(1, 1)), fmt.Sprint("next", b.unknown.Load())); err == nil {
-					break
-				}
-				b.unknown.Add(1)
+			// Locks of the first may be in the way for a while.
+			if err := b.transfer(t.Context(), b.stores[1], rand.New(rand.NewPCG(1, 1)), "next"); err != nil {
+				t.Fatal(err)
 			}
 			b.acked.Add(1)
 			b.verify(t)
@@ -261,25 +262,21 @@ func TestCallsEndWhenNothingAnswers(t *testing.T) {
 	for name, gone := range away {
 		t.Run(name, func(t *testing.T) {
 			c := tikvtest.New(t, 1)
-			b := openBank(t, c, Options{Timeout: 300 * time.Millisecond, Attempt: 100 * time.Millisecond})
+			b := openBank(t, c)
 			s := b.stores[0]
 			gone(c, true)
-			_, getErr := s.Get(t.Context(), [][]byte{account(1)})
-			_, scanErr := s.Scan(t.Context(), kv.Range{}, 0)
-			commitErr := s.Commit(t.Context(), &kv.Writes{Checks: []kv.Check{{Key: account(1), Value: number(1)}}, Puts: []kv.Pair{{Key: []byte("x")}}})
+			var getErr, scanErr, commitErr error
+			impatient(s, func() {
+				_, getErr = s.Get(t.Context(), [][]byte{account(1)})
+				_, scanErr = s.Scan(t.Context(), kv.Range{}, 0)
+				commitErr = s.Commit(t.Context(), &kv.Writes{Checks: []kv.Check{{Key: account(1), Value: number(1)}}, Puts: []kv.Pair{{Key: []byte("x")}}})
+			})
 			for call, err := range map[string]error{"get": getErr, "scan": scanErr, "commit": commitErr} {
 				if !errors.Is(err, storage.ErrUnavailable) {
 					t.Errorf("%s: %v", call, err)
 				}
 			}
 			gone(c, false)
-			for { // the client waits a little before it connects again
-				if _, err := s.Get(t.Context(), [][]byte{account(1)}); err == nil {
-					break
-				} else if !errors.Is(err, storage.ErrUnavailable) {
-					t.Fatal(err)
-				}
-			}
 			b.verify(t)
 		})
 	}

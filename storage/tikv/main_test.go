@@ -49,7 +49,7 @@ func exit(err error) {
 }
 
 func writeUntilKilled(url string) error {
-	e, err := Open(context.Background(), url, Options{})
+	e, err := Open(context.Background(), url, Options{Timeout: ample})
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func countUntilKilled(url string) error {
 }
 
 func countUntilFenced(ctx context.Context, url string) error {
-	e, err := Open(context.Background(), url, Options{Lease: countingLease})
+	e, err := Open(context.Background(), url, Options{Timeout: ample, Lease: countingLease})
 	if err != nil {
 		return err
 	}
