@@ -8,11 +8,19 @@ import type { AlbumFields } from './use-albums.ts';
 
 const VERBS = { create: 'Add', edit: 'Change', delete: 'Delete', restore: 'Bring back' } as const;
 
+const FIELDS = ['name', 'artist', 'year'] as const;
+
 const LABELS = { name: 'Name', artist: 'Artist', year: 'Year' } as const;
 
 interface RejectionNoticeProps {
   readonly rejection: Rejection;
   readonly report: (title: string, error: unknown) => void;
+}
+
+/** What a change would have written. */
+function described({ values }: RejectedChange): string {
+  const fields = FIELDS.filter(field => field in values);
+  return fields.map(field => `${field}: ${String(values[field])}`).join(', ');
 }
 
 /** What the server refused: to be tried again as it is, to be changed first, or to be discarded. */
@@ -52,25 +60,23 @@ export function RejectionNotice({ rejection, report }: RejectionNoticeProps): Re
         </p>
         {changes.map((refused, i) => (
           <p key={i} className="notice-change">
-            {VERBS[refused.kind]} {Object.values(refused.values).map(String).join(', ')}
+            {VERBS[refused.kind]} {described(refused)}
           </p>
         ))}
         {editing && editable && (
           <form className="notice-form" aria-label="Change it first" onSubmit={event => save(event, editable)}>
-            {(['name', 'artist', 'year'] as const)
-              .filter(field => field in editable.values)
-              .map(field => (
-                <input
-                  key={field}
-                  {...(field === 'year' && YEAR_INPUT)}
-                  name={field}
-                  data-testid={`rejected-${field}`}
-                  aria-label={LABELS[field]}
-                  defaultValue={String(editable.values[field])}
-                  required
-                  autoComplete="off"
-                />
-              ))}
+            {FIELDS.filter(field => field in editable.values).map(field => (
+              <input
+                key={field}
+                {...(field === 'year' && YEAR_INPUT)}
+                name={field}
+                data-testid={`rejected-${field}`}
+                aria-label={LABELS[field]}
+                defaultValue={String(editable.values[field])}
+                required
+                autoComplete="off"
+              />
+            ))}
             <button type="submit" data-testid="rejection-save">
               Save
             </button>
