@@ -391,9 +391,10 @@ func (x *differing) confirms(p *pendingTx, e id.EntityID) bool {
 	return false
 }
 
-// acknowledged ends what waited for a transaction that the groups do not name, because they
-// did not change with it.
-func (d *distant) acknowledged(p *pendingTx) {
+// settled ends what waited for a transaction: one that was acknowledged and that the groups do
+// not name, because they did not change with it, or one that was refused, where nothing of it
+// was shown any more, because the durable node has taken the row out of sight meanwhile.
+func (d *distant) settled(p *pendingTx) {
 	if !d.known() || !d.current {
 		return
 	}

@@ -196,8 +196,8 @@ func (p *pendingTx) creates(e id.EntityID) bool {
 // where that has not got one of the entities, or all that the transaction is on top of.
 func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err error) {
 	p := d.outbox.byTx[m.Transaction]
-	if p == nil {
-		return true, nil
+	if p == nil || p.attempt != m.Attempt {
+		return true, nil // it was made again meanwhile, and sent: the durable node may have that
 	}
 	own := make(map[id.EventID]bool)
 	for _, q := range d.outbox.pending {

@@ -269,7 +269,7 @@ func (p *peer) handle(f proto.Frame) error {
 		s.done = p.orFail(func() {
 			if own != nil && own.acked && !own.told { // one that waits for rows is acknowledged again
 				own.told = true
-				p.node.aggregates.each(func(d *distant) { d.acknowledged(own) })
+				p.node.aggregates.each(func(d *distant) { d.settled(own) })
 				r.settled(Settled{Transaction: m.Transaction})
 			}
 			p.askFor(missing)
@@ -314,14 +314,19 @@ func (p *peer) handle(f proto.Frame) error {
 // refusal returns the step that takes the durable node's refusal of a transaction.
 func (p *peer) refusal(m *proto.Nack) *step {
 	var refused []Settled
+	var dropped []*pendingTx
 	var doubtful map[string][]id.EntityID
 	return &step{
 		stage: func(ctx context.Context, d *draft) (err error) {
 			refused, doubtful, err = d.nack(ctx, m)
+			for _, x := range refused {
+				dropped = append(dropped, d.refusedTx[x.Transaction])
+			}
 			return err
 		},
 		done: p.orFail(func() {
-			for _, x := range refused {
+			for i, x := range refused {
+				p.node.aggregates.each(func(d *distant) { d.settled(dropped[i]) })
 				p.node.replica.settled(x)
 			}
 			p.askFor(doubtful)
