@@ -154,6 +154,16 @@ test-race: ## Go tests of the concurrent packages under the race detector
 	@command -v gcc >/dev/null || scripts/debian-install gcc libc6-dev
 	@CGO_ENABLED=1 $(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
 
+.PHONY: sim
+sim: ## whole systems with faults in simulated time: SEEDS (200) of each scenario, or MINUTES of each; SCENARIO=name, SEED=first
+	@go test ./internal/sim -run 'TestSystems/$(SCENARIO)' -v -count=1 -timeout 0 -sim.seed=$(or $(SEED),1) \
+		$(if $(MINUTES),-sim.seeds=1000000000 -sim.for=$(MINUTES)m,-sim.seeds=$(or $(SEEDS),200)) $(if $(TRACE),-sim.trace=$(TRACE))
+
+.PHONY: sim-exact
+sim-exact: ## one run of the simulation that is the same each time, on one thread: SCENARIO=name SEED=n (TRACE=lines)
+	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && GOOS=js GOARCH=wasm go test -c -o "$$out" ./internal/sim && \
+	node internal/sim/deterministic.cjs "$$out" -test.v -test.run 'TestSystems/$(SCENARIO)' -sim.seed=$(or $(SEED),1) -sim.seeds=1 -sim.trace=$(or $(TRACE),0)
+
 .PHONY: test-fuzz
 test-fuzz: ## every fuzz target for FUZZTIME (5s)
 	@scripts/fuzz "$(FUZZTIME)"

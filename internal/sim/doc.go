@@ -1,9 +1,45 @@
-// Package sim runs whole systems, durable and ephemeral nodes over faulty connections and
-// crashing storage, in simulated time, and checks the guarantees of the design: what
-// nodes hold converges, nothing acknowledged is lost, what is refused disappears, and
-// every live result equals its selection.
+// Package sim runs whole systems, durable and ephemeral nodes over faulty connections,
+// crashing storage and clocks that are wrong, in simulated time, and holds the guarantees
+// of the design against whatever anybody in them could see.
 //
-// A run is a [Plan] with a seed. Faults and edits are drawn from the seed; a failure
-// prints the line that runs the plan again. Time is that of testing/synctest: a run of
-// hours takes moments.
+// A run is a [Scenario] with a seed: from these follow the machines ([Machine]: a node, its
+// disk, its clock), the network between them, and a schedule of steps, which are what
+// applications do and what goes wrong. Each step has randomness of its own, so that a
+// schedule can be shortened and the rest of it still does what it did. Every frame and every
+// storage operation takes its own moment of simulated time, so that what follows from one of
+// them has come to rest before the next.
+//
+// # Invariants
+//
+// While it runs, of everything that a callback or a fetch shows (observation.go):
+//
+//   - I1 atomic visibility: rows shown together show each transaction on all of them or on
+//     none. On a client that goes for a result that is live and for rows that it has not
+//     changed itself, and for its own transactions on all rows.
+//   - I2 read your writes: a row shows every transaction that was committed on its node,
+//     unless it was refused.
+//   - I3 monotonic reads: a row never shows less of what was not refused than it has shown on
+//     this node before; where an ephemeral node's storage fails, or the node dies, it may take
+//     back what it had not stored.
+//   - I4 change sets: they lead from each result to the next, and a window is never over its
+//     limit.
+//
+// When everything has been healed and nothing moves any more (invariants.go):
+//
+//   - I5 settlement: every client is connected, nothing is pending, every live result is live.
+//   - I6 durability: what was acknowledged, and what was committed and not refused, is in the
+//     store of every durable node.
+//   - I7 whole and once: each transaction is there on all of its entities or on none, with one
+//     event on each, also where it was sent several times or its outcome was unknown.
+//   - I8 refusals: of what was refused nothing is stored or shown; its author was told once, and
+//     finds it once among the rejections.
+//   - I9 convergence: all durable nodes hold the same events, heads and values, and these are
+//     what the events say by a merge that is obviously right.
+//   - I10 live results: rows, windows and aggregates of every client, by their change sets as
+//     well, are what a durable node answers its principal now.
+//   - I11 bounded memory: when its queries are closed, no node watches or serves anything that
+//     nobody looks at; goroutines that a closed node leaves behind end the run.
+//
+// Transactions are told apart by a mark, a number that each of their events writes; the
+// [ledger] knows from the events that pass the disks which marks an entity's head includes.
 package sim

@@ -3,49 +3,67 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ankurah-go/ankurah/internal/leaktest"
 )
 
 var (
-	seeds = flag.Int("seeds", 20, "how many seeds each scenario runs")
-	seed  = flag.Uint64("seed", 0, "run this seed only")
+	seeds = flag.Int("sim.seeds", 2, "how many seeds of each scenario are run")
+	first = flag.Uint64("sim.seed", 1, "the first seed")
+	steps = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
+	trace = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
+	limit = flag.Duration("sim.for", 0, "begin no further seed after so much time")
 )
 
-var scenarios = map[string]Plan{
-	"reliable": {Clients: 2, Steps: 120},
-	"slow":     {Clients: 3, Steps: 120, Faults: Faults{Delay: 2 * time.Second}},
-	"lossy":    {Clients: 3, Steps: 150, Faults: Faults{Cut: 0.02, Duplicate: 0.05, Delay: 100 * time.Millisecond}},
-	"shuffled": {Clients: 4, Steps: 150, Faults: Faults{Cut: 0.005, Duplicate: 0.1, Delay: 20 * time.Second}},
-	"narrow":   {Clients: 3, Steps: 150, Send: 3, Faults: Faults{Cut: 0.01, Delay: time.Second, Queue: 1}},
-	"disks":    {Clients: 3, Steps: 150, Disks: 0.03, Faults: Faults{Cut: 0.005, Delay: 100 * time.Millisecond}},
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestSystemsConverge holds convergence, durability, rollback and live results under
-// faults.
-func TestSystemsConverge(t *testing.T) {
-	for name, plan := range scenarios {
-		t.Run(name, func(t *testing.T) {
-			first, last := uint64(1), uint64(*seeds)
-			if *seed != 0 {
-				first, last = *seed, *seed
-			}
-			for s := first; s <= last; s++ {
-				plan.Seed = s
-				synctest.Test(t, func(t *testing.T) {
-					if err := Run(t.Context(), plan); err != nil {
-						t.Errorf("%v\nSIMFAIL %s", err, rerun(name, s))
-					}
-				})
-				if t.Failed() {
+// TestSystems holds the invariants under the faults of every scenario.
+func TestSystems(t *testing.T) {
+	for i := range Scenarios {
+		s := &Scenarios[i]
+		t.Run(s.Name, func(t *testing.T) {
+			began := time.Now()
+			var elapsed time.Duration
+			ran, commits, digest := 0, 0, uint64(0)
+			for seed := *first; seed < *first+uint64(*seeds) && (*limit == 0 || time.Since(began) < *limit); seed++ {
+				schedule := s.Schedule(seed)
+				if *steps > 0 {
+					schedule = schedule[:min(*steps, len(schedule))]
+				}
+				o := play(t, s, seed, schedule)
+				if o.Err != nil {
+					report(t, s, seed, schedule, o)
 					return
 				}
+				ran, elapsed, commits, digest = ran+1, elapsed+o.Elapsed, commits+o.Commits, digest^o.Digest
 			}
+			t.Logf("%d seeds, %s of simulated time, %d transactions, all well; digest %016x", ran, elapsed.Round(time.Second), commits, digest)
 		})
 	}
 }
 
-func rerun(scenario string, seed uint64) string {
-	return fmt.Sprintf("go test ./internal/sim -run 'TestSystemsConverge/%s' -seed %d", scenario, seed)
+// report prints a failure, of as few steps as halving finds, and the line that runs it again.
+func report(t *testing.T, s *Scenario, seed uint64, schedule []Step, o Outcome) {
+	for n := len(schedule) / 2; n > 0; n /= 2 {
+		for len(schedule) > n {
+			shorter := play(t, s, seed, schedule[:len(schedule)-n])
+			if shorter.Err == nil {
+				break
+			}
+			schedule, o = schedule[:len(schedule)-n], shorter
+		}
+	}
+	fmt.Fprint(os.Stderr, o.Trace)
+	t.Fatalf("%v\nSIMFAIL go test ./internal/sim -run 'TestSystems/%s$' -sim.seed=%d -sim.seeds=1 -sim.steps=%d -sim.trace=200",
+		o.Err, s.Name, seed, len(schedule))
+}
+
+// play runs steps in simulated time.
+func play(t *testing.T, s *Scenario, seed uint64, steps []Step) (o Outcome) {
+	synctest.Test(t, func(t *testing.T) { o = Run(t.Context(), s, seed, steps, *trace) })
+	return o
 }

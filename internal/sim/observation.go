@@ -1,0 +1,305 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/ankurah-go/ankurah/ankql"
+	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/id"
+)
+
+// memories is what was done and seen on a machine.
+type memories struct {
+	mu   sync.Mutex
+	own  map[id.EntityID]marks // committed here
+	seen map[id.EntityID]marks // shown here
+	lost bool                  // storage has failed: what is shown may be what it holds after all
+}
+
+func (m *memories) init() {
+	m.own, m.seen = make(map[id.EntityID]marks), make(map[id.EntityID]marks)
+}
+
+// wrote notes a transaction that was committed here.
+func (m *memories) wrote(t *transaction) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range t.entities {
+		set := m.own[e]
+		set = slices.Clone(set)
+		set.add(t.mark)
+		m.own[e] = set
+	}
+}
+
+// failed notes that storage failed: an ephemeral node may take back what it has shown.
+func (m *memories) failed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = true
+}
+
+func (m *memories) unsure() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lost
+}
+
+// crash forgets what a node of the kind need not remember after a crash.
+func (m *memories) crash(durable bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !durable {
+		clear(m.seen)
+	}
+}
+
+// recollection is what was done and seen on a machine by some moment.
+type recollection struct{ own, seen map[id.EntityID]marks }
+
+// recollect returns what reads that begin now must show.
+func (m *memories) recollect() recollection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return recollection{maps.Clone(m.own), maps.Clone(m.seen)}
+}
+
+// observe holds rows that somebody on a machine sees together against I1, I2 and I3. What is
+// not in step with a durable node may be of different moments, except for the node's own
+// transactions; so may be a row that the node has changed, until it has been asked for anew.
+func (m *Machine) observe(life int, where string, rows []*core.View, since recollection, inStep bool) error {
+	l := m.world.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.memory.mu.Lock()
+	defer m.memory.mu.Unlock()
+	if !m.in(life) { // nobody is there to see it
+		return nil
+	}
+	included, shown := make(map[id.EntityID]marks, len(rows)), make(map[id.EntityID]*core.View, len(rows))
+	for _, row := range rows {
+		if set, ok := l.includedLocked(row.State().Head); ok {
+			included[row.ID()], shown[row.ID()] = set, row
+		}
+	}
+	for _, row := range rows {
+		e := row.ID()
+		set, ok := included[e]
+		if !ok {
+			continue
+		}
+		for _, mark := range set.list() {
+			if !inStep && l.list[mark].origin != m || l.doubted.has(mark) {
+				continue
+			}
+			for _, other := range l.list[mark].entities {
+				if beside := shown[other]; beside != nil && (m.durable || m.memory.own[other] == nil || l.list[mark].origin == m) && !included[other].has(mark) && !l.hiddenLocked(beside, mark) {
+					return fmt.Errorf("I1: %s, %s: transaction %d is shown on %s and not on %s\n%s", m.name, where, mark, e, other, l.explainLocked(beside, one(mark)))
+				}
+			}
+		}
+		if missing := l.missingLocked(row, since.own[e].without(set, l.doubted, l.open)); !missing.empty() {
+			return fmt.Errorf("I2: %s, %s: %s does not show the node's own transactions %v\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
+		}
+		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost) {
+			return fmt.Errorf("I3: %s, %s: %s does not show transactions %v any more\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
+		}
+		seen := slices.Clone(m.memory.seen[e])
+		seen.union(set)
+		m.memory.seen[e] = seen
+	}
+	return nil
+}
+
+// screen is the live results that an application on a machine shows, during one life.
+type screen struct {
+	machine    *Machine
+	life       int
+	panes      []*pane
+	aggregates []*summary
+}
+
+// pane is a live query, and what its change sets add up to.
+type pane struct {
+	screen *screen
+	selection
+	window *core.Window
+	q      *core.LiveQuery
+
+	mu   sync.Mutex
+	rows []*core.View
+}
+
+// look opens some live results on a node.
+func (m *Machine) look(node *core.Node, life int) error {
+	w := m.world
+	rnd := w.random(m.name+" looks", uint64(life))
+	s := &screen{machine: m, life: life}
+	m.screen = s
+	first := rnd.IntN(len(w.selections))
+	for i, sel := range w.selections {
+		if i != first && rnd.IntN(2) == 0 {
+			continue
+		}
+		var window *core.Window
+		if sel.sel.Limit == ankql.NoLimit && rnd.IntN(3) == 0 {
+			window = &core.Window{Before: rnd.IntN(6), After: rnd.IntN(6)}
+			if rnd.IntN(2) == 0 {
+				window.Anchor = core.AtEnd
+			}
+		}
+		if err := s.open(node, sel, window); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.aggregations {
+		if rnd.IntN(2) == 0 {
+			continue
+		}
+		if err := s.summarize(node, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *screen) open(node *core.Node, of selection, window *core.Window) (err error) {
+	p := &pane{screen: s, selection: of, window: window}
+	c := node.Context(s.machine.principal())
+	if window != nil {
+		p.q, err = c.QueryWindow(of.collection, of.sel, *window)
+	} else {
+		p.q, err = c.Query(of.collection, of.sel)
+	}
+	if core.KindOf(err) == core.KindClosed {
+		return nil // it died again
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", s.machine.name, of.sel, err)
+	}
+	s.panes = append(s.panes, p)
+	p.q.Subscribe(p.follow)
+	return nil
+}
+
+// String describes the pane.
+func (p *pane) String() string {
+	text := p.sel.String()
+	if p.window != nil {
+		text += fmt.Sprintf(" window %d, %d", p.window.Before, p.window.After)
+	}
+	return text
+}
+
+// follow applies a change set, as who receives it does; it runs on the node's loop.
+func (p *pane) follow(set *core.ChangeSet) {
+	m := p.screen.machine
+	if !m.in(p.screen.life) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.world.trace.detail(func() string {
+		text := fmt.Sprintf("  %s shows %s %s:", m.name, p, set.Status)
+		for _, x := range set.Changes {
+			text += fmt.Sprintf(" %s %s", x.Kind, x.Entity)
+			if x.View != nil {
+				text += fmt.Sprint(" ", x.View.State().Head)
+			}
+		}
+		return text
+	})
+	rows := slices.Clone(p.rows)
+	for _, x := range set.Changes {
+		if x.From >= 0 {
+			if x.From >= len(rows) || rows[x.From].ID() != x.Entity {
+				m.world.check(fmt.Errorf("I4: %s, %s: change %v takes away another row", m.name, p, x))
+				return
+			}
+			rows = slices.Delete(rows, x.From, x.From+1)
+		}
+		if x.To >= 0 {
+			if x.To > len(rows) {
+				m.world.check(fmt.Errorf("I4: %s, %s: change %v leaves a gap", m.name, p, x))
+				return
+			}
+			rows = slices.Insert(rows, x.To, x.View)
+		}
+	}
+	p.rows = rows
+	if limit := p.limit(); limit >= 0 && len(rows) > limit {
+		m.world.check(fmt.Errorf("I4: %s, %s: %d rows", m.name, p, len(rows)))
+	}
+	if len(set.Changes) > 0 {
+		m.world.check(m.observe(p.screen.life, p.String(), rows, m.memory.recollect(), set.Status == core.QueryLive && !m.world.scenario.Behind))
+	}
+}
+
+// limit is how many rows the pane shows at most, -1 for any.
+func (p *pane) limit() int {
+	switch {
+	case p.window != nil:
+		return p.window.Before + p.window.After
+	case p.sel.Limit != ankql.NoLimit:
+		return p.sel.Limit
+	}
+	return -1
+}
+
+// summary is a live aggregate, and what its changes add up to.
+type summary struct {
+	screen *screen
+	of     aggregation
+	q      *core.LiveAggregate
+
+	mu     sync.Mutex
+	groups map[string]*core.AggregateGroup
+}
+
+func (s *screen) summarize(node *core.Node, a aggregation) error {
+	q, err := node.Context(s.machine.principal()).QueryAggregate(a.collection, a.of)
+	if core.KindOf(err) == core.KindClosed {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", s.machine.name, a.of, err)
+	}
+	x := &summary{screen: s, of: a, q: q, groups: make(map[string]*core.AggregateGroup)}
+	s.aggregates = append(s.aggregates, x)
+	q.Subscribe(x.follow)
+	return nil
+}
+
+func (x *summary) follow(c *core.AggregateChange) {
+	m := x.screen.machine
+	if !m.in(x.screen.life) {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if c.Reset {
+		clear(x.groups)
+	}
+	for _, g := range c.Removed {
+		if x.groups[g.ID] == nil {
+			m.world.check(fmt.Errorf("I4: %s, %s: a group that was not there is removed", m.name, x.of.of))
+		}
+		delete(x.groups, g.ID)
+	}
+	for _, g := range c.Changed {
+		x.groups[g.ID] = g
+	}
+}
+
+// close closes everything that is shown.
+func (s *screen) close() {
+	for _, p := range s.panes {
+		p.q.Close()
+	}
+	for _, x := range s.aggregates {
+		x.q.Close()
+	}
+}
