@@ -253,7 +253,7 @@ func (r *replica) disconnected(p *peer) {
 	if r.peer != p {
 		return
 	}
-	r.peer = nil
+	r.peer, r.matched = nil, nil
 	r.upstreams.disconnected()
 	r.node.aggregates.each((*distant).disconnected)
 }

@@ -28,20 +28,33 @@ const originShift = 40
 // revision returns the base revision for one of the connected durable node's.
 func (r *replica) revision(rev uint64) uint64 { return r.origin<<originShift | rev }
 
-// theirs returns the connected durable node's revision of a row's base, 0 if it is not known.
-func (r *replica) theirs(rec *proto.Record) uint64 {
-	if !r.isCurrent(rec) {
+// baseRev returns the base revision of a row, nil for none: the stored one, or what the
+// connected durable node has said for a row with an equal head.
+func (r *replica) baseRev(rec *proto.Record) uint64 {
+	if rec == nil {
 		return 0
 	}
-	return rec.BaseRev & (1<<originShift - 1)
+	if rec.BaseRev>>originShift != r.origin {
+		if rev, ok := r.matched[rec.Entity]; ok {
+			return rev
+		}
+	}
+	return rec.BaseRev
 }
 
-// isCurrent reports whether a row's base revision is one of the connected durable node's.
-func (r *replica) isCurrent(rec *proto.Record) bool { return rec.BaseRev>>originShift == r.origin }
+// theirs returns the connected durable node's revision of a row's base, 0 if it is not known.
+func (r *replica) theirs(rec *proto.Record) uint64 {
+	if rev := r.baseRev(rec); rev>>originShift == r.origin {
+		return rev & (1<<originShift - 1)
+	}
+	return 0
+}
 
-// isOld reports whether a row was confirmed by another store than the connected one.
+// isOld reports whether a row was confirmed by another store than the connected one, and not
+// by that as well.
 func (r *replica) isOld(rec *proto.Record) bool {
-	return rec != nil && rec.BaseRev > 0 && !r.isCurrent(rec)
+	rev := r.baseRev(rec)
+	return rev > 0 && rev>>originShift != r.origin
 }
 
 // move begins an origin: the durable node has another store than the one so far.
@@ -79,17 +92,18 @@ func (d *draft) reconcile(now *proto.Record, state *proto.State, rev uint64) (*p
 // the later one.
 const aheadHead = 16
 
-// equal takes the durable node's word that it has a row with the head by which that was named.
+// equal takes the durable node's word that it has a row with the head by which that was
+// named. Nothing is stored: the next connection names it again.
 func (d *draft) equal(ctx context.Context, k *proto.KnownRow) error {
 	rec, err := d.record(ctx, k.Entity)
 	if err != nil || !d.isOld(rec.now) || base(rec.now).Head.Fingerprint() != k.Head {
 		return err
 	}
-	d.edits++
-	next := *rec.now
-	next.BaseRev = d.revision(k.Rev)
-	rec.now = &next // what is shown is the same: nobody is told
-	d.arrived(k.Entity, next.BaseRev)
+	if d.matched == nil {
+		d.matched = make(map[id.EntityID]uint64)
+	}
+	d.matched[k.Entity] = d.revision(k.Rev)
+	d.arrived(k.Entity, d.revision(k.Rev))
 	return nil
 }
 

@@ -259,7 +259,7 @@ func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (in
 		d.outbox.included(p, row.Entity)
 		return true, nil // evicted meanwhile
 	}
-	confirmed, rev := base(rec.now), rec.now.BaseRev
+	confirmed, rev := base(rec.now), d.baseRev(rec.now)
 	if to := d.revision(row.Rev); to > rev {
 		if !row.Before.Equal(confirmed.Head) {
 			return false, nil

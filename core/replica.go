@@ -35,6 +35,8 @@ type replica struct {
 	origin    uint64         // how often that was another store than before
 	alone     bool           // what the connected durable node lacks is nowhere else
 
+	matched map[id.EntityID]uint64 // base revisions on the present connection of rows of earlier origins
+
 	// unsure holds, after a batch failed, the entities concerned as they are shown now:
 	// storage may have done it all the same. Until it has been asked (reload), no step
 	// is run. It is nil while memory is what storage holds.
@@ -580,7 +582,7 @@ func (d *draft) confirm(ctx context.Context, collection string, row *proto.Row) 
 		return err
 	}
 	rev := d.revision(row.Rev)
-	if rec.now != nil && rec.now.BaseRev >= rev {
+	if d.baseRev(rec.now) >= rev {
 		return nil
 	}
 	d.arrived(row.Entity, rev)

@@ -542,11 +542,7 @@ func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingT
 	if err != nil {
 		return false, err
 	}
-	var rev uint64
-	if rec.now != nil {
-		rev = rec.now.BaseRev
-	}
-	to := d.revision(c.Rev)
+	rev, to := d.baseRev(rec.now), d.revision(c.Rev)
 	if rev >= to {
 		return true, nil
 	}
