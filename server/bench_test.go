@@ -2,26 +2,61 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/ankurah-go/ankurah"
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/examples/model"
+	"github.com/ankurah-go/ankurah/proto"
 )
 
-// BenchmarkIdleConnections reports what an idle connection costs in the server's memory,
-// by the resident size of a server process before and after.
+// BenchmarkIdleConnections reports what a connection that has said hello and nothing since
+// costs in the server's memory, by the resident size of a server process before and after. The
+// clients are sockets: what they would cost themselves is another matter.
 func BenchmarkIdleConnections(b *testing.B) {
-	const connections = 500
-	for b.Loop() {
-		p := spawn(b, "--addr=127.0.0.1:0", "--storage=memory:")
-		url := p.url(b)
-		dial(b, url) // what the first one costs belongs to the server
-		before := resident(b, p.Process.Pid)
-		for range connections {
-			dial(b, url)
-		}
-		b.ReportMetric(float64(resident(b, p.Process.Pid)-before)/connections/1024, "KB/connection")
+	for _, connections := range []int{500, 9000} { // with their other ends, what 20,000 descriptors allow
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
+			for b.Loop() {
+				benchmarkIdle(b, connections)
+			}
+		})
 	}
+}
+
+func benchmarkIdle(b *testing.B, connections int) {
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	p := spawn(b, "--addr=127.0.0.1:0", "--storage=memory:", "--max-per-address=20000", "--limit=ping=10m")
+	a := &attacker{t: b, ctx: ctx, address: p.url(b)[len("ws://"):]}
+	idle := func() {
+		conn, in, err := a.upgraded()
+		if err != nil {
+			b.Fatal(err)
+		}
+		hello := proto.AppendFrame(nil, &proto.Hello{Node: id.NodeID{ULID: id.New(nil)}, Time: time.Now().UnixMicro()})
+		if _, err = conn.Write(frame(0x82, uint64(len(hello)), hello)); err == nil {
+			_, err = in.ReadByte() // it was answered
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for range 10 { // what the first ones cost belongs to the server
+		idle()
+	}
+	before := resident(b, p.Process.Pid)
+	for range connections {
+		idle()
+	}
+	b.ReportMetric(float64(resident(b, p.Process.Pid)-before)/float64(connections)/1024, "KB/connection")
+	p.Process.Kill()
+	p.Wait()
 }
 
 // resident returns the resident bytes of a process.
@@ -36,4 +71,66 @@ func resident(b *testing.B, pid int) int {
 		b.Fatal(err)
 	}
 	return pages * os.Getpagesize()
+}
+
+// BenchmarkCommits: transactions a second that are on the server's disk, from clients that each
+// wait for one before they make the next, over WebSockets.
+func BenchmarkCommits(b *testing.B) {
+	for _, clients := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("writers=%d", clients), func(b *testing.B) {
+			p := spawn(b, "--addr=127.0.0.1:0", "--data="+b.TempDir())
+			url := p.url(b)
+			nodes := make([]*ankurah.Node, clients)
+			for i := range nodes {
+				nodes[i] = dial(b, url)
+			}
+			each := (b.N + clients - 1) / clients
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for _, node := range nodes {
+				all.Go(func() {
+					for i := range each {
+						if _, err := create(b.Context(), node, strconv.Itoa(i)); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(each*clients)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+// BenchmarkCommitToSubscriber: from a commit at one client to the callback of a live query at
+// another, over WebSockets and a server process that keeps nothing on disk.
+func BenchmarkCommitToSubscriber(b *testing.B) {
+	url := spawn(b, "--addr=127.0.0.1:0", "--storage=memory:").url(b)
+	writer, reader := dial(b, url), dial(b, url)
+	if _, err := create(b.Context(), writer, "first"); err != nil {
+		b.Fatal(err)
+	}
+	query, err := ankurah.Query[model.Album](reader.Context(ankurah.Anonymous), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer query.Close()
+	seen := make(chan struct{}, 16)
+	defer query.Subscribe(func(c ankurah.Changes[model.Album]) {
+		for range c.Changes {
+			seen <- struct{}{}
+		}
+	})()
+	<-seen
+	for b.Loop() {
+		tx := writer.Context(ankurah.Anonymous).Begin()
+		if _, err := ankurah.Create(tx, &model.Album{Name: "x"}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tx.Commit(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		<-seen
+	}
 }

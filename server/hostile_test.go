@@ -412,14 +412,17 @@ func hostileQuestions(a *attacker) {
 // are connected all the while lose nothing, and wait no longer than they would in a crowd.
 func TestHostilePeers(t *testing.T) {
 	leaktest.Check(t)
-	seed := rand.Uint64()
+	seed, while := rand.Uint64(), *hostileTime
+	if testing.Short() {
+		while = min(while, 50*time.Millisecond) // the race detector looks for something else
+	}
 	t.Logf("seed %d", seed)
 	p := spawn(t, "--addr=127.0.0.1:0", "--data="+t.TempDir(), "--metrics", "--limit=handshake=2s")
 	url := p.url(t)
 	address := strings.TrimPrefix(url, "ws://")
 	http := "http://" + address
 	b := standBy(t, url)
-	alone := b.work(*hostileTime)
+	alone := b.work(while)
 	before := metric(t, http, "go_gc_heap_live_bytes")
 	for i, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
@@ -436,7 +439,7 @@ func TestHostilePeers(t *testing.T) {
 			}
 			end := func() { cancel(); attackers.Wait() }
 			defer end()
-			took := b.work(*hostileTime)
+			took := b.work(while)
 			end()
 			b.undisturbed()
 			t.Logf("%s, alone %s; %d MiB in use", took, alone, metric(t, http, "go_gc_heap_live_bytes")>>20)
@@ -452,8 +455,11 @@ func TestHostilePeers(t *testing.T) {
 	if strings.Contains(p.log.String(), "panic") {
 		t.Errorf("the server panicked:\n%s", p.log)
 	}
+	if testing.Short() {
+		return // and needs memory of its own
+	}
 	flat := func() bool { return metric(t, http, "go_gc_heap_live_bytes") < before+128<<20 }
-	for deadline := time.Now().Add(patience); !flat(); b.work(*hostileTime) { // so that garbage is collected
+	for deadline := time.Now().Add(patience); !flat(); b.work(while) { // so that garbage is collected
 		if time.Now().After(deadline) {
 			t.Fatalf("%d bytes are in use after the attacks, %d were before", metric(t, http, "go_gc_heap_live_bytes"), before)
 		}
