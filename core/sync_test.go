@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -379,7 +380,9 @@ type stateStory struct {
 	link    *core.Link // nil while offline
 	made    []id.EntityID
 	queries []*stateQuery
-	waiting map[id.TransactionID][]id.EntityID // what committed transactions touch
+
+	mu      sync.Mutex
+	waiting map[id.TransactionID][]id.EntityID // what committed transactions touch; guarded by mu
 }
 
 type stateQuery struct {
@@ -443,7 +446,11 @@ func (s *stateStory) open() {
 	if err := s.node.Register(s.t.Context(), album); err != nil {
 		s.t.Fatal(err)
 	}
-	s.node.OnSettled(func(settled core.Settled) { delete(s.waiting, settled.Transaction) })
+	s.node.OnSettled(func(settled core.Settled) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.waiting, settled.Transaction)
+	})
 	s.online()
 	s.queries = nil
 	for i, text := range stateSelections {
@@ -597,6 +604,8 @@ func (s *stateStory) change(tx *core.Tx) {
 
 // note remembers what waits. It may have been settled in the meantime.
 func (s *stateStory) note(receipt *core.Receipt, concerned []id.EntityID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.waiting[receipt.Transaction()] = concerned
 	if err := receipt.Synced(settledAlready()); !errors.Is(err, context.Canceled) {
 		delete(s.waiting, receipt.Transaction())
@@ -618,11 +627,13 @@ func (s *stateStory) check() {
 			want[e] = core.Refused
 		}
 	}
+	s.mu.Lock()
 	for _, concerned := range s.waiting {
 		for _, e := range concerned {
 			want[e] = core.Pending
 		}
 	}
+	s.mu.Unlock()
 	rows := s.queries[0].Rows()
 	if s.queries[0].window {
 		rows = watch(s.t, s.node, "album", "").Rows()
