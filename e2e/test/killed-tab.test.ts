@@ -82,9 +82,9 @@ test(
       await elsewhere.evaluate(() => (window as unknown as StreamWindow).settled());
       expect(await notesOf(elsewhere)).toEqual(notes);
     } finally {
-      await chromium.remove();
-      await server.remove();
       site.remove();
+      await server.remove();
+      await chromium.remove();
     }
   },
 );
