@@ -84,10 +84,9 @@
 // The engine may be used from many goroutines, and so may a store be shared by several
 // engines in several processes: what an engine remembers is a guess that the store's checks
 // confirm, or, like the collection of an entity, never changes. Commit reads what the batch
-// expects, and hands the
-// store the writes with the exact values read as checks; when another commit came in
-// between, it reads again. It holds no lock while the store works, so commits that
-// come together can share what making them durable costs.
+// expects, and hands the store the writes with the exact values read as checks; when another
+// commit came in between, it reads again. It holds no lock while the store works, so commits
+// that come together can share what making them durable costs.
 //
 // # Errors
 //
