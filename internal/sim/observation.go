@@ -104,7 +104,7 @@ func (m *Machine) observe(life int, where string, rows []*core.View, since recol
 		if missing := l.missingLocked(row, since.own[e].without(set, l.doubted, l.open)); !missing.empty() {
 			return fmt.Errorf("I2: %s, %s: %s does not show the node's own transactions %v\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
 		}
-		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost) {
+		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost && !m.world.scenario.Behind) {
 			return fmt.Errorf("I3: %s, %s: %s does not show transactions %v any more\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
 		}
 		seen := slices.Clone(m.memory.seen[e])

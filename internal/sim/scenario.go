@@ -21,8 +21,8 @@ type Scenario struct {
 	Limits  core.Limits   // of all nodes
 
 	// Behind says that queues are so short that peers fall behind while their results are live,
-	// and are then brought up to date one result after the other: I1 is not held then, except
-	// for a node's own transactions.
+	// and are then brought up to date one result after the other. I1, except for a node's own
+	// transactions, and I3 are not held on clients then.
 	Behind bool
 
 	Weights Weights

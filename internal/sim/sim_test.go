@@ -12,11 +12,12 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 2, "how many seeds of each scenario are run")
-	first = flag.Uint64("sim.seed", 1, "the first seed")
-	steps = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
-	trace = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
-	limit = flag.Duration("sim.for", 0, "begin no further seed after so much time")
+	seeds  = flag.Int("sim.seeds", 2, "how many seeds of each scenario are run")
+	first  = flag.Uint64("sim.seed", 1, "the first seed")
+	steps  = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
+	trace  = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
+	strict = flag.Bool("sim.strict", false, "hold what is known to fail now and then as well")
+	limit  = flag.Duration("sim.for", 0, "begin no further seed after so much time")
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -64,6 +65,6 @@ func report(t *testing.T, s *Scenario, seed uint64, schedule []Step, o Outcome) 
 
 // play runs steps in simulated time.
 func play(t *testing.T, s *Scenario, seed uint64, steps []Step) (o Outcome) {
-	synctest.Test(t, func(t *testing.T) { o = Run(t.Context(), s, seed, steps, *trace) })
+	synctest.Test(t, func(t *testing.T) { o = Run(t.Context(), s, seed, steps, *trace, *strict) })
 	return o
 }
