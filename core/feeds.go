@@ -44,6 +44,11 @@ func timelineKey(feed id.NodeID) string { return metaTimeline + feed.String() }
 // open begins an epoch of the node's own feed, which ends at last, and reads or makes the
 // store's id.
 func (f *feeds) open(ctx context.Context, n *Node, last uint64) error {
+	unlock, err := n.lock(ctx, lockStore) // of two processes that open a new store, one names it
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	meta, err := n.engine.Meta(ctx, metaStore, timelineKey(n.self))
 	if err != nil {
 		return err

@@ -146,7 +146,10 @@ func (n *Node) lock(ctx context.Context, name string) (unlock func(), err error)
 }
 
 // Names of locks that processes of one store take.
-const lockCatalog = "catalog" // to register models and create the system
+const (
+	lockCatalog = "catalog" // to register models and create the system
+	lockStore   = "store"   // to name the store
+)
 
 // What follows runs on the loop.
 

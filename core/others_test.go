@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -236,6 +237,43 @@ func TestSharedStoreFailover(t *testing.T) {
 	n := c.start(0)
 	if got := rowNames(watch(t, n, "album", "ORDER BY name"), "name"); got != "b c d" {
 		t.Errorf("the server that came back shows %s", got)
+	}
+}
+
+// dawdling lets others run between what it reads and what is done with that.
+type dawdling struct{ *memory.Shared }
+
+func (d dawdling) Meta(ctx context.Context, keys ...string) ([][]byte, error) {
+	values, err := d.Shared.Meta(ctx, keys...)
+	for range 100 {
+		runtime.Gosched()
+	}
+	return values, err
+}
+
+// Processes that open a new store at the same time agree about which one it is: a client may
+// go from one to the other with what it has.
+func TestSharedStoreIsOne(t *testing.T) {
+	for range 20 {
+		disk := memory.NewDisk()
+		nodes := make([]*core.Node, 3)
+		var wg sync.WaitGroup
+		for i := range nodes {
+			wg.Go(func() { nodes[i] = open(t, core.Options{Engine: dawdling{disk.Share()}, Durable: true}) })
+		}
+		wg.Wait()
+		stores := make(map[id.StoreID]bool)
+		for _, n := range nodes {
+			if err := n.CreateSystem(t.Context()); err != nil && core.KindOf(err) != core.KindConflict {
+				t.Fatal(err)
+			}
+			w, _ := raw(t, n)
+			w.send(&proto.Hello{Node: w.node})
+			stores[until[*proto.Welcome](w).Store] = true
+		}
+		if len(stores) != 1 {
+			t.Fatalf("the processes name %d stores", len(stores))
+		}
 	}
 }
 
