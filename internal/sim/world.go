@@ -206,12 +206,12 @@ func (w *World) heal() {
 		m.disk.Heal()
 		m.clock.Set(0)
 	}
+	w.running.Wait()
 	for _, c := range w.clients {
 		r := w.agent.of(c.user)
 		r.banned, r.readOnly = false, false
 		w.agent.set(c.user, r)
 	}
-	w.running.Wait()
 	for _, m := range w.machines { // what a last step has broken meanwhile
 		m.disk.Heal()
 		m.clock.Set(0)
