@@ -125,8 +125,8 @@ type durability interface {
 	submit(ctx context.Context, sub *submission) error
 	// register enters models into the catalog, and tells peers.
 	register(ctx context.Context, models []*schema.Model) error
-	// readPages reads the rows of a tabulation.
-	readPages(ctx context.Context, t *tabulation, generation int) error
+	// inTurns returns a context under which what is read for many takes turns with the rest.
+	inTurns(ctx context.Context) context.Context
 	// recatalog takes in what others have written to the catalog, and tells peers.
 	recatalog(ctx context.Context)
 	// start starts the goroutines, the loop among them.

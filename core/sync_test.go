@@ -592,7 +592,7 @@ func (s *stateStory) change(tx *core.Tx) {
 	}
 	receipt, err := tx.Commit(s.t.Context())
 	if err != nil {
-		if k := core.KindOf(err); k == core.KindDenied || k == core.KindStorage {
+		if k := core.KindOf(err); k == core.KindDenied || k == core.KindStorage || k == core.KindNotFound {
 			return
 		}
 		s.t.Fatal(err)

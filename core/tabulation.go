@@ -220,16 +220,14 @@ func (t *tabulation) start() {
 	t.watch = t.rows.watch(t)
 	t.generation++
 	generation := t.generation
-	var read func(ctx context.Context) error
+	read := t.readPages
 	if t.afar != nil {
 		t.afar.open()
 		t.held = make(map[id.EntityID]*proto.Record)
-		read = func(ctx context.Context) error { return t.readHere(ctx, generation) }
-	} else {
-		read = func(ctx context.Context) error { return t.node.durable.readPages(ctx, t, generation) }
+		read = t.readHere
 	}
 	t.node.run.start(func(ctx context.Context) {
-		if err := surviving(func() error { return read(ctx) }); err != nil {
+		if err := surviving(func() error { return read(ctx, generation) }); err != nil {
 			t.node.loop.post(func() { t.fail(generation, err) })
 		}
 	})
@@ -248,16 +246,13 @@ func surviving(read func() error) (err error) {
 // present reports whether a reading is the present one.
 func (t *tabulation) present(generation int) bool { return generation == t.generation && !t.endedNow() }
 
-// readPages implements durability.
-func (s *sequencer) readPages(ctx context.Context, t *tabulation, generation int) error {
-	return t.readPages(ctx, generation)
-}
-
-// readPages reads the rows of a durable node, page by page, in a goroutine of its own. Each
+// readPages reads the rows of this node, page by page, in a goroutine of its own. Each
 // page is read as of a moment that the loop began, and entered by the loop together with
 // what was published since. Rows behind it are of no concern until their page is read.
 func (t *tabulation) readPages(ctx context.Context, generation int) error {
-	ctx = withSharedTurns(ctx, nil)
+	if d := t.node.durable; d != nil {
+		ctx = d.inTurns(ctx)
+	}
 	var snap *snapshot
 	begin := func() {
 		t.meanwhile = make(map[id.EntityID]*passage)

@@ -57,6 +57,9 @@ func withSharedTurns(ctx context.Context, s *session) context.Context {
 	return context.WithValue(ctx, turnsKey{}, asker{s, true})
 }
 
+// inTurns implements durability.
+func (s *sequencer) inTurns(ctx context.Context) context.Context { return withSharedTurns(ctx, nil) }
+
 // unitsPer is what a unit of a peer's rate is worth in time of reading for it.
 const unitsPer = 4 * time.Microsecond
 

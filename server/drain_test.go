@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"syscall"
@@ -158,16 +161,32 @@ func TestReadiness(t *testing.T) {
 	if live, ready := status("/healthz"), status("/readyz"); live != 200 || ready != 200 {
 		t.Errorf("in good health: %d and %d", live, ready)
 	}
-	s.node.Close()
-	s.ready.mu.Lock()
-	s.ready.at = time.Time{} // what was found out is not believed for longer
-	s.ready.mu.Unlock()
-	if live, ready := status("/healthz"), status("/readyz"); live != 200 || ready != 503 {
+	closed := opened(t, "--storage=memory:")
+	answer := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		closed.routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	closed.node.Close()
+	live, _ := answer("/healthz")
+	ready, _ := answer("/readyz")
+	if live != 200 || ready != 503 {
 		t.Errorf("without storage: %d and %d", live, ready)
 	}
-	s.stopping.Store(true)
-	if code, body := get(t, s.url("http")+"/readyz"); code != 503 || !strings.Contains(body, "shutting down") {
+	closed.stopping.Store(true)
+	if code, body := answer("/readyz"); code != 503 || !strings.Contains(body, "shutting down") {
 		t.Errorf("while shutting down: %d %q", code, body)
+	}
+}
+
+// A server whose node has ended, as one does that lost its feed of a shared store, ends too,
+// and says why.
+func TestServerEndsWithItsNode(t *testing.T) {
+	leaktest.Check(t)
+	s := opened(t, "--storage=memory:", "--drain-delay=1ms")
+	s.node.Close()
+	if err := s.serve(context.Background()); !errors.Is(err, core.ErrClosed) || !strings.Contains(err.Error(), "the node has ended") {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

@@ -42,8 +42,8 @@ type running struct {
 	stop func() error // ends it as a signal does, and waits
 }
 
-// start runs a server with the given arguments, on a free port of the loopback address.
-func start(t testing.TB, args ...string) *running {
+// opened opens a server with the given arguments, on a free port of the loopback address.
+func opened(t testing.TB, args ...string) *server {
 	t.Helper()
 	c, err := config.Parse(append([]string{"--addr=127.0.0.1:0"}, args...), func(string) string { return "" })
 	if err != nil {
@@ -53,6 +53,14 @@ func start(t testing.TB, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = s.release() })
+	return s
+}
+
+// start is opened, and has the server serve.
+func start(t testing.TB, args ...string) *running {
+	t.Helper()
+	s := opened(t, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx) }()
