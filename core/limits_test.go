@@ -196,6 +196,7 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%d peers are served", server.Peers())
 		}
 		server.Close()
+		synctest.Wait()
 		if len(ends) != 1 || !strings.Contains(ends[0], "going away") {
 			t.Errorf("the client heard %q", ends)
 		}

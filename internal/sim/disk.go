@@ -57,6 +57,13 @@ func (d *Disk) Open() (*faulty.Engine, error) {
 	return faulty.Wrap(inner, d.decide), nil
 }
 
+// be sets the faults.
+func (d *Disk) be(f DiskFaults) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults = f
+}
+
 // Heal ends all faults.
 func (d *Disk) Heal() {
 	d.mu.Lock()

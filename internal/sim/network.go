@@ -50,6 +50,13 @@ func newNetwork(w *World, f Faults) *Network {
 		open: make(map[*pipe]struct{}), dials: make(map[route]int), taken: make(map[int64]struct{})}
 }
 
+// be sets the faults.
+func (n *Network) be(f Faults) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults = f
+}
+
 // Heal ends all faults and partitions.
 func (n *Network) Heal() {
 	n.mu.Lock()

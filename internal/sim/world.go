@@ -78,9 +78,9 @@ func (w *World) run(ctx context.Context, steps []Step) error {
 	if err := w.build(ctx); err != nil {
 		return err
 	}
-	w.net.faults = w.scenario.Network
+	w.net.be(w.scenario.Network)
 	for _, m := range w.machines {
-		m.disk.faults = w.scenario.Disk
+		m.disk.be(w.scenario.Disk)
 	}
 	for _, s := range steps {
 		time.Sleep(s.After)
