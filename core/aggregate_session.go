@@ -218,7 +218,7 @@ func (s *session) enterAggregate(a *aggregateSub) error {
 	if s.run.ctx.Err() != nil {
 		return ErrClosed
 	}
-	if s.subs[a.number] != nil || s.aggregates[a.number] != nil {
+	if s.entering[a.number] != nil || s.subs[a.number] != nil || s.aggregates[a.number] != nil {
 		return errDuplicate
 	}
 	if err := s.roomLocked(); err != nil {

@@ -32,7 +32,8 @@ type session struct {
 
 	subsMu     sync.Mutex
 	subs       map[uint64]*subscription
-	cost       int // of the selections of subs and aggregates
+	entering   map[uint64]*proto.Subscribe // those that are not among subs yet
+	cost       int                         // of the selections of subs and aggregates
 	aggregates map[uint64]*aggregateSub
 	own        ownCommits
 

@@ -57,10 +57,13 @@ type pendingRow struct {
 
 // subscribe starts to answer a Subscribe.
 func (s *session) subscribe(m *proto.Subscribe) error {
+	if !s.enter(m) {
+		return nil // the same frame again
+	}
 	return s.scanning(func(ctx context.Context) {
 		sub, err := s.newSubscription(m)
-		if errors.Is(err, errDuplicate) {
-			return // the same frame again
+		if errors.Is(err, errUnwanted) {
+			return
 		}
 		if err == nil {
 			err = sub.answer(ctx, m)
@@ -92,7 +95,25 @@ func (sub *subscription) answered(ctx context.Context) error {
 	return err
 }
 
-var errDuplicate = errors.New("the subscription exists")
+var (
+	errDuplicate = errors.New("the subscription exists")
+	errUnwanted  = errors.New("the subscription is not wanted any more")
+)
+
+// enter notes, before anything that the peer sends next is read, that a subscription is to be
+// opened, so that an Unsubscribe finds it from now on. It reports whether it is new.
+func (s *session) enter(m *proto.Subscribe) bool {
+	s.subsMu.Lock()
+	defer s.subsMu.Unlock()
+	if s.entering[m.Sub] != nil || s.subs[m.Sub] != nil || s.aggregates[m.Sub] != nil {
+		return false
+	}
+	if s.entering == nil {
+		s.entering = make(map[uint64]*proto.Subscribe)
+	}
+	s.entering[m.Sub] = m
+	return true
+}
 
 // selection reads a selection that the peer sent, and prepares it.
 func (s *session) selection(collection, text string, values []value.Value) (*ankql.Selection, error) {
@@ -126,8 +147,8 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if s.run.ctx.Err() != nil {
 		return nil, ErrClosed
 	}
-	if _, taken := s.subs[m.Sub]; taken {
-		return nil, errDuplicate
+	if s.entering[m.Sub] != m {
+		return nil, errUnwanted
 	}
 	if err := errors.Join(s.roomLocked(), s.budgetLocked(sub.cost)); err != nil {
 		return nil, err
@@ -135,6 +156,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if checked.Limit < 0 {
 		sub.watch = sub.reading.watch(watcher{sub})
 	}
+	delete(s.entering, m.Sub)
 	s.subs[m.Sub] = sub
 	return sub, nil
 }
@@ -157,6 +179,7 @@ func (s *session) unsubscribe(number uint64) {
 	s.subsMu.Lock()
 	sub := s.subs[number]
 	delete(s.subs, number)
+	delete(s.entering, number)
 	if sub != nil {
 		s.cost -= sub.cost
 	}

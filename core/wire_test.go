@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -563,6 +564,53 @@ func TestLargeAnswersComeInParts(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// TestUnsubscribedBeforeItIsOpened: what is subscribed to and not wanted any more while the
+// agent is still asked about it is not watched.
+func TestUnsubscribedBeforeItIsOpened(t *testing.T) {
+	for _, f := range []proto.Frame{
+		&proto.Subscribe{Sub: 1, Collection: "album", Text: "year > 1"},
+		&proto.Subscribe{Sub: 1, Collection: "album", Text: "ORDER BY name LIMIT 3"},
+		&proto.Aggregate{Sub: 1, Collection: "album", Columns: []proto.AggregateColumn{{}}},
+	} {
+		t.Run(fmt.Sprintf("%T", f), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { unsubscribedBefore(t, f) })
+		})
+	}
+}
+
+func unsubscribedBefore(t *testing.T, f proto.Frame) {
+	var asked atomic.Int32
+	release := make(chan struct{})
+	agent := &scripted{Agent: policy.Permissive()}
+	server := durable(t, core.Options{Policy: agent})
+	w, _ := greeted(t, server)
+	agent.set(func() {
+		agent.narrow = func(policy.Principal, string) (string, error) {
+			asked.Add(1)
+			<-release
+			return "", nil
+		}
+	})
+	w.send(f)
+	w.send(f) // it may come twice
+	synctest.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the agent was asked %d times", n)
+	}
+	w.send(&proto.Unsubscribe{Sub: 1})
+	synctest.Wait()
+	close(release)
+	synctest.Wait()
+	if got := server.Watches(); got != 0 {
+		t.Errorf("%d watches for nobody", got)
+	}
+	w.send(f) // another of the number
+	synctest.Wait()
+	if got := server.Watches(); got != 1 {
+		t.Errorf("%d watches, want 1", got)
+	}
 }
 
 // TestPanickingPolicy: a defect of the policy agent costs the request or the connection
