@@ -367,6 +367,9 @@ func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
 			continue
 		}
 		for _, later := range slices.Clone(d.outbox.byEntity[event.Entity]) {
+			if d.refusedTx[later.tx] == later {
+				continue // by way of another entity already
+			}
 			dependent := &Error{Op: "sync", Kind: KindDependsOnRefused, Entity: event.Entity,
 				Err: fmt.Errorf("%w: the creation was refused: %w", ErrDependent, cause)}
 			refused = d.refuse(later, dependent, refused)

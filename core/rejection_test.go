@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
@@ -191,6 +192,57 @@ func TestRetriedRejections(t *testing.T) {
 	}
 	if list, err := a.Rejections(t.Context()); err != nil || len(list) != 1 || list[0].Transaction != receipt.Transaction() {
 		t.Errorf("rejections %v, %v", list, err)
+	}
+}
+
+// TestRefusedOnce: what depends on a refused transaction in more than one way is refused, told
+// of and listed once.
+func TestRefusedOnce(t *testing.T) {
+	server := durable(t, core.Options{Policy: refuser{policy.Permissive()}})
+	a := open(t, core.Options{})
+	if err := a.Register(t.Context(), album); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	told := make(map[id.TransactionID]int)
+	a.OnSettled(func(s core.Settled) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[s.Transaction]++
+	})
+	first := add(t, a, "album", "name", "forbidden")
+	tx := anonymous(a).Begin()
+	if err := tx.Set(t.Context(), "album", first, with("year", 1)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := tx.Create(t.Context(), "album", with("name", "on top"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	tx = anonymous(a).Begin()
+	for _, e := range []id.EntityID{first, second} {
+		if err := tx.Set(t.Context(), "album", e, with("year", 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(t, tx)
+	local.Connect(server, a)
+	eventually(t, "refused", func() bool { return a.Status().Connection == core.Live && a.Status().Pending == 0 })
+	list, err := a.Rejections(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 3 {
+		t.Errorf("%d rejections, want 3", len(list))
+	}
+	eventually(t, "told", func() bool { mu.Lock(); defer mu.Unlock(); return len(told) == 3 })
+	mu.Lock()
+	defer mu.Unlock()
+	for tx, times := range told {
+		if times != 1 {
+			t.Errorf("transaction %s was told of %d times", tx, times)
+		}
 	}
 }
 
