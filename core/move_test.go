@@ -14,7 +14,9 @@ import (
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
@@ -380,4 +382,86 @@ func TestAStoreThatWasSetBack(t *testing.T) {
 			t.Errorf("%d rejections: %v", len(list), list)
 		}
 	})
+}
+
+// TestOnlyWhatWasRefusedIsMadeAgain: a server that was set back refuses a transaction for what
+// it lacks of one album. Another one in flight, which is like it on top of what the server knows
+// of a second album but has not got as a head any more, is left alone: it is accepted, and made
+// again it would count twice.
+func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		a.Dial(s.accept(t, func(w *wire) {
+			s.welcome(w)
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				f, _ := proto.DecodeFrame(b)
+				frames <- f
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		w.node = s.id
+		_ = query(t, a, "ORDER BY name")
+		first, second := w.creation("album", with("name", "known")), w.creation("album", with("name", "lacking"))
+		onSecond := w.edit(second, with("year", 1)) // what is lost
+		known, had := must(entity.Apply(nil, first)), must(entity.Apply(nil, second))
+		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: known}, {Entity: second.Entity, Rev: 2, State: must(entity.Apply(had, onSecond))}}
+		w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: rows})
+		synctest.Wait()
+
+		refused, accepted := anonymous(a).Begin(), anonymous(a).Begin() // beside each other
+		for _, err := range []error{
+			refused.Set(t.Context(), "album", first.Entity, with("year", 5)),
+			refused.Set(t.Context(), "album", second.Entity, with("year", 6)),
+			accepted.Set(t.Context(), "album", first.Entity, with("artist", "Muse")),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		commit(t, refused)
+		commit(t, accepted)
+		w.send(&proto.Nack{Transaction: next[*proto.Commit](frames).Transaction, Kind: uint64(core.KindMissingParents), Message: "lacking"})
+		inFlight := next[*proto.Commit](frames)
+		if inFlight.Transaction != accepted.ID() || !inFlight.Events[0].Parents.Equal(known.Head) {
+			t.Fatalf("in flight is %v", inFlight)
+		}
+		// Meanwhile somebody has changed the first album.
+		theirs := must(entity.Apply(known, w.edit(first, with("name", "changed"))))
+		w.send(&proto.Rows{Sub: next[*proto.Get](frames).Request, Collection: "album", Complete: true, Done: true,
+			Rows: []proto.Row{{Entity: first.Entity, Rev: 3, State: theirs}, {Entity: second.Entity, Rev: 3, State: had}}})
+		again := next[*proto.Commit](frames)
+		if again.Transaction != refused.ID() || again.Attempt != 1 || len(again.Events) != 2 {
+			t.Errorf("made again is %+v, want %s", again, refused.ID())
+		}
+		w.send(&proto.Ack{Transaction: inFlight.Transaction, Rows: []proto.AckRow{{Entity: first.Entity, Rev: 4, Before: theirs.Head}}})
+		synctest.Wait()
+		for len(frames) > 0 {
+			if c, ok := (<-frames).(*proto.Commit); ok {
+				t.Errorf("%s is sent again, attempt %d", c.Transaction, c.Attempt)
+			}
+		}
+		if pending := a.Status().Pending; pending != 1 {
+			t.Errorf("%d transactions are pending, want 1", pending)
+		}
+	})
+}
+
+// next waits for the next frame of a kind.
+func next[T proto.Frame](frames <-chan proto.Frame) T {
+	for f := range frames {
+		if m, ok := f.(T); ok {
+			return m
+		}
+	}
+	panic("no more frames")
 }

@@ -206,8 +206,10 @@ func (p *pendingTx) creates(e id.EntityID) bool {
 	return slices.ContainsFunc(p.on(e), func(event *proto.Event) bool { return event.Entity == e && event.IsCreation() })
 }
 
-// remakeOn makes a transaction again on top of what the durable node has; remade is false
-// where that has not got one of the entities, or all that the transaction is on top of.
+// remakeOn makes a transaction again on top of what the durable node has, and what is pending
+// on top of that; remade is false where that has not got one of the entities, or all that the
+// transaction is on top of. Others are left alone even where they are on top of the same: the
+// durable node may know it, since it need not be in a head, and may have accepted them.
 func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err error) {
 	p := d.outbox.byTx[m.Transaction]
 	if p == nil || p.attempt != m.Attempt {
@@ -239,5 +241,16 @@ func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err e
 		return false, nil
 	}
 	d.edits++
+	replaced, err := d.replace(ctx, p, lost)
+	if err != nil {
+		return false, err
+	}
+	clear(lost)
+	for _, event := range replaced {
+		lost[event.ID] = true
+		if err := d.resettle(ctx, event.Entity); err != nil {
+			return false, err
+		}
+	}
 	return true, d.remake(ctx, lost)
 }

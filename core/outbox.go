@@ -386,23 +386,14 @@ func (d *draft) remake(ctx context.Context, lost map[id.EventID]bool) error {
 		if !p.onTop(lost) {
 			continue
 		}
-		events := make([]*proto.Event, len(p.events))
-		for i, event := range p.events {
-			events[i] = event
-			if !event.IsCreation() && anyIn(event.Parents, lost) {
-				again, err := d.mintAgain(ctx, p, event, lost)
-				if err != nil {
-					return err
-				}
-				lost[event.ID] = true
-				events[i] = again
-				affected[event.Entity] = true
-			}
+		replaced, err := d.replace(ctx, p, lost)
+		if err != nil {
+			return err
 		}
-		p.events, p.byEntity = events, nil
-		p.attempt++
-		p.sent = false
-		d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
+		for _, event := range replaced {
+			lost[event.ID] = true
+			affected[event.Entity] = true
+		}
 	}
 	for e := range affected {
 		if err := d.resettle(ctx, e); err != nil {
@@ -410,6 +401,26 @@ func (d *draft) remake(ctx context.Context, lost map[id.EventID]bool) error {
 		}
 	}
 	return nil
+}
+
+// replace mints again those events of a transaction that are on top of lost ones, to be sent
+// anew, and returns what they were before.
+func (d *draft) replace(ctx context.Context, p *pendingTx, lost map[id.EventID]bool) (replaced []*proto.Event, err error) {
+	events := make([]*proto.Event, len(p.events))
+	for i, event := range p.events {
+		events[i] = event
+		if !event.IsCreation() && anyIn(event.Parents, lost) {
+			if events[i], err = d.mintAgain(ctx, p, event, lost); err != nil {
+				return nil, err
+			}
+			replaced = append(replaced, event)
+		}
+	}
+	p.events, p.byEntity = events, nil
+	p.attempt++
+	p.sent = false
+	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
+	return replaced, nil
 }
 
 func (p *pendingTx) onTop(lost map[id.EventID]bool) bool {
