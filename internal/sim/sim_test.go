@@ -16,7 +16,7 @@ var (
 	first  = flag.Uint64("sim.seed", 1, "the first seed")
 	steps  = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
 	trace  = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
-	strict = flag.Bool("sim.strict", false, "hold what is known to fail now and then as well")
+	strict = flag.Bool("sim.strict", true, "hold I11 against durable nodes as well")
 	limit  = flag.Duration("sim.for", 0, "begin no further seed after so much time")
 )
 
