@@ -149,11 +149,18 @@ func (l *ledger) commit(t *transaction) {
 	l.items = append(l.items, t.creates...)
 }
 
-// touch notes that a transaction creates or changes an entity.
+// touch notes that a transaction creates or changes an entity. One that changes what the author
+// made in a transaction that a durable node has refused meanwhile, which the author has not heard
+// of yet, will go with that.
 func (l *ledger) touch(t *transaction, e item, created bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.entities = append(t.entities, e.EntityID)
+	if slices.ContainsFunc(l.list[1:], func(of *transaction) bool {
+		return of.origin == t.origin && l.doubted.has(of.mark) && of.made(e.EntityID)
+	}) {
+		l.doubtLocked(t)
+	}
 	if created {
 		t.creates = append(t.creates, e)
 	}
