@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core"
@@ -17,10 +18,13 @@ type memories struct {
 	own  map[id.EntityID]marks // committed here
 	seen map[id.EntityID]marks // shown here
 	lost bool                  // storage has failed: what is shown may be what it holds after all
+
+	read map[id.EntityID]marks // shown to readers at the present moment, and not by live results
+	at   time.Time             // that moment
 }
 
 func (m *memories) init() {
-	m.own, m.seen = make(map[id.EntityID]marks), make(map[id.EntityID]marks)
+	m.own, m.seen, m.read = make(map[id.EntityID]marks), make(map[id.EntityID]marks), make(map[id.EntityID]marks)
 }
 
 // wrote notes a transaction that was committed here.
@@ -54,17 +58,63 @@ func (m *memories) crash(durable bool) {
 	defer m.mu.Unlock()
 	if !durable {
 		clear(m.seen)
+		clear(m.read)
 	}
 }
 
 // recollection is what was done and seen on a machine by some moment.
-type recollection struct{ own, seen map[id.EntityID]marks }
+type recollection struct {
+	own, seen map[id.EntityID]marks
+	read      bool // it is a reader's
+}
 
-// recollect returns what reads that begin now must show.
+// recollect returns what live results must show that tell of a change now. Several changes
+// that came together are told of one after the other, each as the rows were then, while who
+// reads finds all of them already: of what was read at this very moment live results may not
+// have told yet. Telling takes no simulated time, so they have of all that was read before.
 func (m *memories) recollect() recollection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return recollection{maps.Clone(m.own), maps.Clone(m.seen)}
+	m.passLocked()
+	return recollection{own: maps.Clone(m.own), seen: maps.Clone(m.seen)}
+}
+
+// reading returns what reads that begin now must show.
+func (m *memories) reading() recollection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passLocked()
+	since := recollection{maps.Clone(m.own), maps.Clone(m.seen), true}
+	add(since.seen, m.read)
+	return since
+}
+
+// passLocked lets time pass.
+func (m *memories) passLocked() {
+	if now := time.Now(); !now.Equal(m.at) {
+		add(m.seen, m.read)
+		clear(m.read)
+		m.at = now
+	}
+}
+
+// rememberLocked notes what an entity has shown.
+func (m *memories) rememberLocked(e id.EntityID, set marks, read bool) {
+	m.passLocked()
+	if read {
+		add(m.read, map[id.EntityID]marks{e: set})
+	} else {
+		add(m.seen, map[id.EntityID]marks{e: set})
+	}
+}
+
+// add adds marks to those of each entity; sets that others hold stay as they are.
+func add(to, more map[id.EntityID]marks) {
+	for e, set := range more {
+		all := slices.Clone(to[e])
+		all.union(set)
+		to[e] = all
+	}
 }
 
 // observe holds rows that somebody on a machine sees together against I1, I2 and I3. What is
@@ -107,9 +157,7 @@ func (m *Machine) observe(life int, where string, rows []*core.View, since recol
 		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost && !m.world.scenario.Behind) {
 			return fmt.Errorf("I3: %s, %s: %s does not show transactions %v any more\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
 		}
-		seen := slices.Clone(m.memory.seen[e])
-		seen.union(set)
-		m.memory.seen[e] = seen
+		m.memory.rememberLocked(e, set, since.read)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (w *World) transact(ctx context.Context, rnd *rand.Rand, m *Machine) error 
 
 // readBack holds what a transaction that begins now reads against I2.
 func (w *World) readBack(ctx context.Context, m *Machine, node *core.Node, life int, t *transaction) error {
-	since := m.memory.recollect()
+	since := m.memory.reading()
 	tx := node.Context(m.principal()).Begin()
 	defer tx.Rollback()
 	for _, collection := range []string{Model.Collection, Folder.Collection} {
@@ -195,7 +195,7 @@ func (w *World) fetch(ctx context.Context, rnd *rand.Rand, m *Machine) error {
 	if node == nil {
 		return nil
 	}
-	since := m.memory.recollect()
+	since := m.memory.reading()
 	connected := node.Status().Connection == core.Live
 	s := w.selections[rnd.IntN(len(w.selections))]
 	rows, err := node.Context(m.principal()).Fetch(ctx, s.collection, s.sel)
