@@ -16,12 +16,13 @@ import (
 	"github.com/ankurah-go/ankurah/proto"
 )
 
-// patience is how long a healed system may take to come to rest, and calm how long nothing
-// must move for that.
-const (
-	patience = 3 * time.Hour
-	calm     = 20 * time.Second
-)
+// patience is how long a healed system may take to come to rest.
+const patience = 3 * time.Hour
+
+// calm is how long nothing must move for that. A connection that a last step has cut without
+// telling the client looks like a quiet one until two pings have not been answered: calm is
+// longer, with room to connect again.
+var calm = 4 * core.DefaultLimits().Ping
 
 // settle waits until nothing moves, and checks what must hold then.
 func (w *World) settle(ctx context.Context) error {
