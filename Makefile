@@ -20,7 +20,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 ADDR     ?= localhost:9797
 DATA     ?= ./data
 N        ?= 1000
-FUZZTIME ?= 5s
+FUZZTIME ?= 4s
 RESULTS  ?=
 
 # A test runs in the packages that the platform has, two at a time at most: the suite
@@ -150,7 +150,7 @@ test-ts: build-react ## vitest of js/, react/ and the example app
 	@scripts/vitest js react examples/react-app
 
 .PHONY: test-race
-test-race: ## Go tests of the concurrent packages under the race detector
+test-race: ## Go tests of the concurrent packages under the race detector (RACE_ALL=1: the slow ones too)
 	@command -v gcc >/dev/null || scripts/debian-install gcc libc6-dev
 	@CGO_ENABLED=1 $(GO_TEST) -race -short $$(scripts/race-packages) | $(TALLY) -name race
 
@@ -165,7 +165,7 @@ sim-exact: ## one run of the simulation that is the same each time, on one threa
 	node internal/sim/deterministic.cjs "$$out" -test.v -test.run 'TestSystems/$(SCENARIO)' -sim.seed=$(or $(SEED),1) -sim.seeds=1 -sim.trace=$(or $(TRACE),0)
 
 .PHONY: test-fuzz
-test-fuzz: ## every fuzz target for FUZZTIME (5s)
+test-fuzz: ## every fuzz target for FUZZTIME (4s)
 	@scripts/fuzz "$(FUZZTIME)"
 
 .PHONY: test-browser
