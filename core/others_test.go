@@ -162,7 +162,11 @@ func TestSharedStoreUnderContention(t *testing.T) {
 	}
 	var shown []*core.LiveQuery
 	for _, server := range c.nodes {
-		for _, n := range []*core.Node{server, connected(t, server, core.Options{})} {
+		peer := connected(t, server, core.Options{})
+		if err := peer.Register(t.Context(), tallies); err != nil { // it may not have heard of it yet
+			t.Fatal(err)
+		}
+		for _, n := range []*core.Node{server, peer} {
 			for _, text := range []string{"", "ORDER BY done LIMIT 50"} {
 				q := watch(t, n, "tally", text)
 				eventually(t, "all entities", func() bool { return len(q.Rows()) == writers+1 })
