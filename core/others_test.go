@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
@@ -277,6 +278,43 @@ func TestSharedStoreIsOne(t *testing.T) {
 		}
 		if len(stores) != 1 {
 			t.Fatalf("the processes name %d stores", len(stores))
+		}
+	}
+}
+
+// deaf hears of nothing that other processes commit.
+type deaf struct{ *memory.Shared }
+
+func (deaf) Wake() <-chan struct{} { return nil }
+
+// A client whose server died before it could acknowledge sends its transaction again to another
+// server, which may not have heard of it yet: that shows it before it acknowledges it.
+func TestSharedStoreAcknowledgesWhatItShows(t *testing.T) {
+	disk := memory.NewDisk()
+	first := durable(t, core.Options{Engine: disk.Share()})
+	second := open(t, core.Options{Engine: deaf{disk.Share()}, Durable: true, Limits: core.Limits{SharedPoll: time.Hour}})
+	w, _ := greeted(t, first)
+	commit := w.commit(w.creation("album", with("name", "a", "year", 1)))
+	again, _ := raw(t, second)
+	again.node = w.node
+	again.hello()
+	again.send(&proto.Subscribe{Sub: 1, Collection: "album"})
+	until[*proto.Rows](again)
+	w.send(commit)
+	w.ack()
+	again.send(commit)
+	for {
+		switch m := again.receive().(type) {
+		case *proto.Update:
+			if len(m.Changes) != 1 || m.Changes[0].Entity != commit.Events[0].Entity {
+				t.Fatalf("shown: %+v", m.Changes)
+			}
+			again.ack()
+			return
+		case *proto.Ack:
+			t.Fatal("acknowledged before it is shown")
+		case *proto.Nack:
+			t.Fatalf("refused: %s", m.Message)
 		}
 	}
 }

@@ -230,8 +230,8 @@ func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
 		sub.done(nil, err)
 		return
 	}
-	if len(staged.events) == 0 && !staged.hasMeta() && len(g.txs) == 0 && len(s.overlay) == 0 {
-		sub.done(staged.rows, nil) // everything known and stored already
+	if len(staged.events) == 0 && !staged.hasMeta() && len(g.txs) == 0 && len(s.overlay) == 0 && s.node.others == nil {
+		sub.done(staged.rows, nil) // everything known, stored and published already
 		return
 	}
 	g.txs = append(g.txs, staged)
