@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -21,6 +22,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
@@ -689,4 +691,58 @@ func TestDifferencesAreBounded(t *testing.T) {
 	again.Close()
 	few.Close()
 	eventually(t, "nothing is watched", func() bool { return server.Watches() == 0 })
+}
+
+// slowToFail is an engine whose first scan fails once it is released.
+type slowToFail struct {
+	storage.Engine
+	release chan struct{}
+	scans   atomic.Int32
+}
+
+func (f *slowToFail) Scan(ctx context.Context, collection string, s *ankql.Selection, after []byte, limit int) (*storage.Page, error) {
+	if collection == "album" && f.scans.Add(1) == 1 {
+		<-f.release
+		return nil, fmt.Errorf("%w: for a moment", storage.ErrUnavailable)
+	}
+	return f.Engine.Scan(ctx, collection, s, after, limit)
+}
+
+// TestAnsweredBeforeTheDiskFails: a client's own rows are of no concern once the durable node
+// has answered, and neither is that they cannot be read.
+func TestAnsweredBeforeTheDiskFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := durable(t, core.Options{})
+		create(t, server, "one", 1)
+		engine := &slowToFail{Engine: memory.New(), release: make(chan struct{})}
+		a := connected(t, server, core.Options{Engine: engine})
+		q := summarize(t, anonymous(a), "album", "", nil, ankql.Count("n"))
+		defer q.Close()
+		synctest.Wait()
+		if q.Status() != core.QueryLive {
+			t.Errorf("answered: %s", q.Status())
+		}
+		close(engine.release)
+		for range 3 {
+			synctest.Wait()
+			if q.Status() != core.QueryLive || figures(q.Groups()) != figures(aggregated(t, server)) {
+				t.Errorf("%s, %v: %s", q.Status(), q.Err(), figures(q.Groups()))
+			}
+			time.Sleep(time.Minute)
+		}
+		create(t, a, "two", 2)
+		synctest.Wait()
+		if figures(q.Groups()) != figures(aggregated(t, server)) {
+			t.Error(figures(q.Groups()))
+		}
+	})
+}
+
+func aggregated(t *testing.T, n *core.Node) []*core.AggregateGroup {
+	t.Helper()
+	groups, err := anonymous(n).Aggregate(t.Context(), "album", aggregation(t, "", nil, ankql.Count("n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return groups
 }

@@ -195,13 +195,14 @@ func (t *tabulation) endedNow() bool {
 
 func (t *tabulation) stop() {
 	t.unwatch()
-	t.generation++
 	if t.afar != nil {
 		t.afar.close()
 	}
 }
 
+// unwatch ends a reading, and what follows one: what is still to come of it is of no concern.
 func (t *tabulation) unwatch() {
+	t.generation++
 	if t.watch != nil {
 		t.watch.Stop()
 		t.watch = nil
@@ -218,7 +219,6 @@ func (t *tabulation) start() {
 	t.table = aggregate.New(t.of, aggregate.Limits{Groups: t.node.limits.Groups, Values: t.node.limits.DistinctValues})
 	t.filling, t.edge, t.meanwhile = true, nil, make(map[id.EntityID]*passage)
 	t.watch = t.rows.watch(t)
-	t.generation++
 	generation := t.generation
 	read := t.readPages
 	if t.afar != nil {
@@ -657,7 +657,6 @@ func (t *tabulation) fail(generation int, err error) {
 		t.node.opts.Listener.failed("live aggregate", err)
 	}
 	t.unwatch()
-	t.generation++
 	t.mu.Lock()
 	followers := t.mu.followers
 	t.mu.followers = nil
