@@ -162,6 +162,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("in good health: %d and %d", live, ready)
 	}
 	closed := opened(t, "--storage=memory:")
+	defer closed.release()
 	answer := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		closed.routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

@@ -53,7 +53,6 @@ func opened(t testing.TB, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.release() })
 	return s
 }
 
