@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -142,8 +143,23 @@ func (c *cluster) spawn(i int) {
 	c.processes[i].url(c.t)
 }
 
+// revive starts the servers again that have ended by themselves, as one does that was cut off for
+// so long that another has taken its feed: what watches over servers does that.
+func (c *cluster) revive() {
+	c.t.Helper()
+	for i, address := range c.addresses {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			continue
+		}
+		c.processes[i].Wait()
+		c.spawn(i)
+	}
+}
+
 // hurt does something bad.
 func (c *cluster) hurt() {
+	c.revive()
 	switch i := c.rand.IntN(len(c.processes)); c.rand.IntN(4) {
 	case 0:
 		c.processes[i].Process.Kill()
@@ -208,6 +224,7 @@ func (c *cluster) client(i int) *wanderer {
 // verify waits until everybody has everything, and compares.
 func (c *cluster) verify(writers []*writer, watchers []*watcher) {
 	t := c.t
+	c.revive()
 	for _, w := range watchers {
 		w.waitFor(writers)
 	}
