@@ -41,7 +41,7 @@ test('an album says that it waits, and that a change to it was refused; trying a
   await albums.add('Showbiz');
   await albums.pending(0);
   const badge = albums.hook('row-sync');
-  expect(await badge.count()).toBe(0);
+  await badge.waitFor({ state: 'detached' });
   wire.cut();
   await albums.status('offline');
   await albums.edit('Showbiz', { year: 1999 });
