@@ -38,8 +38,7 @@
 //   - I10 live results: rows, windows and aggregates of every client, by their change sets as
 //     well, are what a durable node answers its principal now.
 //   - I11 bounded memory: when its queries are closed, no node watches or serves anything that
-//     nobody looks at; goroutines that a closed node leaves behind end the run. (Watches of
-//     durable nodes in a strict run only.)
+//     nobody looks at; goroutines that a closed node leaves behind end the run.
 //
 // Transactions are told apart by a mark, a number that each of their events writes; the
 // [ledger] knows from the events that pass the disks which marks an entity's head includes.

@@ -12,12 +12,11 @@ import (
 )
 
 var (
-	seeds  = flag.Int("sim.seeds", 2, "how many seeds of each scenario are run")
-	first  = flag.Uint64("sim.seed", 1, "the first seed")
-	steps  = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
-	trace  = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
-	strict = flag.Bool("sim.strict", true, "hold I11 against durable nodes as well")
-	limit  = flag.Duration("sim.for", 0, "begin no further seed after so much time")
+	seeds = flag.Int("sim.seeds", 2, "how many seeds of each scenario are run")
+	first = flag.Uint64("sim.seed", 1, "the first seed")
+	steps = flag.Int("sim.steps", 0, "so many steps of each schedule; 0 is all")
+	trace = flag.Int("sim.trace", 0, "how many lines of what happened before a failure are printed")
+	limit = flag.Duration("sim.for", 0, "begin no further seed after so much time")
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -65,6 +64,6 @@ func report(t *testing.T, s *Scenario, seed uint64, schedule []Step, o Outcome) 
 
 // play runs steps in simulated time.
 func play(t *testing.T, s *Scenario, seed uint64, steps []Step) (o Outcome) {
-	synctest.Test(t, func(t *testing.T) { o = Run(t.Context(), s, seed, steps, *trace, *strict) })
+	synctest.Test(t, func(t *testing.T) { o = Run(t.Context(), s, seed, steps, *trace) })
 	return o
 }

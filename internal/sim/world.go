@@ -17,7 +17,6 @@ type World struct {
 	ctx      context.Context
 	seed     uint64
 	scenario *Scenario
-	strict   bool // see Run
 	net      *Network
 	ledger   *ledger
 	agent    *agent
@@ -59,11 +58,10 @@ type Outcome struct {
 }
 
 // Run carries out the steps of a scenario, heals everything, and returns what does not hold.
-// It must be called inside a synctest bubble. A strict run holds I11 against durable nodes as
-// well, which are known to go on watching now and then for a peer that has gone.
-func Run(ctx context.Context, s *Scenario, seed uint64, steps []Step, keep int, strict bool) Outcome {
+// It must be called inside a synctest bubble.
+func Run(ctx context.Context, s *Scenario, seed uint64, steps []Step, keep int) Outcome {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &World{ctx: ctx, seed: seed, scenario: s, strict: strict, ledger: newLedger(), agent: newAgent(), trace: newTrace(keep), healing: make(chan struct{})}
+	w := &World{ctx: ctx, seed: seed, scenario: s, ledger: newLedger(), agent: newAgent(), trace: newTrace(keep), healing: make(chan struct{})}
 	w.net = newNetwork(w, Faults{Delay: time.Millisecond})
 	err := w.run(ctx, steps)
 	cancel()
