@@ -118,10 +118,7 @@ func (l *Link) connect(ctx context.Context) (lived bool, err error) {
 	defer wrap(&err, "connect")
 	dialCtx, cancel := context.WithTimeout(ctx, l.node.limits.Handshake)
 	defer cancel()
-	conn, err := l.dialer.Dial(dialCtx)
-	if err != nil && dialCtx.Err() == nil {
-		err = fmt.Errorf("%w: %w", ErrOffline, err)
-	}
+	conn, err := l.dial(dialCtx)
 	if err != nil {
 		return false, err
 	}
@@ -158,7 +155,29 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	}
 	sent := l.node.opts.Clock()
 	p.out.must(hello)
-	frame, err := p.conn.Receive(ctx)
+	m, err := welcomed(ctx, p.conn)
+	if err != nil {
+		return nil, err
+	}
+	// The peer's clock showed m.Time about half a round trip ago.
+	now := l.node.opts.Clock()
+	theirs := unixMicro(m.Time).Add(now.Sub(sent) / 2)
+	l.node.clock.Correct(theirs.Sub(now), clockSlack)
+	return m, nil
+}
+
+// dial makes a connection; without one the node is offline.
+func (l *Link) dial(ctx context.Context) (connectors.Conn, error) {
+	conn, err := l.dialer.Dial(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrOffline, err)
+	}
+	return conn, err
+}
+
+// welcomed returns what a durable node answers to a Hello, or why it does not serve this node.
+func welcomed(ctx context.Context, conn connectors.Conn) (*proto.Welcome, error) {
+	frame, err := conn.Receive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +187,6 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	}
 	switch m := f.(type) {
 	case *proto.Welcome:
-		// The peer's clock showed m.Time about half a round trip ago.
-		now := l.node.opts.Clock()
-		theirs := unixMicro(m.Time).Add(now.Sub(sent) / 2)
-		l.node.clock.Correct(theirs.Sub(now), clockSlack)
 		return m, nil
 	case *proto.Refuse:
 		return nil, remoteError(m.Kind, m.Message)

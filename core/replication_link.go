@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -31,10 +30,7 @@ func (s *sequencer) connect(ctx context.Context, l *Link, shown *standing) (live
 	defer wrap(&err, "replicate")
 	dialCtx, cancel := context.WithTimeout(ctx, s.node.limits.Handshake)
 	defer cancel()
-	conn, err := l.dialer.Dial(dialCtx)
-	if err != nil && dialCtx.Err() == nil {
-		err = fmt.Errorf("%w: %w", ErrOffline, err)
-	}
+	conn, err := l.dial(dialCtx)
 	if err != nil {
 		return false, err
 	}
@@ -69,28 +65,18 @@ func (s *sequencer) connect(ctx context.Context, l *Link, shown *standing) (live
 func (s *sequencer) greet(ctx context.Context, l *Link, conn connectors.Conn, out *outlet) (*proto.Welcome, error) {
 	n := s.node
 	l.mu.Lock()
-	hello := &proto.Hello{Node: n.self, Durable: true, Time: time.Now().UnixMicro(), Credentials: l.mu.credentials, Store: n.feeds.store}
+	hello := &proto.Hello{Node: n.self, Durable: true, Time: n.opts.Clock().UnixMicro(), Credentials: l.mu.credentials, Store: n.feeds.store}
 	l.mu.Unlock()
 	hello.System, _ = n.system.get()
 	out.must(hello)
-	frame, err := conn.Receive(ctx)
+	m, err := welcomed(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	f, err := proto.DecodeFrame(frame)
-	if err != nil {
-		return nil, err
+	if m.Store == n.feeds.store || m.Node == n.self {
+		return nil, errSameStore
 	}
-	switch m := f.(type) {
-	case *proto.Refuse:
-		return nil, remoteError(m.Kind, m.Message)
-	case *proto.Welcome:
-		if m.Store == n.feeds.store || m.Node == n.self {
-			return nil, errSameStore
-		}
-		return m, s.join(ctx, m.System)
-	}
-	return nil, fmt.Errorf("%w: %T in place of a welcome", proto.ErrFrameType, f)
+	return m, s.join(ctx, m.System)
 }
 
 // join makes this node one of a system, unless it is of one already: then that must be it.

@@ -191,24 +191,25 @@ func TestServerCrash(t *testing.T) {
 func TestUnreachableServer(t *testing.T) {
 	server := pgtest.New(t, pgtest.Durable...)
 	url := server.Database(t)
-	e := open(t, url)
+	patience := Options{Timeout: 3 * time.Second}
+	e, err := Open(t.Context(), url, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer e.Close()
 	_, rec := storagetest.NewWorld(1).Create(storagetest.Albums)
 	b := &storage.Batch{Records: []storage.RecordWrite{{Record: rec}}}
 	server.Kill(t)
-	patience := e.options.Timeout
-	e.options.Timeout = 300 * time.Millisecond
 	if err := e.Commit(t.Context(), b); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a commit without a server: %v", err)
 	}
 	if _, err := e.Meta(t.Context(), "k"); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a read without a server: %v", err)
 	}
-	if _, err := Open(t.Context(), url, Options{Timeout: 300 * time.Millisecond}); !errors.Is(err, storage.ErrUnavailable) {
+	if _, err := Open(t.Context(), url, patience); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("opening without a server: %v", err)
 	}
 	server.Restart(t)
-	e.options.Timeout = patience
 	if err := e.Commit(t.Context(), b); err != nil {
 		t.Errorf("a commit after the server is back: %v", err)
 	}
