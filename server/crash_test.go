@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ import (
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
-var kills = flag.Int("kills", 100, "how often TestKilledServerLosesNothing kills the server")
+var kills = flag.Int("kills", 0, "how often TestKilledServerLosesNothing kills the server of each storage; zero for as often as there is time")
 
 // Half is one of the two entities that every transaction of the crash test creates.
 type Half struct {
@@ -163,19 +162,27 @@ func (w *writer) settle(node *ankurah.Node) {
 // What a server has acknowledged survives kill -9, at any moment, under load; what it has not
 // is delivered by the outbox; and all of it is there once, whole, for everybody.
 func TestKilledServerLosesNothing(t *testing.T) {
-	seed, kills := rand.Uint64(), *kills
-	if testing.Short() {
-		kills = min(kills, 10) // the race detector looks for something else
+	for _, storage := range storages {
+		t.Run(storage.name, func(t *testing.T) {
+			n := storage.kills
+			if *kills > 0 {
+				n = *kills
+			}
+			if testing.Short() {
+				n = min(n, 5) // the race detector looks for something else
+			}
+			loseNothing(t, storage.start(t)(t), n)
+		})
 	}
+}
+
+// loseNothing kills the server of a store again and again, under clients that write.
+func loseNothing(t *testing.T, storage string, kills int) {
+	seed := rand.Uint64()
 	t.Logf("seed %d, %d kills", seed, kills)
 	r := rand.New(rand.NewPCG(seed, 0))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
-	args := []string{"--addr=" + addr, "--data=" + t.TempDir()}
+	addr := freeAddress(t)
+	args := []string{"--addr=" + addr, storage}
 	server := spawn(t, args...)
 	server.url(t)
 

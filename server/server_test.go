@@ -24,6 +24,7 @@ import (
 	"github.com/ankurah-go/ankurah/internal/pgtest"
 	"github.com/ankurah-go/ankurah/server/config"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
 // asServer makes the test binary the server itself, for tests that need a process.
@@ -137,20 +138,39 @@ func get(t testing.TB, url string) (status int, body string) {
 	return response.StatusCode, string(b)
 }
 
+// storages are the stores that a server keeps its data in. Each start returns a function that
+// has a new store, empty at first, as a setting of a server.
+var storages = []struct {
+	name  string
+	kills int // as many as TestKilledServerLosesNothing finds the time for
+	start func(testing.TB) (place func(testing.TB) string)
+}{
+	{"pebble", 60, func(testing.TB) func(testing.TB) string {
+		return func(t testing.TB) string { return "--data=" + filepath.Join(t.TempDir(), "data") }
+	}},
+	{"sqlite", 20, func(testing.TB) func(testing.TB) string {
+		return func(t testing.TB) string { return "--storage=sqlite:" + filepath.Join(t.TempDir(), "data.db") }
+	}},
+	{"postgres", 20, func(t testing.TB) func(testing.TB) string {
+		database := pgtest.New(t, pgtest.Durable...)
+		return func(t testing.TB) string { return "--storage=" + database.Database(t) }
+	}},
+	{"tikv", 20, func(t testing.TB) func(testing.TB) string {
+		cluster := tikvtest.New(t, 3)
+		return func(testing.TB) string { return "--storage=" + cluster.URL() }
+	}},
+}
+
 // Whatever the storage, these hold.
 func TestStorages(t *testing.T) {
-	database := pgtest.New(t, pgtest.Durable...)
-	for name, place := range map[string]func(t testing.TB) string{
-		"pebble":   func(t testing.TB) string { return "--data=" + filepath.Join(t.TempDir(), "data") },
-		"sqlite":   func(t testing.TB) string { return "--storage=sqlite:" + filepath.Join(t.TempDir(), "data.db") },
-		"postgres": func(t testing.TB) string { return "--storage=" + database.Database(t) },
-	} {
+	for _, storage := range storages {
+		place := storage.start(t)
 		for what, holds := range map[string]func(t *testing.T, data string){
 			"ClientsSeeEachOthersWritesAndTheServerKeepsThem": clientsSeeEachOthersWrites,
 			"ShutdownLosesNothingThatWasAcknowledged":         shutdownLosesNothing,
 			"KillLosesNothingThatWasAcknowledged":             killLosesNothing,
 		} {
-			t.Run(name+"/"+what, func(t *testing.T) {
+			t.Run(storage.name+"/"+what, func(t *testing.T) {
 				data := place(t)
 				leaktest.Check(t)
 				holds(t, data)
