@@ -45,16 +45,17 @@ func newDisk(m *Machine, medium Medium, f DiskFaults) *Disk {
 	return &Disk{machine: m, medium: medium, faults: f, rnd: m.world.random(m.name+" disk", 0)}
 }
 
-// Open returns an engine over the disk.
-func (d *Disk) Open() (*faulty.Engine, error) {
+// Open returns an engine over the disk, and what makes it fail.
+func (d *Disk) Open() (storage.Engine, *faulty.Engine, error) {
 	d.mu.Lock()
 	medium := d.medium
 	d.mu.Unlock()
 	inner, err := medium.Open()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return faulty.Wrap(inner, d.decide), nil
+	engine := faulty.Wrap(inner, d.decide)
+	return share(engine, inner), engine, nil
 }
 
 // be sets the faults.

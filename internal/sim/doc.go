@@ -40,6 +40,19 @@
 //   - I11 bounded memory: when its queries are closed, no node watches or serves anything that
 //     nobody looks at; goroutines that a closed node leaves behind end the run.
 //
+// # Several durable nodes
+//
+// In the scenario replicas two to four durable nodes with stores of their own replicate from
+// each other, as a line, a ring, a star or everyone with everyone. All invariants hold on every
+// durable node, and on the clients that stay with theirs. On a client that goes from one to
+// another I1 holds for its own transactions only: what it has seen of others stays in sight, beside
+// what its new node answers, which may not have it yet. I2, I3 and I4 hold for it, and when all
+// is healed everything: I5 means that the durable nodes are connected as well, I6 that each of
+// them has what any has acknowledged, and I9 that they hold the same to the last byte.
+//
+// In the scenario cluster they are two or three processes on one store, of which the store takes
+// those that die for dead; clients go from one to another with their positions. All invariants hold.
+//
 // Transactions are told apart by a mark, a number that each of their events writes; the
 // [ledger] knows from the events that pass the disks which marks an entity's head includes.
 package sim

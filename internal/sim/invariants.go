@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -44,6 +45,9 @@ func (w *World) settle(ctx context.Context) error {
 
 // restless says what still moves (I5).
 func (w *World) restless() error {
+	if err := w.apart(); err != nil {
+		return err
+	}
 	for _, c := range w.clients {
 		node, _ := c.running()
 		if node == nil {
@@ -188,12 +192,18 @@ func (s *store) same(o *store) error {
 		}
 		if a, b := s.records[e], o.records[e]; a == nil || b == nil || !a.State.Head.Equal(b.State.Head) {
 			return fmt.Errorf("I9: %s and %s have different heads of %s", s.machine.name, o.machine.name, e)
+		} else if !slices.EqualFunc(a.State.Properties, b.State.Properties, sameProperty) {
+			return fmt.Errorf("I9: %s and %s have different states of %s", s.machine.name, o.machine.name, e)
 		}
 	}
 	if len(s.events) != len(o.events) {
 		return fmt.Errorf("I9: %s has %d entities, %s has %d", s.machine.name, len(s.events), o.machine.name, len(o.events))
 	}
 	return nil
+}
+
+func sameProperty(a, b proto.PropertyState) bool {
+	return a.Name == b.Name && a.Kind == b.Kind && a.Value == b.Value && bytes.Equal(a.Data, b.Data)
 }
 
 // merged checks I9 against the obvious merge: of each property, the write of the greatest
@@ -409,6 +419,9 @@ func (w *World) released() error {
 		}
 		if m.server != nil {
 			connections[m.server]++
+		}
+		for _, peer := range m.peers {
+			connections[peer]++
 		}
 	}
 	for _, d := range w.durables {

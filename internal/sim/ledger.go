@@ -369,9 +369,22 @@ func (l *ledger) missingLocked(row *core.View, of marks) (missing marks) {
 func (l *ledger) hiddenLocked(row *core.View, mark int) bool {
 	return slices.ContainsFunc(l.touches[touch{mark, row.ID()}], func(x id.EventID) bool {
 		return !slices.ContainsFunc(l.events[x].writes, func(f proto.Field) bool {
-			return writerOf(row, f.Name).Compare(x.ULID) < 0 && plain(row.State().Field(f.Name)) != plain(f.Value)
+			return writerOf(row, f.Name).Compare(x.ULID) < 0 && plain(row.State().Field(f.Name)) != plain(f.Value) && !l.rewrittenLocked(row, x, f.Name)
 		})
 	})
+}
+
+// rewrittenLocked reports whether a greater event than x wrote what a row shows of a property:
+// then a row that has shown the same all along is not told of either.
+func (l *ledger) rewrittenLocked(row *core.View, x id.EventID, property string) bool {
+	shown := plain(row.State().Field(property))
+	for other, e := range l.events {
+		if e.entity == row.ID() && other.Compare(x.ULID) > 0 &&
+			slices.ContainsFunc(e.writes, func(f proto.Field) bool { return f.Name == property && plain(f.Value) == shown }) {
+			return true
+		}
+	}
+	return false
 }
 
 // plain is a value as it shows: what was never deleted is not deleted.

@@ -27,6 +27,8 @@ type Machine struct {
 	random  io.Reader
 	fate    *rand.Rand // how a crash goes
 	user    string     // whom a client's applications are for
+	peers   []*Machine // to which a durable node keeps up connections
+	roams   bool       // a client goes to other durable nodes
 
 	mu      sync.Mutex
 	node    *core.Node
@@ -37,6 +39,7 @@ type Machine struct {
 
 	screen *screen // what applications on it look at, of the present life
 	link   *core.Link
+	moving bool     // link is about to be another
 	server *Machine // that a client is connected to
 	memory memories // of what was seen
 }
@@ -96,11 +99,11 @@ func (m *Machine) start(ctx context.Context) error {
 }
 
 func (m *Machine) open(ctx context.Context) error {
-	engine, err := m.disk.Open()
+	face, engine, err := m.disk.Open()
 	if err != nil {
 		return err
 	}
-	options := core.Options{Engine: engine, Durable: m.durable, Random: m.random, Clock: m.clock.Now,
+	options := core.Options{Engine: face, Durable: m.durable, Random: m.random, Clock: m.clock.Now,
 		Limits: m.world.scenario.Limits, Listener: core.Listener{Failed: m.failed, Refused: m.refused}}
 	if m.durable {
 		options.Policy = m.world.agent
@@ -110,12 +113,13 @@ func (m *Machine) open(ctx context.Context) error {
 		engine.Close()
 		return err
 	}
+	m.replicate(node)
 	if err := m.world.furnish(ctx, m, node); err != nil {
 		node.Close()
 		return err
 	}
 	m.mu.Lock()
-	m.node, m.engine, m.alive = node, engine, true
+	m.node, m.engine, m.alive, m.moving = node, engine, true, true
 	m.lives++
 	life := m.lives
 	m.mu.Unlock()
@@ -132,13 +136,21 @@ func (m *Machine) open(ctx context.Context) error {
 			m.world.check(m.world.ledger.tell(s, life))
 		}
 	})
-	m.dial()
+	m.dial(node)
 	return m.look(node, life)
 }
 
 // dial connects a client to its durable node.
-func (m *Machine) dial() {
-	m.link = m.node.Dial(&dialer{m.world.net, m, m.server}, core.DialOptions{Credentials: []byte(m.user)})
+func (m *Machine) dial(node *core.Node) {
+	m.mu.Lock()
+	server := m.server
+	m.mu.Unlock()
+	link := node.Dial(&dialer{m.world.net, m, server}, core.DialOptions{Credentials: []byte(m.user)})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.node == node {
+		m.link, m.moving = link, false
+	}
 }
 
 func (m *Machine) failed(op string, err error) {

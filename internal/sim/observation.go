@@ -282,7 +282,7 @@ func (p *pane) follow(set *core.ChangeSet) {
 		m.world.check(fmt.Errorf("I4: %s, %s: %d rows", m.name, p, len(rows)))
 	}
 	if len(set.Changes) > 0 {
-		m.world.check(m.observe(p.screen.life, p.String(), rows, m.memory.recollect(), set.Status == core.QueryLive && !m.world.scenario.Behind))
+		m.world.check(m.observe(p.screen.life, p.String(), rows, m.memory.recollect(), set.Status == core.QueryLive && !m.world.scenario.Behind && !m.wanders()))
 	}
 }
 

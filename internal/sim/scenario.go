@@ -9,7 +9,8 @@ import (
 // Scenario is a kind of run: which machines there are, how much happens, and what goes wrong.
 type Scenario struct {
 	Name     string
-	Durables int // at least one
+	Durables int  // one; or, where it is more, from two up to so many, which replicate from each other
+	Shared   bool // or are processes on one store
 	Clients  int
 	Steps    int
 	Pause    time.Duration // between two steps, at most
@@ -17,7 +18,7 @@ type Scenario struct {
 	Network Faults
 	Disk    DiskFaults
 	Skew    time.Duration // how wrong each clock is from the beginning, at most
-	Medium  func() Medium // nil for memory
+	Medium  func() Medium // of durable nodes; nil for memory
 	Limits  core.Limits   // of all nodes
 
 	// Behind says that queues are so short that peers fall behind while their results are live,
@@ -51,11 +52,12 @@ const (
 	Jump                   // its clock is set to something else
 	Policy                 // what its user may do changes
 	Grow                   // the schema grows
+	Move                   // it goes to another durable node
 	kinds
 )
 
 var kindNames = [kinds]string{"transact", "fetch", "history", "reconsider", "look", "cut", "partition", "restart", "crash",
-	"fuse", "full", "outage", "jump", "policy", "grow"}
+	"fuse", "full", "outage", "jump", "policy", "grow", "move"}
 
 // String returns the kind's name.
 func (k Kind) String() string { return kindNames[k] }
@@ -96,4 +98,10 @@ var Scenarios = []Scenario{
 	{Name: "everything", Durables: 1, Clients: 6, Steps: 300, Pause: 2 * time.Second, Skew: time.Minute,
 		Network: Faults{Cut: 0.003, Duplicate: 0.01, Delay: time.Second}, Disk: DiskFaults{Fails: 0.003, Slow: 0.1, Delay: 300 * time.Millisecond},
 		Weights: work.with(map[Kind]int{Cut: 2, Partition: 3, Restart: 1, Crash: 2, Fuse: 4, Full: 1, Outage: 1, Jump: 2, Policy: 2})},
+	{Name: "replicas", Durables: 4, Clients: 4, Steps: 200, Pause: 2 * time.Second,
+		Network: Faults{Cut: 0.003, Delay: 300 * time.Millisecond},
+		Weights: work.with(map[Kind]int{Cut: 4, Partition: 6, Restart: 3, Move: 8})},
+	{Name: "cluster", Durables: 3, Shared: true, Clients: 4, Steps: 200, Pause: 2 * time.Second,
+		Network: Faults{Cut: 0.002, Delay: 200 * time.Millisecond}, Disk: DiskFaults{Slow: 0.1, Delay: 50 * time.Millisecond},
+		Weights: work.with(map[Kind]int{Restart: 2, Crash: 3, Fuse: 4, Move: 8})},
 }

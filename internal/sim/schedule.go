@@ -80,6 +80,8 @@ func (w *World) do(ctx context.Context, s Step) error {
 		return w.decree(rnd, w.client(rnd))
 	case Grow:
 		return w.grow(ctx, rnd, m)
+	case Move:
+		w.client(rnd).move(w.durables[rnd.IntN(len(w.durables))])
 	}
 	return nil
 }

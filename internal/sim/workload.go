@@ -202,7 +202,7 @@ func (w *World) fetch(ctx context.Context, rnd *rand.Rand, m *Machine) error {
 	if err != nil || !m.in(life) {
 		return nil // there is no connection, or no disk
 	}
-	return m.observe(life, "fetch "+s.sel.String(), rows, since, connected && node.Status().Connection == core.Live)
+	return m.observe(life, "fetch "+s.sel.String(), rows, since, connected && node.Status().Connection == core.Live && !m.wanders())
 }
 
 // history reads an entity's history on a machine: the latest first, nothing twice.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/ankql/ankqltest"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
 // World is a run: machines, what is between them, and what is known of what they did.
@@ -99,27 +101,7 @@ func (w *World) build(ctx context.Context) error {
 	if err := w.choose(); err != nil {
 		return err
 	}
-	medium := w.scenario.Medium
-	if medium == nil {
-		medium = NewMemory
-	}
-	rnd := w.random("world", 0)
-	add := func(name string, durable bool) *Machine {
-		m := newMachine(w, name, durable, medium())
-		if w.scenario.Skew > 0 {
-			m.clock.Set(duration(rnd, 2*w.scenario.Skew) - w.scenario.Skew)
-		}
-		w.machines = append(w.machines, m)
-		return m
-	}
-	for i := range w.scenario.Durables {
-		w.durables = append(w.durables, add(fmt.Sprintf("d%d", i), true))
-	}
-	for i := range w.scenario.Clients {
-		c := add(fmt.Sprintf("c%d", i), false)
-		c.user, c.server = fmt.Sprintf("u%d", i), w.durables[i%len(w.durables)]
-		w.clients = append(w.clients, c)
-	}
+	w.populate(w.random("world", 0))
 	for _, m := range w.machines {
 		if err := m.start(ctx); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
@@ -128,10 +110,53 @@ func (w *World) build(ctx context.Context) error {
 	return nil
 }
 
+// populate sets up the machines.
+func (w *World) populate(rnd *rand.Rand) {
+	count := w.scenario.Durables
+	if count > 1 {
+		count = 2 + rnd.IntN(count-1)
+	}
+	media := w.media()
+	for i := range count {
+		w.durables = append(w.durables, w.add(rnd, fmt.Sprintf("d%d", i), true, media()))
+	}
+	if count > 1 && !w.scenario.Shared {
+		w.wire(rnd)
+	}
+	for i := range w.scenario.Clients {
+		c := w.add(rnd, fmt.Sprintf("c%d", i), false, NewMemory())
+		c.user, c.server, c.roams = fmt.Sprintf("u%d", i), w.durables[i%count], i%2 == 0
+		w.clients = append(w.clients, c)
+	}
+}
+
+// media returns what makes the media of durable nodes.
+func (w *World) media() func() Medium {
+	switch {
+	case w.scenario.Shared:
+		disk := memory.NewDisk()
+		disk.Random = lockedReader{new(sync.Mutex), w.random("feeds", 0)}
+		return func() Medium { return &sharedMedium{disk: disk} }
+	case w.scenario.Medium != nil:
+		return w.scenario.Medium
+	}
+	return NewMemory
+}
+
+// add sets up a machine.
+func (w *World) add(rnd *rand.Rand, name string, durable bool, medium Medium) *Machine {
+	m := newMachine(w, name, durable, medium)
+	if w.scenario.Skew > 0 {
+		m.clock.Set(duration(rnd, 2*w.scenario.Skew) - w.scenario.Skew)
+	}
+	w.machines = append(w.machines, m)
+	return m
+}
+
 // furnish makes a node that has been opened one of the system.
 func (w *World) furnish(ctx context.Context, m *Machine, node *core.Node) error {
 	if m.durable {
-		if err := node.CreateSystem(ctx); err != nil && !errors.Is(err, core.ErrSystemExists) {
+		if err := m.join(ctx, node); err != nil && !errors.Is(err, core.ErrSystemExists) {
 			return err
 		}
 	}

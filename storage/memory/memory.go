@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sort"
@@ -23,6 +24,10 @@ func New() storage.Engine { return NewDisk().Open() }
 // Disk holds what engines opened on it have committed, for as long as it is referred
 // to: closing an engine, or dropping it without closing as a crash does, loses nothing.
 type Disk struct {
+	// Random is where the ids of the feeds come from that shared engines write; nil for the
+	// system's randomness. It is set before the first of them joins.
+	Random io.Reader
+
 	mu struct {
 		sync.RWMutex
 		records map[string]map[id.EntityID]*proto.Record // by collection

@@ -51,7 +51,7 @@ func (s *Shared) Join(ctx context.Context) (id.NodeID, error) {
 			return feed, nil
 		}
 	}
-	s.feed = id.NodeID{ULID: id.New(nil)}
+	s.feed = id.NodeID{ULID: id.New(d.Random)}
 	d.mu.joined = append(d.mu.joined, s.feed)
 	return s.feed, nil
 }
