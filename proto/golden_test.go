@@ -133,6 +133,8 @@ func TestSamplesAreFull(t *testing.T) {
 		"Event.Parents": true, "Event.Nonce": true, "Model.Indexes": true, "Index.Unique": true, "IndexColumn.Desc": true, "Change.Before": true, "Change.Undo": true, "AckRow.Before": true, "KnownRow.Head": true, "Entry.Events": true,
 		"RowChange.Head": true, "RowChange.Properties": true, "RowChange.Kind": true, "PropertyState.Value": true, "Field.Value": true,
 		"AggregateColumn.Function": true, "AggregateColumn.Path": true, "AggregateColumn.Distinct": true, "Group.Rows": true, "Group.Parts": true,
+		"Present.Gone": true, "Present.User": true, "Present.Since": true, "Present.State": true,
+		"Attending.Gone": true, "Attending.User": true, "Attending.Since": true, "Attending.State": true,
 		"Model.Properties": true, "Record.Sync": true, "Property.Default": true, "Property.Target": true, "Property.Enum": true, "Property.Optional": true,
 	}
 	var walk func(v reflect.Value)

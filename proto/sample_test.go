@@ -107,6 +107,10 @@ func samplePosition(seq uint64) Position {
 	return Position{{Epoch: id.EpochID{ULID: ulid(30)}, Seq: seq}, {Epoch: id.EpochID{ULID: ulid(31)}, Seq: 3}}
 }
 
+func sampleFields() []byte {
+	return AppendFields(nil, []Field{{Name: "typing", Value: value.Bool(true)}, {Name: "x", Value: value.Float(0.5)}})
+}
+
 // sampleFrames has one frame of every type, by the name of its golden file.
 func sampleFrames(t testing.TB) map[string]Frame {
 	state := sampleState(t)
@@ -152,7 +156,16 @@ func sampleFrames(t testing.TB) map[string]Frame {
 		"taken":  &Taken{},
 		"lookup": &Lookup{Request: 11, Events: clockOf(3, 4), Known: clockOf(1, 2)},
 		"found":  &Found{Request: 11, Events: []*Event{sampleEdit(t)}},
-		"ping":   &Ping{Time: 1_700_000_000_000_000},
-		"pong":   &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},
+		"attend": &Attend{Number: 12, Room: "album/1", Key: MemberKey{1, 15: 2}, Seq: 1 << 50, Attendance: Away, State: sampleFields()},
+		"members": &Members{Number: 12, Reset: true, Kind: 12, Message: "too many members", List: []Present{
+			{Member: MemberKey{1}.Member(), User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
+			{Member: MemberKey{2}.Member(), Gone: true},
+		}},
+		"spread": &Spread{Again: true, Homes: []Home{{ID: id.EpochID{ULID: ulid(30)}, Beat: 7, Age: 1500}}, List: []Attending{
+			{Room: "lobby", Member: MemberKey{1}.Member(), Seq: 1 << 50, Home: id.EpochID{ULID: ulid(30)}, User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
+			{Room: "lobby", Member: MemberKey{2}.Member(), Seq: 3, Gone: true, Home: id.EpochID{ULID: ulid(31)}},
+		}},
+		"ping": &Ping{Time: 1_700_000_000_000_000},
+		"pong": &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},
 	}
 }

@@ -66,6 +66,8 @@ type (
 	StoreID struct{ ULID }
 	// EpochID names one opening of a feed by the process that writes to it.
 	EpochID struct{ ULID }
+	// MemberID names a member of rooms; it is made of a secret and says nothing of time.
+	MemberID struct{ ULID }
 )
 
 // Make puts an id together from its stamp and its last eight bytes.

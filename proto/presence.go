@@ -1,0 +1,269 @@
+package proto
+
+import (
+	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
+	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/internal/sha256"
+)
+
+// Limits of presence on the wire.
+const (
+	MaxRoomBytes     = 256      // the name of a room
+	MaxPresenceBytes = 64 << 10 // the encoded state of one member
+	MaxStateFields   = 256      // fields of a state
+	MaxHomes         = 4096     // durable nodes of one Spread
+)
+
+// MemberKey is the secret of one member of rooms: whoever has it is that member, on one
+// connection after the other, whichever durable node serves it. The zero key is none.
+type MemberKey [16]byte
+
+// Member returns the id by which others know the member. It does not give the key away.
+func (k MemberKey) Member() (m id.MemberID) {
+	sum := sha256.Sum256(k[:])
+	m.ULID, _ = id.FromBytes(sum[:id.Size])
+	return m
+}
+
+// Attendance is whether a member is in a room.
+type Attendance uint8
+
+// The attendances. The list is append-only.
+const (
+	Here Attendance = iota
+	// Away is a member that may be back in a moment, as when its page is loaded anew: it stays
+	// for the grace that a lost connection has.
+	Away
+	Gone
+)
+
+// Attend enters a room, changes the state that others see there, and leaves it; the latest
+// frame with one number is what holds. Without a key it asks who is in the room, and Gone ends
+// that. Members with the same number answers where there is something to say.
+//
+// All of it is forgotten when the connection ends: members are Away then.
+type Attend struct {
+	Number     uint64 // chosen by the sender: one for each member and room, and for each room that is watched
+	Room       string
+	Key        MemberKey
+	Seq        uint64 // grows with every frame about the same member and room, on any connection
+	Attendance Attendance
+	State      []byte // as AppendFields writes it; empty for none
+}
+
+func (*Attend) frameType() uint64 { return typeAttend }
+
+func (m *Attend) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 6), m.Number)
+	dst = msgpack.AppendString(dst, m.Room)
+	dst = msgpack.AppendBytes(dst, m.Key[:])
+	dst = msgpack.AppendUint(dst, m.Seq)
+	dst = msgpack.AppendUint(dst, uint64(m.Attendance))
+	return msgpack.AppendBytes(dst, m.State)
+}
+
+func (m *Attend) readBody(r *msgpack.Reader) {
+	r.Array(6)
+	m.Number = r.Uint()
+	m.Room = readRoom(r)
+	if b := r.Bytes(); len(b) == len(m.Key) {
+		copy(m.Key[:], b)
+	} else {
+		r.Fail(ErrStructure)
+	}
+	m.Seq = r.Uint()
+	m.Attendance = readAttendance(r)
+	m.State = readPresence(r)
+}
+
+// Members tells who is in a room, from a durable node to one that has sent Attend: of a room
+// that is watched all members, and later those that came, changed or went. Of a room or member
+// that was refused it tells why, and no more follows.
+type Members struct {
+	Number  uint64
+	Reset   bool   // who was there before is void
+	Kind    uint64 // core.Kind of the refusal; 0 for none
+	Message string // it, in words
+	List    []Present
+}
+
+// Present is a member of a room.
+type Present struct {
+	Member id.MemberID
+	Gone   bool
+	User   string // the principal, as the durable node that serves it says
+	Since  int64  // when it came, microseconds since 1970
+	State  []byte
+}
+
+func (*Members) frameType() uint64 { return typeMembers }
+
+func (m *Members) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 5), m.Number)
+	dst = msgpack.AppendBool(dst, m.Reset)
+	dst = msgpack.AppendUint(dst, m.Kind)
+	dst = appendMessage(dst, m.Message)
+	dst = msgpack.AppendArrayLen(dst, 5*len(m.List))
+	for i := range m.List {
+		p := &m.List[i]
+		dst = appendID(dst, p.Member.ULID)
+		dst = msgpack.AppendBool(dst, p.Gone)
+		dst = msgpack.AppendString(dst, p.User)
+		dst = msgpack.AppendInt(dst, p.Since)
+		dst = msgpack.AppendBytes(dst, p.State)
+	}
+	return dst
+}
+
+func (m *Members) readBody(r *msgpack.Reader) {
+	r.Array(5)
+	m.Number = r.Uint()
+	m.Reset = r.Bool()
+	m.Kind = r.Uint()
+	m.Message = readText(r)
+	for n := readRun(r, 5, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		m.List = append(m.List, Present{
+			Member: id.MemberID{ULID: readID(r)}, Gone: r.Bool(), User: readUser(r), Since: r.Int(), State: readPresence(r),
+		})
+	}
+}
+
+// Spread passes on who is in which room, between durable nodes. A member's Seq says which of
+// two tellings is the later one; a home's beat, that it is alive, and that everything which it
+// said before has been told.
+type Spread struct {
+	Again bool // tell the sender everything, it may have missed something
+	Homes []Home
+	List  []Attending
+}
+
+// Home is a durable node that serves members, from one opening to its end.
+type Home struct {
+	ID   id.EpochID
+	Beat uint64 // grows while it is alive
+	Age  uint64 // how long ago the sender knows that it was, in milliseconds
+}
+
+// Attending is a member of a room, as its home says.
+type Attending struct {
+	Room   string
+	Member id.MemberID
+	Seq    uint64
+	Gone   bool
+	Home   id.EpochID
+	User   string
+	Since  int64
+	State  []byte
+}
+
+func (*Spread) frameType() uint64 { return typeSpread }
+
+func (m *Spread) appendBody(dst []byte) []byte {
+	dst = msgpack.AppendBool(msgpack.AppendArrayLen(dst, 3), m.Again)
+	dst = msgpack.AppendArrayLen(dst, 3*len(m.Homes))
+	for _, h := range m.Homes {
+		dst = appendID(dst, h.ID.ULID)
+		dst = msgpack.AppendUint(dst, h.Beat)
+		dst = msgpack.AppendUint(dst, h.Age)
+	}
+	dst = msgpack.AppendArrayLen(dst, 8*len(m.List))
+	for i := range m.List {
+		a := &m.List[i]
+		dst = msgpack.AppendString(dst, a.Room)
+		dst = appendID(dst, a.Member.ULID)
+		dst = msgpack.AppendUint(dst, a.Seq)
+		dst = msgpack.AppendBool(dst, a.Gone)
+		dst = appendID(dst, a.Home.ULID)
+		dst = msgpack.AppendString(dst, a.User)
+		dst = msgpack.AppendInt(dst, a.Since)
+		dst = msgpack.AppendBytes(dst, a.State)
+	}
+	return dst
+}
+
+func (m *Spread) readBody(r *msgpack.Reader) {
+	r.Array(3)
+	m.Again = r.Bool()
+	for n := readRun(r, 3, MaxHomes); n > 0 && r.Err() == nil; n-- {
+		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: readID(r)}, Beat: r.Uint(), Age: r.Uint()})
+	}
+	for n := readRun(r, 8, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		m.List = append(m.List, Attending{
+			Room: readRoom(r), Member: id.MemberID{ULID: readID(r)}, Seq: r.Uint(), Gone: r.Bool(),
+			Home: id.EpochID{ULID: readID(r)}, User: readUser(r), Since: r.Int(), State: readPresence(r),
+		})
+	}
+}
+
+func readRoom(r *msgpack.Reader) string {
+	b := r.StringBytes()
+	if len(b) > MaxRoomBytes {
+		r.Fail(msgpack.ErrTooLong)
+		return ""
+	}
+	return names.of(b)
+}
+
+func readAttendance(r *msgpack.Reader) Attendance {
+	n := r.Uint()
+	if n > uint64(Gone) {
+		r.Fail(ErrStructure)
+		return Gone
+	}
+	return Attendance(n)
+}
+
+// readPresence reads an encoded state, which is passed on as it is; what others decode is
+// checked here.
+func readPresence(r *msgpack.Reader) []byte {
+	b := r.Bytes()
+	if len(b) == 0 || r.Err() != nil {
+		return nil
+	}
+	if len(b) > MaxPresenceBytes {
+		r.Fail(msgpack.ErrTooLong)
+		return nil
+	}
+	state := append([]byte(nil), b...)
+	if _, err := DecodeFields(state); err != nil {
+		r.Fail(err)
+		return nil
+	}
+	return state
+}
+
+// AppendFields appends the state of a member as [name, value, …].
+func AppendFields(dst []byte, fields []Field) []byte {
+	dst = msgpack.AppendArrayLen(dst, 2*len(fields))
+	for i := range fields {
+		dst = msgpack.AppendString(dst, fields[i].Name)
+		dst = value.Append(dst, fields[i].Value)
+	}
+	return dst
+}
+
+// DecodeFields reads what AppendFields wrote; of nothing, no fields.
+func DecodeFields(b []byte) (fields []Field, err error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	r := msgpack.NewReader(b)
+	n := readRun(&r, 2, MaxStateFields)
+	if n > 0 && r.Err() == nil {
+		fields = make([]Field, 0, n)
+	}
+	for ; n > 0 && r.Err() == nil; n-- {
+		fields = append(fields, Field{Name: readName(&r), Value: value.Read(&r)})
+	}
+	return fields, r.Done()
+}
+
+func readUser(r *msgpack.Reader) string {
+	b := r.StringBytes()
+	if len(b) > MaxUserBytes {
+		r.Fail(msgpack.ErrTooLong)
+		return ""
+	}
+	return names.of(b)
+}
