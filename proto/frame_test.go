@@ -71,7 +71,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 }
 
 func appendUnknownChange() []byte {
-	b := appendID(AppendPosition(msgpack.AppendArrayLen(nil, 3), nil), ulid(1))
+	b := appendID(AppendPosition(msgpack.AppendArrayLen(nil, 4), nil), ulid(1))
 	b = msgpack.AppendString(msgpack.AppendArrayLen(msgpack.AppendArrayLen(b, 1), 6), "album")
 	b = msgpack.AppendUint(msgpack.AppendUint(appendID(b, ulid(1)), 1), uint64(RowGone)+1)
 	return msgpack.AppendArrayLen(AppendClock(b, nil), 0)

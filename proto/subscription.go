@@ -178,6 +178,9 @@ type Update struct {
 	Position    Position
 	Transaction id.TransactionID // zero where the update is of several
 	Changes     []RowChange
+	// More says that the next Update goes on with this one: its changes are to be shown with
+	// these, and the last one's position and transaction are those of the whole.
+	More bool
 }
 
 // RowChange is what a transaction did to one row.
@@ -207,7 +210,7 @@ const (
 func (*Update) frameType() uint64 { return typeUpdate }
 
 func (m *Update) appendBody(dst []byte) []byte {
-	dst = AppendPosition(msgpack.AppendArrayLen(dst, 3), m.Position)
+	dst = AppendPosition(msgpack.AppendArrayLen(dst, 4), m.Position)
 	dst = appendID(dst, m.Transaction.ULID)
 	dst = msgpack.AppendArrayLen(dst, len(m.Changes))
 	for i := range m.Changes {
@@ -219,11 +222,11 @@ func (m *Update) appendBody(dst []byte) []byte {
 		dst = AppendClock(dst, c.Head)
 		dst = appendProperties(dst, c.Head, c.Properties)
 	}
-	return dst
+	return msgpack.AppendBool(dst, m.More)
 }
 
 func (m *Update) readBody(r *msgpack.Reader) {
-	r.Array(3)
+	r.Array(4)
 	m.Position = ReadPosition(r)
 	m.Transaction = id.TransactionID{ULID: readID(r)}
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
@@ -236,6 +239,7 @@ func (m *Update) readBody(r *msgpack.Reader) {
 		c.Properties = readProperties(r, c.Head)
 		m.Changes = append(m.Changes, c)
 	}
+	m.More = r.Bool()
 }
 
 // Get asks for rows by id; Rows answer, numbered by the request and Complete: what is
