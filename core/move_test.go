@@ -187,6 +187,40 @@ func TestMoveToANodeThatLags(t *testing.T) {
 	})
 }
 
+// TestReferenceToWhatANodeLacks: a row that refers to what the durable node has not heard of
+// takes nothing away from a client that holds it.
+func TestReferenceToWhatANodeLacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a, b, between := twoSites(t)
+		if err := a.node.Register(t.Context(), pet); err != nil {
+			t.Fatal(err)
+		}
+		r.settle("both know pets")
+		c := newRoaming(t)
+		c.to(a)
+		between.set(true)
+		owner := create(t, c.node, "young", 2010)
+		c.delivered()
+		c.to(b)
+		if err := c.node.Register(t.Context(), pet); err != nil {
+			t.Fatal(err)
+		}
+		pets := watch(t, c.node, "pet", "owner.year = 2010 OR owner IS NULL")
+		eventually(t, "pets are live", func() bool { return pets.Status() == core.QueryLive })
+		stray := add(t, b.node, "pet", "name", "stray")
+		eventually(t, "the stray is seen", func() bool { return names(pets) == "stray " })
+		put(t, b.node, "pet", stray, "name", "tame", "owner", owner)
+		add(t, b.node, "pet", "name", "last")
+		eventually(t, "what came after it is seen", func() bool { return strings.Contains(names(pets), "last") })
+		if y := year(t, c.node, owner); y != 2010 {
+			t.Errorf("the owner is of %d", y)
+		}
+		if got := names(c.seen.q); got != "young " {
+			t.Errorf("the client shows albums %s", got)
+		}
+	})
+}
+
 // TestMoveCostsNothingWhereNothingDiffers: rows that the other node has as well are not sent.
 func TestMoveCostsNothingWhereNothingDiffers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -649,7 +649,7 @@ func (sub *subscription) moved(t *reactor.Transaction) {
 		f.state(c.Row)
 		sub.reading.supporting(c.Row, at, sub.eyes(at), func(x referred) {
 			if x.record == nil || x.hidden {
-				f.hide(x)
+				sub.hide(x)
 			} else {
 				f.state(x.record)
 			}

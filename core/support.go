@@ -287,7 +287,7 @@ func (sub *subscription) tellSupport(c *reactor.Change, held bool) {
 			switch {
 			case x.record == nil || x.hidden:
 				if had[x.entity] || !told[x.entity] {
-					f.hide(x)
+					sub.hide(x)
 				}
 			case own != nil:
 				f.addReferred(sub, own, had[x.entity])
@@ -330,9 +330,13 @@ func (f *sessionFeed) state(r *proto.Record) {
 }
 
 // hide notes that there is nothing that the peer may see behind a reference: it may hold
-// something that it saw once. Whether there is something it cannot tell.
-func (f *sessionFeed) hide(x referred) {
-	if f.changes[x.entity] == nil && x.target != "" {
+// something that it saw once. Whether there is something it cannot tell. Of what this node has
+// not heard of, and others may have, nothing is noted: what the peer holds of it stays.
+func (sub *subscription) hide(x referred) {
+	if x.record == nil && !sub.session.node.replication.isAlone() {
+		return
+	}
+	if f := &sub.session.feed; f.changes[x.entity] == nil && x.target != "" {
 		f.put(&pendingRow{change: &reactor.Change{Collection: x.target, Entity: x.entity}, hidden: true})
 	}
 }
