@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -104,10 +105,33 @@ func BenchmarkCommits(b *testing.B) {
 }
 
 // BenchmarkCommitToSubscriber: from a commit at one client to the callback of a live query at
-// another, over WebSockets and a server process that keeps nothing on disk.
+// another, over WebSockets: both at a server that keeps nothing on disk, or at two that share a
+// store, which has been at rest before each commit, or has not.
 func BenchmarkCommitToSubscriber(b *testing.B) {
-	url := spawn(b, "--addr=127.0.0.1:0", "--storage=memory:").url(b)
-	writer, reader := dial(b, url), dial(b, url)
+	for _, on := range []struct {
+		name    string
+		servers int
+		start   func(b testing.TB) []string
+	}{
+		{"memory", 1, func(testing.TB) []string { return []string{"--storage=memory:"} }},
+		{"postgres", 2, func(b testing.TB) []string { return onPostgres(b, "").args }},
+		{"tikv", 2, func(b testing.TB) []string { return onTiKV(b).args }},
+		{"tikv-nats", 2, func(b testing.TB) []string { return onTiKVWithNATS(b).args }},
+	} {
+		for name, rest := range map[string]time.Duration{"busy": 0, "rested": 200 * time.Millisecond} {
+			b.Run(on.name+"/"+name, func(b *testing.B) {
+				args := append([]string{"--addr=127.0.0.1:0"}, on.start(b)...)
+				var urls []string
+				for range on.servers {
+					urls = append(urls, spawn(b, args...).url(b))
+				}
+				benchmarkCommitToSubscriber(b, dial(b, urls[0]), dial(b, urls[len(urls)-1]), rest)
+			})
+		}
+	}
+}
+
+func benchmarkCommitToSubscriber(b *testing.B, writer, reader *ankurah.Node, rest time.Duration) {
 	if _, err := create(b.Context(), writer, "first"); err != nil {
 		b.Fatal(err)
 	}
@@ -123,7 +147,10 @@ func BenchmarkCommitToSubscriber(b *testing.B) {
 		}
 	})()
 	<-seen
+	var took []time.Duration
 	for b.Loop() {
+		time.Sleep(rest)
+		begun := time.Now()
 		tx := writer.Context(ankurah.Anonymous).Begin()
 		if _, err := ankurah.Create(tx, &model.Album{Name: "x"}); err != nil {
 			b.Fatal(err)
@@ -132,5 +159,9 @@ func BenchmarkCommitToSubscriber(b *testing.B) {
 			b.Fatal(err)
 		}
 		<-seen
+		took = append(took, time.Since(begun))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-median")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
 }

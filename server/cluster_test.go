@@ -18,6 +18,7 @@ import (
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/internal/pgtest"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/natswake/natstest"
 	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
@@ -44,6 +45,7 @@ var sharedStores = []struct {
 	// Servers that do not tell each other of commits look from time to time.
 	{"postgres/servers=2/hints=off", 2, func(t testing.TB) sharedStore { return onPostgres(t, "&hints=off") }},
 	{"tikv/servers=2", 2, onTiKV},
+	{"tikv/servers=2/nats", 2, onTiKVWithNATS},
 	{"tikv/servers=3", 3, onTiKV},
 }
 
@@ -67,6 +69,22 @@ func onTiKV(t testing.TB) sharedStore {
 		store := int(n % stores)
 		cluster.StopStore(store)
 		cluster.StartStore(store)
+	}}
+}
+
+// onTiKVWithNATS also has NATS come and go.
+func onTiKVWithNATS(t testing.TB) sharedStore {
+	on := onTiKV(t)
+	nats := natstest.New(t)
+	return sharedStore{append(on.args, "--wake="+nats.URL()), func(t testing.TB, n uint64) {
+		if n%2 == 0 {
+			on.cut(t, n/2)
+			return
+		}
+		nats.Stop()
+		if n%4 == 1 {
+			nats.Start(t)
+		}
 	}}
 }
 

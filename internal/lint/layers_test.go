@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"storage/plan", "core/resultset", "core/aggregate"},
 	{"core/causal", "core/reactor", "core/policy", "core/peer", "storage", "connectors"},
 	{"core/property", "policy", "storage/kv", "storage/relational"},
-	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres", "storage/sqlite",
+	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres", "storage/sqlite", "storage/natswake",
 		"connectors/local", "connectors/ws", "connectors/wsjs"},
 	{"core", "core/verify"},
 	{".", "wasm/frame", "archive"},
@@ -38,7 +38,7 @@ var sideways = map[string]string{
 // kits are conformance kits and other help for tests and builds: production does not link them,
 // and they may import whatever they test.
 var kits = []string{
-	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "storage/tikv/tikvtest", "core/property/propertytest", "connectors/connectortest",
+	"ankql/ankqltest", "storage/storagetest", "storage/kv/kvtest", "storage/tikv/tikvtest", "storage/natswake/natstest", "core/property/propertytest", "connectors/connectortest",
 	"internal/leaktest", "internal/browsertest", "internal/tally", "internal/wasmstrip", "internal/lint", "internal/sim", "internal/pgtest", "internal/differential",
 	"internal/wasmstrip",
 }

@@ -69,6 +69,9 @@ type Storage struct {
 	// URL is that of the Postgres database, which may have a password in it, or of the prefix
 	// of a TiKV cluster.
 	URL string
+	// Wake is the NATS by which servers on one TiKV tell each other of commits: addresses with
+	// commas between them, which may have passwords in them; empty for none.
+	Wake string
 }
 
 // String returns the storage as a setting, without a password.

@@ -102,6 +102,15 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
+// Servers on one TiKV are told of NATS, whose password is not shown.
+func TestWake(t *testing.T) {
+	c := parse(t, "--wake nats://user:secret@n,tls://m:4222 --storage tikv://h/p")
+	want := config.Storage{Engine: "tikv", URL: "tikv://h/p", Wake: "nats://user:secret@n,tls://m:4222"}
+	if c.Storage != want || c.Storage.String() != "tikv://h/p" {
+		t.Errorf("got %+v, shown as %s", c.Storage, c.Storage)
+	}
+}
+
 // A password is for the database, and not for the log.
 func TestPasswordsAreNotShown(t *testing.T) {
 	for _, text := range []string{"postgres://user:secret@h/d", "postgresql://h/d?user=user&password=secret", "postgres://user:secret@h/%zz"} {
@@ -147,6 +156,10 @@ func TestEachBadSettingIsOneClearLine(t *testing.T) {
 		{args: "--storage memory: --data x", want: "--data: has no meaning with --storage memory:"},
 		{args: "--peers https://b.example.com", want: `--peers: address "https://b.example.com": want a URL that begins with ws:// or wss://`},
 		{args: "--peers ws://b,ws://b", want: "--peers: ws://b is named twice"},
+		{args: "--storage tikv://h/p --wake nats.example.com", want: "--wake: want addresses of NATS servers, as in nats://nats.example.com or tls://user:password@nats.example.com:4222"},
+		{args: "--storage tikv://h/p --wake ,", want: "--wake: is empty"},
+		{args: "--storage postgres://h/d --wake nats://n", want: "--wake: has a meaning only with --storage tikv:"},
+		{args: "--wake nats://user:secret@n", want: "--wake: has a meaning only with --storage tikv:"},
 		{args: "--peers ,", want: "--peers: is empty"},
 		{args: "--peer-credentials token", want: "--peer-credentials: has a meaning only with --peers"},
 		{args: "--tls-cert c.pem", want: "--tls-cert: needs --tls-key beside it"},

@@ -81,6 +81,8 @@ func checkTogether(c *Config, source map[string]string) error {
 		return &Error{Setting: source["csp"], Problem: "has a meaning only with --app"}
 	case c.PeerCredentials != "" && len(c.Peers) == 0:
 		return &Error{Setting: source["peer-credentials"], Problem: "has a meaning only with --peers"}
+	case c.Storage.Wake != "" && c.Storage.Engine != "tikv":
+		return &Error{Setting: source["wake"], Problem: "has a meaning only with --storage tikv:"}
 	case source["data"] != "" && c.Storage.Engine != "pebble":
 		return &Error{Setting: source["data"], Problem: "has no meaning with --storage " + c.Storage.Engine + ":"}
 	}

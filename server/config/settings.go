@@ -38,6 +38,8 @@ var settings = []setting{
 	}},
 	{"storage", "ENGINE:PLACE", "storage engine: pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: which forgets " +
 		"(pebble:, in the data directory)", parseStorage},
+	{"wake", "LIST", "NATS servers, separated by commas, by which servers on one TiKV tell each other of commits: nats://user:password@nats.example.com " +
+		"(none: they look for them)", parseWake},
 	{"tls-cert", "FILE", "certificate chain in PEM, to serve https and wss", func(c *Config, text string) error {
 		c.TLSCert = text
 		return nonEmpty(text)
@@ -165,6 +167,22 @@ func ParseStorage(text string) (Storage, error) {
 		return Storage{Engine: engine, URL: text}, nil
 	}
 	return Storage{}, fmt.Errorf("%q is not a storage engine; want pebble:DIR, sqlite:FILE, postgres://USER@HOST/DATABASE, tikv://PD,PD/PREFIX, or memory: to keep nothing", text)
+}
+
+// parseWake comes after parseStorage: the settings are read in the table's order.
+func parseWake(c *Config, text string) error {
+	addresses := commaSeparated(text)
+	if len(addresses) == 0 {
+		return nonEmpty("")
+	}
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			return errors.New("want addresses of NATS servers, as in nats://nats.example.com or tls://user:password@nats.example.com:4222")
+		}
+	}
+	c.Storage.Wake = strings.Join(addresses, ",")
+	return nil
 }
 
 func parsePeers(c *Config, text string) error {

@@ -23,6 +23,7 @@ import (
 	"github.com/ankurah-go/ankurah/server/config"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/natswake"
 	"github.com/ankurah-go/ankurah/storage/postgres"
 	sledcompat "github.com/ankurah-go/ankurah/storage/sled-compat"
 	"github.com/ankurah-go/ankurah/storage/sqlite"
@@ -70,9 +71,17 @@ func Open(ctx context.Context, s config.Storage, use Use, log *slog.Logger) (sto
 		}
 		return e, nil
 	case "tikv":
-		return tikv.Open(ctx, s.URL, tikv.Options{Log: log})
+		return tikv.Open(ctx, s.URL, tikv.Options{Hints: hints(s, log), Log: log})
 	}
 	return openDirectory(s.Dir)
+}
+
+// hints returns what opens the hints of a store's servers, nil where none are to be used.
+func hints(s config.Storage, log *slog.Logger) func(string) (storage.Hints, error) {
+	if s.Wake == "" {
+		return nil
+	}
+	return func(store string) (storage.Hints, error) { return natswake.Open(s.Wake, store, log) }
 }
 
 // exists reports whether there is a store, where that can be seen without making one.

@@ -115,6 +115,9 @@ func feeds(ctx context.Context, from source) (map[id.NodeID]uint64, error) {
 // EntryKey is the key of a feed's entry: whoever waits for it need not read the feed.
 func EntryKey(feed id.NodeID, seq uint64) []byte { return feedKey(feed, seq) }
 
+// IsEntry reports whether a key is that of a feed's entry.
+func IsEntry(key []byte) bool { return len(key) > 0 && key[0] == spaceFeed }
+
 // IsCommon reports whether a key is one that nearly every commit checks, and few write: the
 // row that lists a collection's indexes (K5). A store whose checks are locks takes care that
 // commits that check it do not wait for each other.

@@ -12,17 +12,24 @@ import (
 )
 
 // tailPause is how long a process that tails goes without a look.
-const tailPause = 100 * time.Millisecond
+const tailPause = 500 * time.Millisecond
 
 // BenchmarkTail measures how long it takes from the begin of a commit by one engine that shares a
-// store until another, which waits for hints, has read the entry and the record that it names.
-// It reports the median and the 99th percentile.
+// store until another, which waits for hints, has read the entry and the record that it names:
+// of commits that follow each other, and of those of a store that rests between them. It reports
+// the median and the 99th percentile.
 func BenchmarkTail(b *testing.B, place func(b testing.TB) (open func(b testing.TB) storage.Engine)) {
-	open := place(b)
+	for name, rest := range map[string]time.Duration{"busy": 0, "rested": 200 * time.Millisecond} {
+		b.Run(name, func(b *testing.B) { benchmarkTail(b, place(b), rest) })
+	}
+}
+
+func benchmarkTail(b *testing.B, open func(b testing.TB) storage.Engine, rest time.Duration) {
 	writer, reader := newMember(b, openFor(b, open)).Join(), newMember(b, openFor(b, open)).Join()
 	rec := writer.create()
 	var took []time.Duration
 	for b.Loop() {
+		time.Sleep(rest)
 		_, edited := writer.world.Edit(rec, proto.Field{Name: "year", Value: value.Int(int64(rec.Rev))})
 		begun, committed := time.Now(), make(chan error, 1)
 		go func() { committed <- writer.write(storage.RecordWrite{Record: edited, Expect: rec.State.Head}) }()

@@ -22,10 +22,10 @@ const MaxRow = 5 << 20
 
 // Commit implements kv.Store. Commits that come together share a transaction.
 func (s *store) Commit(ctx context.Context, w *kv.Writes) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.gate.Leave()
 	r := &request{ctx: ctx, writes: w, done: make(chan error, 1)}
 	for _, p := range w.Puts {
 		n := len(p.Key) + len(p.Value)
@@ -92,6 +92,9 @@ func (s *store) commitGroup(requests []*request) (left []*request) {
 	if g.gate {
 		s.release(gateLease)
 	}
+	if err == nil && g.news {
+		s.wakes.tell()
+	}
 	if err != nil { // for those that were to follow, too: the cluster does not answer
 		g.members, g.rest = g.open, nil
 	}
@@ -114,6 +117,7 @@ type group struct {
 	rest    []*request // of open, those that have to follow
 	values  map[string][]byte
 	written map[string]bool // keys
+	news    bool            // for other processes: entries of a feed
 }
 
 // patience is how often a group is overtaken before it asks the others to wait.
@@ -122,7 +126,7 @@ const patience = 3
 // prepare writes what can be written together, and gives requests whose checks fail, or that
 // were withdrawn, their outcome.
 func (g *group) prepare(tx *transaction) error {
-	g.tx, g.members, g.rest, g.written = tx, nil, nil, map[string]bool{}
+	g.tx, g.members, g.rest, g.written, g.news = tx, nil, nil, map[string]bool{}, false
 	if g.tries++; g.tries > patience && !g.gate {
 		if err := g.closeGate(); err != nil {
 			return err
@@ -278,6 +282,7 @@ func (g *group) write() error {
 				return err
 			}
 			everyGuard = everyGuard || kv.IsCommon(p.Key)
+			g.news = g.news || kv.IsEntry(p.Key)
 		}
 		for _, key := range r.writes.Deletes {
 			if err := g.tx.deleteData(key); err != nil {

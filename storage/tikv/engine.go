@@ -60,10 +60,10 @@ func (e *Engine) Join(ctx context.Context) (id.NodeID, error) {
 
 // View implements storage.Shared.
 func (e *Engine) View(ctx context.Context) (storage.View, error) {
-	if err := e.store.enter(ctx); err != nil {
+	if err := e.store.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer e.store.leave()
+	defer e.store.gate.Leave()
 	n, err := e.store.now(ctx)
 	if err != nil {
 		return nil, err
@@ -74,12 +74,12 @@ func (e *Engine) View(ctx context.Context) (storage.View, error) {
 // Wake implements storage.Shared. Others' feeds are looked at from the first call on.
 func (e *Engine) Wake() <-chan struct{} {
 	e.store.wakes.once.Do(func() {
-		if e.store.enter(context.Background()) == nil {
-			defer e.store.leave()
+		if e.store.gate.Enter(context.Background()) == nil {
+			defer e.store.gate.Leave()
 			e.store.work.Go(e.store.watch)
 		}
 	})
-	return e.store.wakes.hint
+	return e.store.wakes.wake
 }
 
 // Lock implements storage.Shared.

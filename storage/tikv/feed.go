@@ -15,10 +15,10 @@ import (
 
 // join takes a feed that no living process has, or a new one.
 func (s *store) join(ctx context.Context) (feed id.NodeID, err error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.gate.Enter(ctx); err != nil {
 		return feed, err
 	}
-	defer s.leave()
+	defer s.gate.Leave()
 	if s.leases.feedName() != "" {
 		return feed, errors.New("tikv: joined before")
 	}
@@ -92,30 +92,80 @@ func (n *snapshot) feeds(ctx context.Context) (feeds []heldFeed, err error) {
 
 // wakes notices what other processes commit.
 type wakes struct {
-	once sync.Once
-	hint chan struct{}
+	once  sync.Once
+	wake  chan struct{}
+	hints storage.Hints // nil where processes do not tell each other
 }
 
-func (w *wakes) init() { w.hint = make(chan struct{}, 1) }
+func (w *wakes) init() { w.wake = make(chan struct{}, 1) }
 
-// pollFloor is how often others' feeds are looked at while others commit.
-const pollFloor = 5 * time.Millisecond
+// openHints opens what Options.Hints has.
+func (s *store) openHints() (err error) {
+	if s.options.Hints == nil {
+		return nil
+	}
+	name := fmt.Sprintf("%d/%s", s.client.GetPDClient().GetClusterID(s.life), s.place.prefix)
+	s.wakes.hints, err = s.options.Hints(name)
+	return err
+}
+
+// tell hints to other processes that this one has committed.
+func (w *wakes) tell() {
+	if w.hints != nil {
+		w.hints.Tell()
+	}
+}
+
+// told receives when another process has, perhaps, committed; never where processes do not
+// tell each other.
+func (w *wakes) told() <-chan struct{} {
+	if w.hints == nil {
+		return nil
+	}
+	return w.hints.Told()
+}
+
+// pass passes a hint on, unless there is one that nobody has taken yet.
+func (w *wakes) pass() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pollFloor is how often others' feeds are looked at while others commit, and hintFloor how
+// often it is passed on what they tell.
+const (
+	pollFloor = 5 * time.Millisecond
+	hintFloor = time.Millisecond
+)
 
 // watch looks at the feeds of others until the store is closed, the less often the longer
-// nothing has come.
+// nothing has come; where others tell what they commit, it looks as if nothing had.
 func (s *store) watch() {
 	w := watcher{store: s}
-	for wait := pollFloor; ; wait = min(2*wait, s.options.Poll) {
-		if w.look() {
-			wait = pollFloor
-			select {
-			case s.wakes.hint <- struct{}{}:
-			default: // there is one that nobody has taken yet
-			}
-		}
+	wait, heard := pollFloor, false
+	for look := time.NewTimer(0); ; {
 		select {
-		case <-time.After(wait):
+		case <-look.C:
+			wait = min(2*wait, s.options.Poll)
+			if w.look() {
+				s.wakes.pass()
+				if !heard {
+					wait = pollFloor
+				}
+			}
+			heard = false
+			look.Reset(wait)
+		case <-s.wakes.told():
+			heard = true
+			s.wakes.pass()
+			select {
+			case <-time.After(hintFloor):
+			case <-s.life.Done():
+			}
 		case <-s.life.Done():
+			look.Stop()
 			return
 		}
 	}

@@ -294,17 +294,17 @@ func (s *store) unlocking(unlock func(), turn chan struct{}) func() {
 
 // lockForAll takes the lease of a lock; unlock is nil if another process has it.
 func (s *store) lockForAll(ctx context.Context, name string) (unlock func(), err error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer s.gate.Leave()
 	release, err := s.tryLease(ctx, name)
 	if release == nil {
 		return nil, err
 	}
 	return func() {
-		if s.enter(context.Background()) == nil {
-			defer s.leave()
+		if s.gate.Enter(context.Background()) == nil {
+			defer s.gate.Leave()
 			release()
 		}
 	}, nil

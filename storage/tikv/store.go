@@ -33,11 +33,7 @@ type store struct {
 	queue  chan *request
 	leases leases
 	wakes  wakes
-
-	mu struct {
-		sync.RWMutex // held for reading by every call, so that Close waits for them
-		closed       bool
-	}
+	gate   storage.Gate
 }
 
 var _ interface {
@@ -58,6 +54,9 @@ func openStore(ctx context.Context, p place, o Options) (*store, error) {
 	s.leases.init(rand.IntN(guards))
 	s.wakes.init()
 	if err := s.checkLayout(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("tikv: open %s: %w", p.prefix, err), s.Close())
+	}
+	if err := s.openHints(); err != nil {
 		return nil, errors.Join(fmt.Errorf("tikv: open %s: %w", p.prefix, err), s.Close())
 	}
 	s.work.Go(s.commitQueued)
@@ -101,33 +100,18 @@ func judgeLayout(row []byte) error {
 	return nil
 }
 
-// enter begins a call; unless it fails, the caller defers s.leave.
-func (s *store) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.RLock()
-	if s.mu.closed {
-		s.mu.RUnlock()
-		return storage.ErrClosed
-	}
-	return nil
-}
-
-func (s *store) leave() { s.mu.RUnlock() }
-
 // Close implements kv.Store. What the process holds by lease is free at once.
-func (s *store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.closed {
-		return nil
-	}
-	s.mu.closed = true
+func (s *store) Close() error { return s.gate.Close(s.disconnect) }
+
+func (s *store) disconnect() error {
 	s.end()
 	s.work.Wait()
 	s.releaseAll()
-	if err := s.client.Close(); err != nil {
+	err := s.client.Close()
+	if s.wakes.hints != nil {
+		err = errors.Join(err, s.wakes.hints.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("tikv: close: %w", err)
 	}
 	return nil
@@ -157,10 +141,10 @@ func (s *store) View(ctx context.Context, read func(kv.Reader) error) error {
 }
 
 func (s *store) withSnapshot(ctx context.Context, read func(*snapshot) error) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.gate.Leave()
 	n, err := s.now(ctx)
 	if err != nil {
 		return err

@@ -13,8 +13,11 @@ import (
 	"github.com/pingcap/kvproto/pkg/metapb"
 	"github.com/pingcap/kvproto/pkg/pdpb"
 	"github.com/pingcap/kvproto/pkg/tikvpb"
+	"github.com/pingcap/log"
 	"github.com/tikv/client-go/v2/testutils"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -83,8 +86,16 @@ func (c *Cluster) URL() string { return prefixURL(c.PD()) }
 
 func prefixURL(pds string) string { return "tikv://" + pds + "/test-" + id.New(nil).String() }
 
-// Start starts a cluster with as many stores, on ports that the system chooses.
+// silence drops what the mock store logs to the standard output: it says of each reverse scan
+// that reaches the end of its data that it has met an error.
+var silence = sync.OnceFunc(func() {
+	log.ReplaceGlobals(zap.NewNop(), &log.ZapProperties{Core: zapcore.NewNopCore(), Level: zap.NewAtomicLevelAt(zapcore.FatalLevel)})
+})
+
+// Start starts a cluster with as many stores, on ports that the system chooses. It has the
+// client library's log, which this process has in common, say nothing until it is routed again.
 func Start(stores int) (_ *Cluster, err error) {
+	silence()
 	client, mock, _, err := testutils.NewMockTiKV("", nil)
 	if err != nil {
 		return nil, fmt.Errorf("tikvtest: %w", err)
