@@ -9,6 +9,7 @@ import (
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/value"
 )
 
 // secretive shows no row whose name says that it is secret.
@@ -95,5 +96,47 @@ func TestWhatOnesOwnWriteHides(t *testing.T) {
 				eventually(t, "what others did", func() bool { return q.Status() == core.QueryLive && rowNames(q, "name") == "plain again" })
 			})
 		}
+	}
+}
+
+// TestEditsOfAHiddenRowStayItsEdits: what is pending on a row that went out of sight, and is made
+// again because what it was on top of was refused, is an edit of that row.
+func TestEditsOfAHiddenRowStayItsEdits(t *testing.T) {
+	var decide chan struct{}
+	agent := &scripted{Agent: policy.Permissive(),
+		narrow: func(policy.Principal, string) (string, error) { return "NOT name LIKE 'secret%'", nil },
+		write: func(_ policy.Principal, w policy.Write) error {
+			if year, _ := w.After.Field("year").AsInt(); year == 666 {
+				<-decide
+				return policy.Denied("not this year")
+			}
+			return nil
+		}}
+	server := durable(t, core.Options{Policy: agent})
+	e, other := create(t, server, "plain", 20), create(t, server, "other", 30)
+	peer, link := linked(t, server, core.Options{})
+	q := watch(t, peer, "album", "ORDER BY year")
+	shows(t, q, "plain other ")
+	eventually(t, "live", func() bool { return q.Status() == core.QueryLive })
+	offline(t, peer, link)
+	put(t, server, "album", e, "name", "secret")
+	decide = make(chan struct{})
+	refused := put(t, peer, "album", e, "year", 666)
+	put(t, peer, "album", e, "artist", "first")
+	put(t, peer, "album", e, "artist", "second")
+	local.Connect(server, peer)
+	shows(t, q, "other ")
+	close(decide)
+	if err := refused.Synced(t.Context()); core.KindOf(err) != core.KindDenied {
+		t.Fatal(err)
+	}
+	delivered(t, peer)
+	agent.set(func() { agent.narrow = nil })
+	all := must(anonymous(server).Fetch(t.Context(), "album", selection(t, "ORDER BY year")))
+	if len(all) != 2 || all[0].ID() != e || all[1].ID() != other {
+		t.Fatalf("the durable node has %d rows", len(all))
+	}
+	if year, artist := all[0].Field("year"), text(all[0], "artist"); year != value.Int(20) || artist != "second" {
+		t.Errorf("the row is of %v, by %q", year, artist)
 	}
 }

@@ -41,6 +41,7 @@ type pendingTx struct {
 	backoff  backoff                        // where that lacks it for the time being
 	early    bool                           // it waits until its date has come
 	redated  int                            // how often it was dated again
+	former   map[id.EventID]proto.Clock     // the parents of events that were made again
 
 	acked  bool                   // a durable node has it
 	told   bool                   // and that has been published, or it was refused
@@ -432,7 +433,8 @@ func anyIn(c proto.Clock, set map[id.EventID]bool) bool {
 }
 
 // mintAgain makes an event on top of what its entity is without the lost events: the base
-// and the pending transactions before p.
+// and the pending transactions before p. Of a row that this node may not see any more it has no
+// base: there the event is made on top of what the lost ones were.
 func (d *draft) mintAgain(ctx context.Context, p *pendingTx, old *proto.Event, lost map[id.EventID]bool) (*proto.Event, error) {
 	rec, err := d.record(ctx, old.Entity)
 	if err != nil {
@@ -449,11 +451,52 @@ func (d *draft) mintAgain(ctx context.Context, p *pendingTx, old *proto.Event, l
 			}
 		}
 	}
+	if len(head) == 0 { // the row is not here any more
+		if head = d.underneath(old.Parents, lost); len(head) == 0 {
+			return old, nil
+		}
+	}
 	again := &proto.Event{Collection: old.Collection, Entity: old.Entity, Parents: head, Author: old.Author, User: old.User, Operations: old.Operations}
 	if err := again.Mint(d.node.clock.Next(head.Stamp())); err != nil {
 		return nil, err
 	}
+	if p.former == nil {
+		p.former = make(map[id.EventID]proto.Clock)
+	}
+	p.former[old.ID] = old.Parents
 	return again, nil
+}
+
+// underneath returns a head with what this node's own lost events were made on top of in
+// place of these.
+func (d *draft) underneath(head proto.Clock, lost map[id.EventID]bool) proto.Clock {
+	var list []id.EventID
+	for _, x := range head {
+		if lost[x] {
+			list = append(list, d.underneath(d.parentsOf(x), lost)...)
+		} else {
+			list = append(list, x)
+		}
+	}
+	return proto.NewClock(list...)
+}
+
+// parentsOf returns the parents of an event that a pending transaction had, or one that this
+// draft refuses has; nil if there is none.
+func (d *draft) parentsOf(x id.EventID) proto.Clock {
+	for _, p := range d.outbox.pending {
+		if parents, ok := p.former[x]; ok {
+			return parents
+		}
+	}
+	for _, p := range d.refusedTx {
+		for _, event := range p.events {
+			if event.ID == x {
+				return event.Parents
+			}
+		}
+	}
+	return nil
 }
 
 // pump sends the transactions that have not been sent, in order, a bounded number ahead of
