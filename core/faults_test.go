@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -70,6 +71,44 @@ func TestFailedCommit(t *testing.T) {
 			t.Errorf("later it shows %q, by change sets %q, and the window %q", rowNames(q, "name"), r.shown(), rowNames(window, "name"))
 		}
 		asStored(t, n, disk)
+	})
+}
+
+// TestReferencesAfterAFailedCommit: a row that storage refused to change still leaves and moves by
+// what it refers to.
+func TestReferencesAfterAFailedCommit(t *testing.T) {
+	bothKinds(t, func(t *testing.T, open func(core.Options) *core.Node) {
+		var broken atomic.Bool
+		engine := faulty.Wrap(memory.NewDisk().Open(), failing(&broken, faulty.Commit, faulty.Fault{Before: errDisk}))
+		n := open(core.Options{Engine: engine})
+		register(t, n)
+		ids := discs(t, n)
+		muse := watch(t, n, "record", "artist.name = 'muse' ORDER BY name")
+		ordered := watch(t, n, "record", "artist IS NOT NULL ORDER BY artist.name NULLS LAST, name LIMIT 3")
+		count := summarize(t, anonymous(n), "record", "artist.name = 'muse'", nil, ankql.Count("n"))
+		shows := func(m, o string, c int) {
+			t.Helper()
+			if rowNames(muse, "name") != m || rowNames(ordered, "name") != o {
+				t.Fatalf("shows %q and %q, want %q and %q", rowNames(muse, "name"), rowNames(ordered, "name"), m, o)
+			}
+			awaitFigures(t, count, muse.Status(), fmt.Sprintf("[%d]", c))
+		}
+		shows("drones showbiz", "moon drones showbiz", 2)
+		broken.Store(true)
+		for range 3 {
+			tx := anonymous(n).Begin()
+			if err := tx.Set(t.Context(), "record", ids["drones"], with("year", 1)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Commit(t.Context()); core.KindOf(err) != core.KindQuota {
+				t.Fatal(err)
+			}
+		}
+		broken.Store(false)
+		put(t, n, "artist", ids["muse"], "name", "zz top")
+		shows("", "moon jazz drones", 0)
+		put(t, n, "artist", ids["muse"], "name", "muse")
+		shows("drones showbiz", "moon drones showbiz", 2)
 	})
 }
 

@@ -196,7 +196,22 @@ func (r *result) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	if r.extent.reading.follows() {
 		r.touched = append(r.touched, c.Entity)
 	}
+	if held, ok := r.set.Get(c.Entity); ok {
+		c = asHeld(c, held)
+	}
 	r.apply(r.set, c)
+}
+
+// asHeld returns the change of a row that is held. Where the row itself did not change it was
+// read of storage, and may be of a lesser revision: showing a row again that storage has not taken
+// gives it a new one.
+func asHeld(c *reactor.Change, held *proto.Record) *reactor.Change {
+	if !c.Derived() || held.Rev <= c.Rev || !held.State.Head.Equal(c.After.State.Head) {
+		return c
+	}
+	again := *c
+	again.Rev, again.Before, again.After, again.Stored = held.Rev, held, held, held
+	return &again
 }
 
 func (r *result) apply(set *resultset.Set, c *reactor.Change) {

@@ -506,6 +506,7 @@ func (t *tabulation) takeHere(c *reactor.Change) error {
 		return nil
 	}
 	if old := t.held[c.Entity]; old != nil {
+		c = asHeld(c, old)
 		if old.Rev > c.Rev {
 			return nil
 		}
