@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -104,6 +105,7 @@ func (d *Disk) TakeAway(out bool) {
 func (d *Disk) decide(c faulty.Call) (f faulty.Fault) {
 	defer func() {
 		if f.Before != nil || f.After != nil {
+			d.machine.world.trace.detail(func() string { return fmt.Sprintf("  fails: %v, %v", f.Before, f.After) })
 			d.machine.memory.failed()
 		}
 	}()
