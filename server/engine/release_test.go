@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/tikv/client-go/v2/txnkv"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/archive"
@@ -31,21 +33,24 @@ import (
 	"github.com/ankurah-go/ankurah/server/engine"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/memory"
+	"github.com/ankurah-go/ankurah/storage/tikv/tikvtest"
 )
 
 // What earlier releases have written is in testdata/releases, a folder for each: a directory
-// of Pebble, a SQLite file, what pg_dump says of a PostgreSQL database, and an archive, all
-// with the same content, which expected.txt lists. Every later release opens all of them.
+// of Pebble, a SQLite file, what pg_dump says of a PostgreSQL database, the rows of a TiKV
+// prefix, and an archive, all with the same content, which expected.txt lists. Every later
+// release opens all of them.
 //
-// A release adds its own, before it is tagged, by
-//
-//	go test ./server/engine -run TestWriteRelease -write 0.2
-//
-// and a folder whose release is out is not changed any more. Where a form changes such that older
-// programs cannot read it, its version number changes with it.
+// A release adds its own, before it is tagged, by scripts/write-release, and a folder whose release is out is not changed any more. Where a form changes such that older
+// programs cannot read it, its version number changes with it. What browsers hold is in
+// storage/indexeddb.
 var write = flag.String("write", "", "have TestWriteRelease write the data of a release into testdata/releases")
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// tikvRows is the file with the rows of a TiKV prefix: a line each, of the key after the
+// prefix's name and the value, in base64.
+const tikvRows = "tikv.rows"
 
 var models = []*schema.Model{
 	{Collection: "artist", Properties: []schema.Property{
@@ -357,8 +362,9 @@ func TestWriteRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	database := pgtest.Database(t)
-	for _, setting := range []string{"sqlite:" + filepath.Join(dir, "ankurah.db"), database} {
+	database, cluster := pgtest.Database(t), tikvtest.New(t, 1)
+	prefix := cluster.URL()
+	for _, setting := range []string{"sqlite:" + filepath.Join(dir, "ankurah.db"), database, prefix} {
 		store := openStore(t, setting)
 		restore(t, store, file)
 		node := openNode(t, store) // its models' indexes are part of what is kept
@@ -374,7 +380,71 @@ func TestWriteRelease(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "postgres.sql"), dump, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, tikvRows), []byte(dumpPrefix(t, cluster, prefix)), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	_ = os.Remove(filepath.Join(dir, "ankurah.db-lock"))
+}
+
+// prefixOf returns the name of a prefix, and a client of its cluster.
+func prefixOf(t testing.TB, cluster *tikvtest.Cluster, url string) (string, *txnkv.Client) {
+	t.Helper()
+	client, err := txnkv.NewClient([]string{cluster.PD()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return url[strings.LastIndex(url, "/")+1:], client
+}
+
+// dumpPrefix returns the rows of a prefix.
+func dumpPrefix(t testing.TB, cluster *tikvtest.Cluster, url string) string {
+	t.Helper()
+	prefix, client := prefixOf(t, cluster, url)
+	tx, err := client.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := tx.Iter([]byte(prefix+"/"), []byte(prefix+"0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out strings.Builder
+	for text := base64.StdEncoding.EncodeToString; rows.Valid(); {
+		fmt.Fprintf(&out, "%s %s\n", text(rows.Key()[len(prefix):]), text(rows.Value()))
+		if err := rows.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+// loadPrefix writes such rows.
+func loadPrefix(t testing.TB, cluster *tikvtest.Cluster, url, rows string) {
+	t.Helper()
+	prefix, client := prefixOf(t, cluster, url)
+	tx, err := client.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(rows) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		k, err := base64.StdEncoding.DecodeString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Set(append([]byte(prefix), k...), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func restore(t testing.TB, store storage.Engine, path string) {
@@ -406,7 +476,7 @@ func TestDataOfEarlierReleases(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, open := range map[string]func(t *testing.T, dir string) storage.Engine{
-			"pebble": openPebble, "sqlite": openSQLite, "postgres": openPostgres, "archive": openArchive,
+			"pebble": openPebble, "sqlite": openSQLite, "postgres": openPostgres, "tikv": openTiKV, "archive": openArchive,
 		} {
 			t.Run(filepath.Base(dir)+"/"+name, func(t *testing.T) {
 				store := open(t, dir)
@@ -500,6 +570,17 @@ func openPostgres(t *testing.T, dir string) storage.Engine {
 	if _, err := conn.Exec(t.Context(), strings.Join(statements, ""), pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
+	return openStore(t, url)
+}
+
+func openTiKV(t *testing.T, dir string) storage.Engine {
+	rows, err := os.ReadFile(filepath.Join(dir, tikvRows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := tikvtest.New(t, 1)
+	url := cluster.URL()
+	loadPrefix(t, cluster, url, string(rows))
 	return openStore(t, url)
 }
 
