@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/proto"
@@ -109,6 +111,68 @@ func TestReferencesAfterAFailedCommit(t *testing.T) {
 		shows("", "moon jazz drones", 0)
 		put(t, n, "artist", ids["muse"], "name", "muse")
 		shows("drones showbiz", "moon drones showbiz", 2)
+	})
+}
+
+// TestHalfAnAnswerIsNotForgotten: what part of an answer has brought is shown in the end, also where
+// storage failed before the rest of it came and could not be read then.
+func TestHalfAnAnswerIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		engine := faulty.Wrap(memory.NewDisk().Open(), func(faulty.Call) (f faulty.Fault) {
+			if broken.Load() {
+				f.Before = storage.ErrUnavailable
+			}
+			return f
+		})
+		a := open(t, core.Options{Engine: engine, Limits: quick})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		s := handmade()
+		conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
+		a.Dial(s.accept(t, func(w *wire) {
+			s.welcome(w)
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				f, _ := proto.DecodeFrame(b)
+				frames <- f
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		w.node = s.id
+		q := query(t, a, "ORDER BY name")
+		first, second := w.creation("album", with("name", "first")), w.creation("album", with("name", "second"))
+		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: must(entity.Apply(nil, first))}, {Entity: second.Entity, Rev: 1, State: must(entity.Apply(nil, second))}}
+		sub := next[*proto.Subscribe](frames).Sub
+		w.send(&proto.Rows{Sub: sub, Collection: "album", Complete: true, Done: true, Rows: rows})
+		synctest.Wait()
+		for i, e := range []*proto.Event{first, second} {
+			rows[i] = proto.Row{Entity: e.Entity, Rev: 2, State: must(entity.Apply(rows[i].State, w.edit(e, with("name", fmt.Sprint("changed ", i)))))}
+		}
+		w.send(&proto.Rows{Sub: sub, Collection: "album", Complete: true, Rows: rows[:1]})
+		synctest.Wait()
+		broken.Store(true)
+		tx := anonymous(a).Begin()
+		if _, err := tx.Create(t.Context(), "album", with("name", "refused")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Commit(t.Context()); core.KindOf(err) != core.KindStorage {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the connection is lost as well
+		broken.Store(false)
+
+		w = <-conns
+		w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: rows})
+		synctest.Wait()
+		if got := names(q); got != "changed 0 changed 1 " {
+			t.Errorf("shows %q", got)
+		}
 	})
 }
 

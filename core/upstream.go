@@ -168,7 +168,7 @@ func (r *replica) release(up *upstream) {
 	changes, err := heldBack(held, func(e id.EntityID) (*proto.Record, error) { return r.node.record(r.node.run.ctx, e) })
 	if err != nil {
 		r.node.opts.Listener.failed("release", err)
-		return // the next answer brings it
+		changes = asBrought(held)
 	}
 	r.node.publish(&reactor.Transaction{Changes: changes, Loose: true})
 }
@@ -195,6 +195,17 @@ func heldBack(held []reactor.Change, now func(id.EntityID) (*proto.Record, error
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// asBrought returns what to publish of changes that were held back where it cannot be read what
+// the entities are now. What has been shown of them since has greater revisions, and stays.
+func asBrought(held []reactor.Change) []reactor.Change {
+	last := make(map[id.EntityID]*proto.Record, len(held))
+	for _, c := range held {
+		last[c.Entity] = c.Stored
+	}
+	changes, _ := heldBack(held, func(e id.EntityID) (*proto.Record, error) { return last[e], nil })
+	return changes
 }
 
 // buffered appends a change to those that wait for a first scan. What waits is bounded by
