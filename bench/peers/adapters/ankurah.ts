@@ -8,10 +8,10 @@ import { createClient, defineModel, f, type Client, type EntityId, type Infer, t
 import type { Adapter, Album, Db, Query } from '../adapter';
 import { serverUrl } from './ankurah.server'; // written by run.mjs
 
-/** The model of one database: all of them share a server, where each has a collection to itself. */
+/** The model of one database: all of them, of all runs, share a server, where each has a collection to itself. */
 const albumModel = (database: string) =>
   defineModel(
-    `album-${database}`,
+    `album-${database}-${profile()}`,
     {
       key: f.string(), // the harness's own id; an entity's is made by the node
       name: f.string(),
@@ -23,6 +23,15 @@ const albumModel = (database: string) =>
     },
     { indexes: [['genre', 'rating DESC'], ['year'], ['name']] },
   );
+
+/** Names this run's browser profile, which is new for each run, as its databases are not to the server. */
+function profile(): string {
+  const kept = localStorage.getItem('profile');
+  if (kept !== null) return kept;
+  const made = crypto.randomUUID().slice(0, 8);
+  localStorage.setItem('profile', made);
+  return made;
+}
 
 type AlbumModel = ReturnType<typeof albumModel>;
 type Row = Infer<AlbumModel>;

@@ -28,6 +28,7 @@ func Open(ctx context.Context, disk Disk, o Options) (*Store, error) {
 		wanted:     make(chan struct{}, 1),
 	}
 	s.mu.cache = newCache(o.CacheBytes)
+	s.mu.fetches = map[string]*fetch{}
 	s.mu.progress = make(chan struct{})
 	results, err := s.claim(ctx)
 	if err != nil {

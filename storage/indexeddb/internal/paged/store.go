@@ -95,9 +95,10 @@ type Store struct {
 		waiting   int        // bytes of both
 		directory *directory // of the pages below
 		cache     *cache
-		suspect   bool          // a step of a merge may have been done or not
-		mergeErr  error         // why the last attempt to merge ended early
-		progress  chan struct{} // closed and replaced after each attempt to merge
+		fetches   map[string]*fetch // by low: the pages that are being read
+		suspect   bool              // a step of a merge may have been done or not
+		mergeErr  error             // why the last attempt to merge ended early
+		progress  chan struct{}     // closed and replaced after each attempt to merge
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 
-	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/kv"
 )
 
@@ -88,33 +86,6 @@ func (v *view) load(pages []int) ([]*block, error) {
 		lows[i] = v.directory.lows[page]
 	}
 	return v.store.readPages(v.ctx, lows)
-}
-
-// readPages reads pages from the disk and keeps them; the caller has a part in the gate.
-func (s *Store) readPages(ctx context.Context, lows [][]byte) ([]*block, error) {
-	var t Transaction
-	for _, low := range lows {
-		t.Gets = append(t.Gets, pageKey(low))
-	}
-	results, err := s.transact(ctx, &t)
-	if err != nil {
-		return nil, err
-	}
-	blocks := make([]*block, len(lows))
-	for i, data := range results.Values {
-		if data == nil {
-			return nil, fmt.Errorf("%w: page %x is missing", storage.ErrCorrupt, lows[i])
-		}
-		if blocks[i], err = parsePage(data); err != nil {
-			return nil, err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, b := range blocks {
-		s.mu.cache.put(lows[i], b)
-	}
-	return blocks, nil
 }
 
 // lookup calls found with the number and value of each key, nil where it is absent. It
