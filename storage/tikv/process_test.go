@@ -78,6 +78,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 		if stored <= before {
 			t.Fatalf("round %d: no progress beyond %d batches", round, before)
 		}
+		t.Logf("round %d: %d batches", round, stored)
 		before = stored
 	}
 }
