@@ -10,6 +10,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
+	"github.com/ankurah-go/ankurah/core/presence"
 	"github.com/ankurah-go/ankurah/core/property"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -149,6 +150,7 @@ var kindsOf = []struct {
 	{ErrOffline, KindOffline}, {ErrClosed, KindClosed}, {ErrTxDone, KindClosed},
 	{ErrDurableOnly, KindInvalid}, {ErrReserved, KindDenied}, {ErrClockDrift, KindClockDrift},
 	{errBehind, KindBehind}, {ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
+	{presence.ErrFull, KindLimit},
 	{ErrTooLarge, KindTooLarge}, {ErrSystem, KindSystemMismatch},
 	{policy.ErrDenied, KindDenied}, {schema.ErrValue, KindSchema}, {schema.ErrInvalid, KindSchema},
 	{schema.ErrConflict, KindSchema}, {entity.ErrNoEntity, KindNotFound}, {entity.ErrExists, KindConflict},

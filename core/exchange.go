@@ -9,6 +9,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/presence"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -33,6 +34,9 @@ type exchange struct {
 	found   chan *proto.Found
 
 	heard heardOf // what need not be sent back
+
+	neighbour     *presence.Neighbour // the peer, in presence
+	wakeNeighbour <-chan struct{}
 }
 
 // entriesAhead is how many Entries may be on their way without an answer.
@@ -58,6 +62,10 @@ func (x *exchange) serve() error {
 		}
 	})
 	defer x.shown.update(func(r *Replication) { r.Connected = false })
+	x.node.hub.begin()
+	x.neighbour, x.wakeNeighbour = x.node.hub.meet()
+	defer x.neighbour.Part()
+	x.start(x.spreadPresence)
 	x.start(x.probe)
 	x.start(x.dispatch)
 	x.start(x.intake)
@@ -136,6 +144,8 @@ func (x *exchange) handle(f proto.Frame) error {
 		return handOn(x.lookups, m)
 	case *proto.Found:
 		return handOn(x.found, m)
+	case *proto.Spread:
+		x.neighbour.Hear(time.Now(), m)
 	case *proto.Ping:
 		x.out.push(&proto.Pong{Time: m.Time})
 	case *proto.Pong:

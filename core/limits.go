@@ -30,8 +30,12 @@ type Limits struct {
 	// change; beyond it the transaction fails with KindLimit. Default 100,000.
 	SnapshotRecords int
 	// SendQueue bounds the frames that wait to be sent on one connection. Default 1024.
-	// A peer whose queue is full is marked behind and brought up to date when it drains.
+	// What there is no room for is told later, of each row its last state, as one change.
 	SendQueue int
+	// Backlog bounds the rows that wait for that, and BacklogBytes what they take; a peer
+	// that leaves more is disconnected, and resumes when it connects again. Defaults 50,000
+	// and 32 MiB.
+	Backlog, BacklogBytes int
 	// SendBytes bounds their bytes. Default 8 MiB.
 	SendBytes int
 	// SendTotal bounds the bytes that wait on all connections together; beyond it each may
@@ -90,6 +94,21 @@ type Limits struct {
 	// HistoryBytes what they take; beyond it the call fails with KindLimit. Defaults
 	// 100,000 and 64 MiB.
 	HistoryEvents, HistoryBytes int
+	// PresenceRooms bounds the rooms that one connection watches, together with the members that
+	// it has in rooms, and PresenceState the bytes of a member's state. Defaults 256 and 4096.
+	PresenceRooms, PresenceState int
+	// PresenceMembers bounds the members of one room that this node takes in, PresencePrincipal
+	// those of one principal (or one address, as with PrincipalRate), and PresenceTotal all that
+	// it knows of, those that left in the last half minute included. Defaults 1,000, 5,000 and
+	// 100,000; who is one too many is refused with KindLimit.
+	PresenceMembers, PresencePrincipal, PresenceTotal int
+	// PresenceGrace is how long a member whose connection has ended stays in its rooms, and how
+	// long a node that has lost its connection shows who was there. PresenceLease is how long the
+	// members of another durable node stay that nothing is heard of. Defaults 5 s and 15 s.
+	PresenceGrace, PresenceLease time.Duration
+	// PresencePause is how long after a member's state was sent its next one is; those in
+	// between are left out. Default 50 ms.
+	PresencePause time.Duration
 	// Handshake and Request are deadlines for a peer's answer. Defaults 10 s and 30 s.
 	Handshake, Request time.Duration
 	// SharedPoll is how often a durable node looks at what other processes have committed to
@@ -123,6 +142,8 @@ func (l *Limits) ensureDefaults() {
 	set(&l.CachedBytes, 32<<20)
 	set(&l.SnapshotRecords, 100_000)
 	set(&l.SendQueue, 1024)
+	set(&l.Backlog, 50_000)
+	set(&l.BacklogBytes, 32<<20)
 	set(&l.SendBytes, 8<<20)
 	set(&l.SendTotal, 256<<20)
 	set(&l.Subscriptions, 4096)
@@ -146,6 +167,15 @@ func (l *Limits) ensureDefaults() {
 	set(&l.HistoryEvents, 100_000)
 	set(&l.HistoryBytes, 64<<20)
 	set(&l.Parked, 10*time.Second)
+	set(&l.PresenceRooms, 256)
+	set(&l.PresenceState, 4096)
+	l.PresenceState = min(l.PresenceState, proto.MaxPresenceBytes)
+	set(&l.PresenceMembers, 1000)
+	set(&l.PresencePrincipal, 5000)
+	set(&l.PresenceTotal, 100_000)
+	set(&l.PresenceGrace, 5*time.Second)
+	set(&l.PresenceLease, 15*time.Second)
+	set(&l.PresencePause, 50*time.Millisecond)
 	set(&l.Handshake, 10*time.Second)
 	set(&l.Request, 30*time.Second)
 	set(&l.SharedPoll, 500*time.Millisecond)

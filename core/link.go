@@ -259,6 +259,7 @@ func (r *replica) connected(p *peer) {
 			up.tell()
 		}
 	}
+	r.attendant.connected(p)
 	// After the transactions: the answers then say which of them they include.
 	r.node.aggregates.each((*distant).ask)
 }
@@ -270,6 +271,7 @@ func (r *replica) disconnected(p *peer) {
 	}
 	r.peer, r.matched = nil, nil
 	r.upstreams.disconnected()
+	r.attendant.disconnected()
 	r.node.aggregates.each((*distant).disconnected)
 }
 

@@ -84,6 +84,8 @@ type Node struct {
 	durable    durability                                         // of a durable node
 	turn       func(ctx context.Context, read func() error) error // likewise: see inTurn
 	replica    *replica                                           // of an ephemeral node
+	presence   attending                                          // who is in which room
+	hub        *hub                                               // it, of a durable node
 	results    results                                            // of live queries
 	windows    servedWindows                                      // of peers
 
@@ -139,6 +141,9 @@ type durability interface {
 	park(session context.Context, sub *submission, err *error) bool
 	// link makes a link keep up an exchange.
 	link(l *Link)
+	// shows reports whether rows that were read from storage show a transaction of this
+	// process that is stored and has not been published.
+	shows(rows []proto.Row) bool
 }
 
 // Open starts a node over what the engine holds, and makes a new identity if it holds
@@ -191,6 +196,7 @@ func open(ctx context.Context, opts Options, durable func(context.Context, *Node
 	if n.replica, err = openReplica(ctx, n); err != nil {
 		return nil, err
 	}
+	n.presence = n.replica.attendant
 	n.run.start(n.replica.work)
 	n.run.start(n.indexes.work)
 	return n, nil
@@ -287,6 +293,9 @@ func (n *Node) Close() (err error) {
 		n.run.end(ErrClosed)
 		n.peers.closeAll("the node is closing")
 		n.run.stop(ErrClosed)
+		if n.replica != nil {
+			n.replica.attendant.close()
+		}
 		n.closeErr = n.engine.Close()
 	})
 	return n.closeErr

@@ -152,6 +152,8 @@ func costOf(f proto.Frame) int {
 		return 20 + int(min(m.Index, 1<<24)/100)
 	case *proto.History, *proto.AsOf:
 		return 20
+	case *proto.Attend:
+		return 1 + len(m.State)/256
 	case *proto.Register:
 		return 10 * max(1, len(m.Models))
 	}

@@ -28,6 +28,7 @@ type replica struct {
 	outbox    outbox
 	cache     map[id.EntityID]*proto.Record
 	upstreams upstreams
+	attendant *attendant     // who of this node is in which room
 	peer      *peer          // the connected durable node; nil when offline
 	source    id.StoreID     // the store that base revisions are of
 	view      uint64         // what the principal may see, by the last welcome
@@ -75,6 +76,8 @@ type draft struct {
 	gap     bool // an update of this draft did not fit what is held: rows will be asked for
 	undo    []func()
 
+	answered map[id.EntityID]struct{} // at the end of a standstill, what came after an update it did not fit
+
 	states    map[id.EntityID]proto.SyncState // of before, where the draft changed them
 	refusals  bool                            // other entities are refused than before
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
@@ -93,6 +96,7 @@ type drafted struct {
 func openReplica(ctx context.Context, n *Node) (*replica, error) {
 	r := &replica{node: n, steps: make(chan *step, 256), cache: make(map[id.EntityID]*proto.Record)}
 	r.upstreams.init(r)
+	r.attendant = newAttendant(n)
 	return r, r.load(ctx)
 }
 

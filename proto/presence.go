@@ -133,7 +133,10 @@ func (m *Members) readBody(r *msgpack.Reader) {
 // two tellings is the later one; a home's beat, that it is alive, and that everything which it
 // said before has been told.
 type Spread struct {
-	Again bool // tell the sender everything, it may have missed something
+	From  id.EpochID   // the home of the sender
+	Again bool         // tell the sender everything, it may have missed something
+	Ask   []id.EpochID // tell it everything of these homes
+	Begin []id.EpochID // all members of these homes follow, and then the homes with All
 	Homes []Home
 	List  []Attending
 }
@@ -143,6 +146,7 @@ type Home struct {
 	ID   id.EpochID
 	Beat uint64 // grows while it is alive
 	Age  uint64 // how long ago the sender knows that it was, in milliseconds
+	All  bool   // all its members have been told since Begin, and not only those that have changed
 }
 
 // Attending is a member of a room, as its home says.
@@ -160,12 +164,20 @@ type Attending struct {
 func (*Spread) frameType() uint64 { return typeSpread }
 
 func (m *Spread) appendBody(dst []byte) []byte {
-	dst = msgpack.AppendBool(msgpack.AppendArrayLen(dst, 3), m.Again)
-	dst = msgpack.AppendArrayLen(dst, 3*len(m.Homes))
+	dst = appendID(msgpack.AppendArrayLen(dst, 6), m.From.ULID)
+	dst = msgpack.AppendBool(dst, m.Again)
+	for _, list := range [][]id.EpochID{m.Ask, m.Begin} {
+		dst = msgpack.AppendArrayLen(dst, len(list))
+		for _, h := range list {
+			dst = appendID(dst, h.ULID)
+		}
+	}
+	dst = msgpack.AppendArrayLen(dst, 4*len(m.Homes))
 	for _, h := range m.Homes {
 		dst = appendID(dst, h.ID.ULID)
 		dst = msgpack.AppendUint(dst, h.Beat)
 		dst = msgpack.AppendUint(dst, h.Age)
+		dst = msgpack.AppendBool(dst, h.All)
 	}
 	dst = msgpack.AppendArrayLen(dst, 8*len(m.List))
 	for i := range m.List {
@@ -183,10 +195,16 @@ func (m *Spread) appendBody(dst []byte) []byte {
 }
 
 func (m *Spread) readBody(r *msgpack.Reader) {
-	r.Array(3)
+	r.Array(6)
+	m.From = id.EpochID{ULID: readID(r)}
 	m.Again = r.Bool()
-	for n := readRun(r, 3, MaxHomes); n > 0 && r.Err() == nil; n-- {
-		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: readID(r)}, Beat: r.Uint(), Age: r.Uint()})
+	for _, list := range []*[]id.EpochID{&m.Ask, &m.Begin} {
+		for n := r.ArrayLen(MaxHomes); n > 0 && r.Err() == nil; n-- {
+			*list = append(*list, id.EpochID{ULID: readID(r)})
+		}
+	}
+	for n := readRun(r, 4, MaxHomes); n > 0 && r.Err() == nil; n-- {
+		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: readID(r)}, Beat: r.Uint(), Age: r.Uint(), All: r.Bool()})
 	}
 	for n := readRun(r, 8, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.List = append(m.List, Attending{

@@ -161,7 +161,7 @@ func sampleFrames(t testing.TB) map[string]Frame {
 			{Member: MemberKey{1}.Member(), User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
 			{Member: MemberKey{2}.Member(), Gone: true},
 		}},
-		"spread": &Spread{Again: true, Homes: []Home{{ID: id.EpochID{ULID: ulid(30)}, Beat: 7, Age: 1500}}, List: []Attending{
+		"spread": &Spread{From: id.EpochID{ULID: ulid(29)}, Again: true, Ask: []id.EpochID{{ULID: ulid(32)}}, Begin: []id.EpochID{{ULID: ulid(30)}}, Homes: []Home{{ID: id.EpochID{ULID: ulid(30)}, Beat: 7, Age: 1500, All: true}}, List: []Attending{
 			{Room: "lobby", Member: MemberKey{1}.Member(), Seq: 1 << 50, Home: id.EpochID{ULID: ulid(30)}, User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
 			{Room: "lobby", Member: MemberKey{2}.Member(), Seq: 3, Gone: true, Home: id.EpochID{ULID: ulid(31)}},
 		}},

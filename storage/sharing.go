@@ -54,3 +54,21 @@ type View interface {
 	// Close ends the view. Closing it twice is harmless.
 	Close()
 }
+
+// Broadcaster is a power that an engine may have which is Shared: the processes of its store tell
+// each other what is worth nothing later, and is stored nowhere. Messages may be lost; who hears
+// is told that some may have been.
+type Broadcaster interface {
+	// Broadcast tells the other processes something, of at most MaxBroadcast bytes, and keeps
+	// nothing of it. One process's messages are heard in the order of their Broadcasts, which
+	// are made one after the other.
+	Broadcast(ctx context.Context, message []byte) error
+
+	// Listen calls hear with what the other processes tell from now on, one message after the
+	// other, until ctx ends, and returns its error, or ErrClosed. hear(nil) says that messages
+	// may have been missed: at the beginning, and whenever that was so. It is called once.
+	Listen(ctx context.Context, hear func(message []byte)) error
+}
+
+// MaxBroadcast bounds a message of a Broadcaster.
+const MaxBroadcast = 128 << 10

@@ -90,6 +90,32 @@ func MayReplicate(a Agent, p Principal) error {
 	return Denied("the policy of this node lets nobody replicate")
 }
 
+// Rooms is an agent that lets principals into rooms, in which they see each other (see
+// docs/presence.md). With an agent that is no Rooms nobody is in any.
+type Rooms interface {
+	Agent
+	// See returns nil if p may see who is in a room.
+	See(p Principal, room string) error
+	// Enter returns nil if p, who may see the room, may be seen in it by everybody else who may.
+	Enter(p Principal, room string) error
+}
+
+// MaySee returns nil if an agent lets p see who is in a room.
+func MaySee(a Agent, p Principal, room string) error {
+	if r, ok := a.(Rooms); ok {
+		return r.See(p, room)
+	}
+	return Denied("the policy of this node lets nobody see who is where")
+}
+
+// MayEnter returns nil if an agent lets p see a room and be in it.
+func MayEnter(a Agent, p Principal, room string) error {
+	if err := MaySee(a, p, room); err != nil {
+		return err
+	}
+	return a.(Rooms).Enter(p, room)
+}
+
 // Permissive returns the agent that allows everything to everybody. It is for
 // development; a node that runs with it says so in its log.
 func Permissive() Agent { return permissive{} }
@@ -103,6 +129,8 @@ func (permissive) Narrow(Principal, string) (ankql.Expr, error) { return nil, ni
 func (permissive) Read(Principal, string, Fields) error         { return nil }
 func (permissive) Write(Principal, Write) error                 { return nil }
 func (permissive) Replicate(Principal) error                    { return nil }
+func (permissive) See(Principal, string) error                  { return nil }
+func (permissive) Enter(Principal, string) error                { return nil }
 
 // IsPermissive reports whether a is the agent that Permissive returns.
 func IsPermissive(a Agent) bool {

@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"ankql"},
 	{"proto"},
 	{"storage/plan", "core/resultset", "core/aggregate"},
-	{"core/causal", "core/reactor", "core/policy", "core/peer", "storage", "connectors"},
+	{"core/causal", "core/reactor", "core/presence", "core/policy", "core/peer", "storage", "connectors"},
 	{"core/property", "policy", "storage/kv", "storage/relational"},
 	{"core/entity", "storage/memory", "storage/faulty", "storage/sled-compat", "storage/indexeddb", "storage/tikv", "storage/postgres", "storage/sqlite", "storage/natswake",
 		"connectors/local", "connectors/ws", "connectors/wsjs"},

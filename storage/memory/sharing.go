@@ -29,6 +29,8 @@ type Shared struct {
 	engine
 	feed id.NodeID // guarded by the disk's lock
 	wake chan struct{}
+
+	listening *listener // nil while nobody listens; guarded by the disk's lock
 }
 
 var _ storage.Shared = (*Shared)(nil)
