@@ -64,6 +64,7 @@ func RunDurable(t *testing.T, place func(t testing.TB) (open func(t testing.TB) 
 		{"WhatWasCommittedIsThereAfterReopening", reopenKeepsEverything},
 		{"ReopenedAgreesWithTheOracle", reopenedAgreesWithTheOracle},
 		{"AnEmptyEngineReopens", emptyEngineReopens},
+		{"FaultsLoseNothing", faultsLoseNothing},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, place(t)) })
