@@ -99,12 +99,7 @@ func TestOpeningFrame(t *testing.T) {
 // A frame that begins ends in time, or its connection does.
 func TestFramesEndInTime(t *testing.T) {
 	leaktest.Check(t)
-	served := make(chan error, 1)
-	_, address := start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
-		_, err := conn.Receive(ctx)
-		served <- err
-		return err
-	}), ws.Options{Limits: ws.Limits{ReadTimeout: 20 * time.Millisecond}})
+	served, address := startReceiver(t, ws.Options{Limits: ws.Limits{ReadTimeout: 20 * time.Millisecond}})
 	socket, _, err := websocket.Dial(t.Context(), address, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,19 @@ func start(t testing.TB, node ws.Node, o ws.Options) (endpoint *ws.Endpoint, add
 	return endpoint, "ws" + strings.TrimPrefix(server.URL, "http")
 }
 
+// startReceiver runs an endpoint that receives one frame of each connection, and tells how
+// that ended.
+func startReceiver(t testing.TB, o ws.Options) (served <-chan error, address string) {
+	t.Helper()
+	ended := make(chan error, 1)
+	_, address = start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
+		_, err := conn.Receive(ctx)
+		ended <- err
+		return err
+	}), o)
+	return ended, address
+}
+
 func dialer(t testing.TB, address string, o ws.DialOptions) connectors.Dialer {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -329,12 +342,7 @@ func TestShutdownFlushesAndSaysGoodbye(t *testing.T) {
 
 func TestSilentPeerIsGivenUpAndASlowOneIsNot(t *testing.T) {
 	leaktest.Check(t)
-	served := make(chan error, 1)
-	_, address := start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
-		_, err := conn.Receive(ctx)
-		served <- err
-		return err
-	}), ws.Options{Limits: ws.Limits{PingInterval: time.Millisecond, PongTimeout: 50 * time.Millisecond}})
+	served, address := startReceiver(t, ws.Options{Limits: ws.Limits{PingInterval: time.Millisecond, PongTimeout: 50 * time.Millisecond}})
 
 	// A client that never reads answers no ping.
 	mute, _, err := websocket.Dial(t.Context(), address+"/ws", nil)
@@ -362,12 +370,7 @@ func TestSilentPeerIsGivenUpAndASlowOneIsNot(t *testing.T) {
 
 func TestTextMessageIsRefused(t *testing.T) {
 	leaktest.Check(t)
-	served := make(chan error, 1)
-	_, address := start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
-		_, err := conn.Receive(ctx)
-		served <- err
-		return err
-	}), ws.Options{})
+	served, address := startReceiver(t, ws.Options{})
 	socket, _, err := websocket.Dial(t.Context(), address, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -387,12 +390,7 @@ func TestTextMessageIsRefused(t *testing.T) {
 
 func TestFrameOverTheLimitOfTheReceiver(t *testing.T) {
 	leaktest.Check(t)
-	served := make(chan error, 1)
-	_, address := start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
-		_, err := conn.Receive(ctx)
-		served <- err
-		return err
-	}), ws.Options{Limits: ws.Limits{MaxFrame: 1000}})
+	served, address := startReceiver(t, ws.Options{Limits: ws.Limits{MaxFrame: 1000}})
 	conn := dial(t, address, ws.DialOptions{})
 	if err := conn.Send(t.Context(), make([]byte, 1001)); err != nil {
 		t.Fatal(err)
