@@ -295,8 +295,10 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 	exec(empty, "CREATE SCHEMA %s")
 	open(t, empty).Close()
 
-	if err := pgtest.Shared(t).Exec(t.Context(), "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0"); err != nil {
-		t.Fatal(err)
+	for _, statement := range []string{"DROP DATABASE IF EXISTS latin", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0"} {
+		if err := pgtest.Shared(t).Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 	base, _, _ := strings.Cut(next(), "?")
 	_, rest, _ := strings.Cut(pgtest.Database(t), "?")
