@@ -3,9 +3,11 @@ package tikv
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tikv/client-go/v2/oracle"
 
@@ -47,6 +49,38 @@ func BenchmarkCommit(b *testing.B) {
 			})
 		}
 	}
+}
+
+// What a commit of one writer costs beside its statements by hand: in turn, so that whatever else
+// the machine does meets both.
+func BenchmarkCommitAgainstStatements(b *testing.B) {
+	s := openedStore(b, tikvtest.URL(b), Options{})
+	defer s.Close()
+	feed, err := s.join(b.Context()) // so that a commit reads the lease on its feed, too
+	if err != nil {
+		b.Fatal(feed, err)
+	}
+	took := map[string][]time.Duration{}
+	for n := int64(0); b.Loop(); n++ {
+		for writer, by := range []struct {
+			name   string
+			commit func(*store, *kv.Writes) error
+		}{{"store", viaStore}, {"hand", byHand}} {
+			w := statements(writer, n)
+			begun := time.Now()
+			if err := by.commit(s, w); err != nil {
+				b.Fatal(err)
+			}
+			took[by.name] = append(took[by.name], time.Since(begun))
+		}
+	}
+	median := func(of []time.Duration) float64 {
+		slices.Sort(of)
+		return float64(of[len(of)/2].Nanoseconds()) / 1000
+	}
+	b.ReportMetric(median(took["store"]), "µs/commit")
+	b.ReportMetric(median(took["hand"]), "µs/by-hand")
+	b.ReportMetric(median(took["store"])/median(took["hand"]), "ratio")
 }
 
 // statements are those of the n-th commit of a writer.
