@@ -55,7 +55,7 @@ type View interface {
 	Close()
 }
 
-// Broadcaster is a power that an engine may have which is Shared: the processes of its store tell
+// Broadcaster is a power that an engine may have which is Shared: processes that have joined tell
 // each other what is worth nothing later, and is stored nowhere. Messages may be lost; who hears
 // is told that some may have been.
 type Broadcaster interface {

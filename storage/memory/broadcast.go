@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -24,6 +25,9 @@ func (s *Shared) Broadcast(ctx context.Context, message []byte) error {
 		return err
 	}
 	s.disk.mu.RUnlock()
+	if len(message) > storage.MaxBroadcast {
+		return fmt.Errorf("memory: a broadcast of %d bytes, more than %d", len(message), storage.MaxBroadcast)
+	}
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
@@ -22,6 +23,8 @@ type membership struct {
 	whole  lease
 	feed   lease
 	news   news
+
+	broadcasts broadcasts
 
 	held atomic.Pointer[[]hold] // what commits depend on
 	lost atomic.Pointer[error]  // set once; nothing is committed any more
@@ -43,6 +46,7 @@ func (m *membership) init(e *Engine) {
 	m.engine = e
 	m.held.Store(&[]hold{})
 	m.news.init(e)
+	m.broadcasts.init(e)
 }
 
 // has adds a hold.
@@ -66,6 +70,7 @@ func (m *membership) stop() {
 	defer m.mu.Unlock()
 	m.mu.stopped = true
 	m.news.stop()
+	m.broadcasts.close()
 	m.feed.stop()
 	m.whole.stop()
 }
@@ -124,7 +129,7 @@ func (e *Engine) Join(ctx context.Context) (id.NodeID, error) {
 		return id.NodeID{}, errJoined
 	}
 	var mine hold
-	m.feed = lease{engine: e, heard: m.news.hear, take: func(ctx context.Context, conn *pgx.Conn) error {
+	m.feed = lease{engine: e, heard: m.hear, take: func(ctx context.Context, conn *pgx.Conn) error {
 		if !e.options.Exclusive {
 			if err := e.takeOwner(ctx, conn, "_shared"); err != nil {
 				return err
@@ -133,7 +138,10 @@ func (e *Engine) Join(ctx context.Context) (id.NodeID, error) {
 		if err := e.takeFeed(ctx, conn, &mine); err != nil {
 			return err
 		}
-		return m.news.listen(ctx, conn)
+		if err := m.news.listen(ctx, conn); err != nil {
+			return err
+		}
+		return m.broadcasts.listen(ctx, conn)
 	}}
 	if err := m.start(ctx, &m.feed); err != nil {
 		return id.NodeID{}, err
@@ -142,6 +150,16 @@ func (e *Engine) Join(ctx context.Context) (id.NodeID, error) {
 	m.news.start()
 	feed, err := id.Parse(mine.name)
 	return id.NodeID{ULID: feed}, err
+}
+
+// hear is told of a notification, or, with nil, that some may have been missed.
+func (m *membership) hear(of *pgconn.Notification) {
+	if of == nil || of.Channel == m.broadcasts.channel {
+		m.broadcasts.hear(of)
+	}
+	if of == nil || of.Channel == m.news.channel {
+		m.news.hear(of)
+	}
 }
 
 // takeFeed takes a feed that is free, or again the one that the process has.

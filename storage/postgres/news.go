@@ -108,15 +108,20 @@ func (n *news) tell(ctx context.Context) {
 	}
 }
 
+// messenger makes a connection to notify others by.
+func (e *Engine) messenger(ctx context.Context) (*pgx.Conn, error) {
+	config := e.pool.Config().ConnConfig
+	config.RuntimeParams["synchronous_commit"] = "off" // there is nothing to lose
+	return pgx.ConnectConfig(ctx, config)
+}
+
 // send sends a hint, and returns the connection for the next one.
 func (n *news) send(ctx context.Context, conn *pgx.Conn) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.engine.options.Timeout)
 	defer cancel()
 	if conn == nil {
-		config := n.engine.pool.Config().ConnConfig
-		config.RuntimeParams["synchronous_commit"] = "off" // there is nothing to lose
 		var err error
-		if conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+		if conn, err = n.engine.messenger(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -26,6 +26,7 @@ func RunShared(t *testing.T, place func(t testing.TB) (open func(t testing.TB) s
 		{"AViewIsOfOneMoment", viewIsOfOneMoment},
 		{"ViewsOfABusyStoreAreWhole", viewsAreWhole},
 		{"ACommitWakesOthers", commitWakesOthers},
+		{"BroadcastsReachTheOthers", broadcastsReachTheOthers},
 		{"ALockIsHeldByOne", lockIsHeldByOne},
 		{"ALockIsReleasedByClosing", lockIsReleasedByClosing},
 	}
