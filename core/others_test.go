@@ -319,6 +319,31 @@ func TestSharedStoreAcknowledgesWhatItShows(t *testing.T) {
 	}
 }
 
+// What is acknowledged again is acknowledged as of the entities that the store holds, and not as of
+// those that the server remembers.
+func TestSharedStoreAcknowledgesAsOfTheStore(t *testing.T) {
+	disk := memory.NewDisk()
+	first := durable(t, core.Options{Engine: disk.Share()})
+	second := open(t, core.Options{Engine: disk.Share(), Durable: true})
+	w, _ := greeted(t, first)
+	again, _ := raw(t, second)
+	again.node = w.node
+	again.hello()
+	creation := w.creation("album", with("name", "a", "year", 1))
+	again.send(again.commit(creation)) // the second remembers what it has stored
+	again.ack()
+	one := w.edit(creation, with("year", 2))
+	w.send(w.commit(one))
+	w.ack()
+	two := w.commit(w.edit(one, with("year", 3)))
+	w.send(two)
+	rows := w.ack().Rows
+	again.send(two)
+	if got := again.ack().Rows; len(got) != 1 || got[0].Rev != 3 || rows[0].Rev != 3 {
+		t.Errorf("acknowledged as %+v, and before as %+v", got, rows)
+	}
+}
+
 // A node that the store has taken for dead accepts nothing any more, says so, and ends.
 func TestSharedStoreFencesWhoIsTakenForDead(t *testing.T) {
 	c := share(t, 2)

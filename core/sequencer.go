@@ -348,6 +348,11 @@ func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stag
 	if err := in.survive(ctx); err != nil {
 		return nil, err
 	}
+	if len(in.fresh) == 0 && s.node.others != nil {
+		if err := s.reread(ctx, in); err != nil {
+			return nil, err
+		}
+	}
 	tx := &stagedTx{sub: sub, events: in.fresh, rows: make([]proto.AckRow, 0, len(in.order)),
 		before: make(map[id.EntityID]*proto.Record, len(in.order))}
 	for _, e := range in.order {
@@ -371,6 +376,24 @@ func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stag
 		s.events[event.ID] = event
 	}
 	return tx, nil
+}
+
+// reread reads the entities of a transaction that is known anew. Those of a new one are held
+// against storage when it is stored, while this one is acknowledged as they are: another process
+// may have changed them, with these very events, since this one has remembered them.
+func (s *sequencer) reread(ctx context.Context, in *ingest) error {
+	for page := range slices.Chunk(in.order, storage.MaxPage) {
+		records, err := s.node.engine.Records(ctx, page)
+		if err != nil {
+			return err
+		}
+		for i, e := range page {
+			if _, staged := s.overlay[e]; !staged && records[i] != nil {
+				in.records[e] = &touched{before: records[i], now: records[i]}
+			}
+		}
+	}
+	return nil
 }
 
 // take enters one entity of an accepted transaction into the group.
