@@ -15,6 +15,8 @@ const (
 	rowGuard  = "g"
 	rowLease  = "l"
 	rowLayout = "v"
+
+	rowBroadcast = "b"
 )
 
 // ownKey returns the key of a row, in the cluster.

@@ -33,7 +33,9 @@ type store struct {
 	queue  chan *request
 	leases leases
 	wakes  wakes
-	gate   storage.Gate
+
+	broadcasts broadcasts
+	gate       storage.Gate
 }
 
 var _ interface {
