@@ -156,7 +156,7 @@ func (p *peer) handleGroups(m *proto.Groups) error {
 	var d *distant
 	var groups []*aggregate.Group
 	var own []*pendingTx
-	return p.hand(&step{
+	return p.hand(m, &step{
 		stage: func(_ context.Context, x *draft) (err error) {
 			if d = p.aggregates[m.Sub]; d == nil {
 				return nil

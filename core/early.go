@@ -25,7 +25,7 @@ const (
 func (p *peer) handleEarly(m *proto.Nack) error {
 	refusal := p.refusal(m)
 	var redated, waits bool
-	return p.hand(&step{
+	return p.hand(m, &step{
 		stage: func(ctx context.Context, d *draft) (err error) {
 			if redated, waits, err = d.early(ctx, m); redated || waits || err != nil {
 				return err

@@ -30,8 +30,12 @@ type Limits struct {
 	// change; beyond it the transaction fails with KindLimit. Default 100,000.
 	SnapshotRecords int
 	// SendQueue bounds the frames that wait to be sent on one connection. Default 1024.
-	// A peer whose queue is full is marked behind and brought up to date when it drains.
+	// What there is no room for is told later, of each row its last state, as one change.
 	SendQueue int
+	// Backlog bounds the rows that wait for that, and BacklogBytes what they take; a peer
+	// that leaves more is disconnected, and resumes when it connects again. Defaults 50,000
+	// and 32 MiB.
+	Backlog, BacklogBytes int
 	// SendBytes bounds their bytes. Default 8 MiB.
 	SendBytes int
 	// SendTotal bounds the bytes that wait on all connections together; beyond it each may
@@ -138,6 +142,8 @@ func (l *Limits) ensureDefaults() {
 	set(&l.CachedBytes, 32<<20)
 	set(&l.SnapshotRecords, 100_000)
 	set(&l.SendQueue, 1024)
+	set(&l.Backlog, 50_000)
+	set(&l.BacklogBytes, 32<<20)
 	set(&l.SendBytes, 8<<20)
 	set(&l.SendTotal, 256<<20)
 	set(&l.Subscriptions, 4096)

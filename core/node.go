@@ -141,6 +141,9 @@ type durability interface {
 	park(session context.Context, sub *submission, err *error) bool
 	// link makes a link keep up an exchange.
 	link(l *Link)
+	// shows reports whether rows that were read from storage show a transaction of this
+	// process that is stored and has not been published.
+	shows(rows []proto.Row) bool
 }
 
 // Open starts a node over what the engine holds, and makes a new identity if it holds

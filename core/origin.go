@@ -141,7 +141,7 @@ func (p *peer) handleLacking(m *proto.Nack) error {
 	refusal := p.refusal(m)
 	var wanted map[string][]id.EntityID
 	waits := false
-	return p.hand(&step{
+	return p.hand(m, &step{
 		stage: func(ctx context.Context, d *draft) error {
 			if own := d.outbox.byTx[m.Transaction]; own != nil && own.attempt == m.Attempt && d.outbox.awaitsCreation(own) {
 				waits = true
@@ -165,7 +165,7 @@ func (p *peer) handleLacking(m *proto.Nack) error {
 				if err != nil {
 					return // the connection has ended; the next one sends it again
 				}
-				p.run.start(func(context.Context) { _ = p.hand(p.remaking(m)) })
+				p.run.start(func(context.Context) { _ = p.hand(m, p.remaking(m)) })
 			})
 		},
 	})

@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -92,30 +94,49 @@ func (o *others) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if o.node.abreast(ctx) != nil {
+		if err := o.node.abreast(ctx); err != nil && !errors.Is(err, storage.ErrUnavailable) {
 			return
 		}
 	}
 }
 
 // abreast returns when the node has published everything that its store held when it was
-// called, however long the store cannot be read. Where the store is the node's alone that is so
-// at once.
+// called. Where the store is the node's alone that is so but for what is being stored at the
+// moment (durability.shows). Where it cannot be read for as long as a request may take, it
+// fails with storage.ErrUnavailable and what was the matter.
 func (n *Node) abreast(ctx context.Context) error {
 	if n.others == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, n.limits.Request, errUnread)
+	defer cancel()
 	for {
-		var looked bool
-		if err := n.loop.call(ctx, func() { looked = n.others.publish(ctx, nil) }); err != nil || looked {
-			return err
+		var failed error
+		if err := n.loop.call(ctx, func() { failed = n.others.publish(ctx, nil) }); err != nil {
+			return cause(ctx, err)
+		}
+		if failed == nil {
+			return nil
 		}
 		select {
 		case <-time.After(n.limits.SharedPoll):
 		case <-ctx.Done():
-			return ctx.Err()
+			return cause(ctx, failed)
 		}
 	}
+}
+
+// errUnread: nobody knows what the other processes have committed.
+var errUnread = fmt.Errorf("%w: what other processes of the store have committed could not be read", storage.ErrUnavailable)
+
+// cause returns why something ended early: what ended the context, and the failure before.
+func cause(ctx context.Context, failed error) error {
+	if why := context.Cause(ctx); errors.Is(why, errUnread) {
+		return fmt.Errorf("%w: %w", why, failed)
+	} else if why != nil {
+		return why
+	}
+	return failed
 }
 
 // orient is abreast, and learns under which epochs the other processes write, also those that
@@ -155,21 +176,21 @@ const (
 
 // publish publishes what other processes have committed, together with transactions of the
 // node's own that have just been stored. When the store cannot be read the latter are
-// published alone and looked is false; the others follow with the next look.
-func (o *others) publish(ctx context.Context, own []*publication) (looked bool) {
+// published alone; the others follow with the next look.
+func (o *others) publish(ctx context.Context, own []*publication) error {
 	n := o.node
 	view, err := o.shared.View(ctx)
 	if err != nil {
 		o.failed(err)
 		n.publishEach(own)
-		return false
+		return err
 	}
 	defer view.Close()
 	list, err := o.arrange(ctx, view, own)
 	if err != nil {
 		o.failed(err)
 		n.publishEach(own)
-		return false
+		return err
 	}
 	n.open.changing(replaced(list))
 	defer n.open.changed()
@@ -177,7 +198,7 @@ func (o *others) publish(ctx context.Context, own []*publication) (looked bool) 
 	defer func() { n.view = nil; n.stepOn(nil) }()
 	n.publishEach(list)
 	o.schemaGrew(list)
-	return true
+	return nil
 }
 
 func (o *others) failed(err error) {

@@ -27,6 +27,10 @@ type peer struct {
 	subs       map[uint64]*upstream
 	aggregates map[uint64]*distant
 	requests   map[uint64]*request
+	standstill standstill
+
+	parts     *proto.Update // of which more is to come; belongs to serve
+	partBytes int
 }
 
 // request waits for a Reply, for complete Rows, or for a frame of its own.
@@ -63,6 +67,7 @@ func (p *peer) answered(number uint64) (*request, bool) {
 func newPeer(ctx context.Context, n *Node, conn connectors.Conn) *peer {
 	p := &peer{node: n, conn: conn, out: newOutlet(conn, &n.limits, nil), run: newRunner(ctx),
 		subs: make(map[uint64]*upstream), aggregates: make(map[uint64]*distant), requests: make(map[uint64]*request)}
+	p.standstill.peer = p
 	p.run.start(func(ctx context.Context) {
 		if err := p.out.write(ctx, func() {}); err != nil {
 			p.run.end(err)
@@ -135,11 +140,18 @@ func (p *peer) ask(collection string, entities []id.EntityID, done func(error)) 
 			p.ask(collection, rest, last)
 		}
 	}
+	p.get(collection, entities, done)
+}
+
+// get is ask for as many rows as one request may name; it returns its number.
+func (p *peer) get(collection string, entities []id.EntityID, done func(error)) uint64 {
 	r := &request{collection: collection, entities: make(map[id.EntityID]struct{}, len(entities)), done: done}
 	for _, e := range entities {
 		r.entities[e] = struct{}{}
 	}
-	p.out.must(&proto.Get{Request: p.expect(r), Collection: collection, Entities: entities})
+	m := &proto.Get{Request: p.expect(r), Collection: collection, Entities: entities}
+	p.out.must(m)
+	return m.Request
 }
 
 // askAll is ask for rows of several collections.
@@ -248,6 +260,11 @@ func (p *peer) handle(f proto.Frame) error {
 	s := &step{}
 	switch m := f.(type) {
 	case *proto.Update:
+		m, err := p.whole(m)
+		if m == nil {
+			return err
+		}
+		f = m
 		var missing map[string][]id.EntityID
 		s.stage = func(ctx context.Context, d *draft) (err error) {
 			missing, err = d.update(ctx, m)
@@ -288,7 +305,7 @@ func (p *peer) handle(f proto.Frame) error {
 		case kind == KindMissingParents:
 			return p.handleLacking(m)
 		}
-		return p.hand(p.refusal(m))
+		return p.hand(m, p.refusal(m))
 	case *proto.Pong:
 		s.stage = func(_ context.Context, d *draft) error { d.advance(m.Position); return nil }
 		s.done = p.orFail(func() { p.asking = false })
@@ -311,8 +328,32 @@ func (p *peer) handle(f proto.Frame) error {
 	default:
 		return fmt.Errorf("%w: %T is not for this side", proto.ErrFrameType, f)
 	}
-	return p.hand(s)
+	return p.hand(f, s)
 }
+
+// whole puts an update together that came in parts; it is nil while more of it is to come.
+func (p *peer) whole(m *proto.Update) (*proto.Update, error) {
+	if p.parts == nil && !m.More {
+		return m, nil
+	}
+	if p.parts == nil {
+		p.parts, p.partBytes = &proto.Update{}, 0
+	}
+	p.parts.Changes = append(p.parts.Changes, m.Changes...)
+	if p.partBytes += (&incoming{frame: m}).size(); p.partBytes > maxWhole {
+		return nil, fmt.Errorf("%w: an update of more than %d bytes", ErrTooLarge, maxWhole)
+	}
+	if m.More {
+		return nil, nil
+	}
+	whole := p.parts
+	p.parts = nil
+	whole.Position, whole.Transaction = m.Position, m.Transaction
+	return whole, nil
+}
+
+// maxWhole bounds what an update that comes in parts takes.
+const maxWhole = 256 << 20
 
 // refusal returns the step that takes the durable node's refusal of a transaction.
 func (p *peer) refusal(m *proto.Nack) *step {
@@ -337,17 +378,34 @@ func (p *peer) refusal(m *proto.Nack) *step {
 	}
 }
 
-// hand gives a step to the replica, which passes it over when the connection has been
-// given up by then.
-func (p *peer) hand(s *step) error {
-	stage := s.stage
-	s.stage = func(ctx context.Context, d *draft) error {
-		if p.lost {
-			return errGone
-		}
-		return stage(ctx, d)
-	}
-	return p.node.replica.hand(p.run.ctx, s)
+// hand gives a frame, with the step that takes it, to the replica, which passes it over when
+// the connection has been given up by then.
+func (p *peer) hand(f proto.Frame, s *step) error {
+	var staged []*incoming
+	return p.node.replica.hand(p.run.ctx, &step{
+		stage: func(ctx context.Context, d *draft) (err error) {
+			if p.lost {
+				return errGone
+			}
+			staged, err = p.standstill.take(ctx, d, &incoming{f, s})
+			return err
+		},
+		show: func() {
+			for _, x := range staged {
+				if x.step.show != nil {
+					x.step.show()
+				}
+			}
+		},
+		done: func(err error) {
+			for _, x := range staged {
+				x.step.finish(err)
+			}
+			if err != nil && len(staged) == 0 {
+				p.orFail(nil)(err)
+			}
+		},
+	})
 }
 
 // temporary reports whether a refusal says nothing about the transaction: it stays in the
@@ -404,7 +462,7 @@ func (p *peer) handleRows(m *proto.Rows) error {
 			r.answered(up)
 		}
 	})
-	return p.hand(s)
+	return p.hand(m, s)
 }
 
 // gone adds, at its end, to an answer what was asked for and is not in it.
@@ -412,7 +470,7 @@ func (r *request) gone(m *proto.Rows) {
 	for i := range m.Rows {
 		delete(r.entities, m.Rows[i].Entity)
 	}
-	for _, list := range [][]id.EntityID{m.Gone, m.Absent} {
+	for _, list := range [][]id.EntityID{m.Gone, m.Absent, m.Same} {
 		for _, e := range list {
 			delete(r.entities, e)
 		}
@@ -445,7 +503,7 @@ func (p *peer) handleCatalog(m *proto.Catalog) error {
 		n.catalog.put(model)
 	}
 	all := encodeModels(n.catalog.all())
-	return p.hand(&step{
+	return p.hand(m, &step{
 		stage: func(_ context.Context, d *draft) error { d.meta(metaModels, all); return nil },
 		done:  p.orFail(func() {}),
 	})

@@ -427,6 +427,9 @@ func (r *result) inStep() bool {
 
 // followed takes in that something has changed about the upstreams.
 func (r *result) followed() {
+	if r.filling {
+		return // it is read again, and then this is looked at
+	}
 	if r.strayed && !r.asking() {
 		r.attach()
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -77,6 +78,8 @@ type sequencer struct {
 	done   chan groupResult // from commitAll, which takes no group before its last is settled
 
 	parking parking
+
+	storing atomic.Pointer[group] // from before it is stored until it is published
 
 	// The rest belongs to stageAll.
 	next    uint64 // the next feed number
@@ -452,6 +455,7 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		s.publish(ctx, g)
 		return nil
 	}
+	s.storing.Store(g)
 	n.open.changing(g.old())
 	// A group that was taken is finished even if the node is closing: it may be
 	// acknowledged or not, but never half stored.
@@ -481,7 +485,17 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		return err
 	}
 	s.publish(ctx, g)
+	s.storing.Store(nil)
 	return nil
+}
+
+// shows implements durability.
+func (s *sequencer) shows(rows []proto.Row) bool {
+	g := s.storing.Load()
+	return g != nil && slices.ContainsFunc(rows, func(r proto.Row) bool {
+		write := g.writes[r.Entity]
+		return write != nil && r.Rev >= write.Record.Rev
+	})
 }
 
 // publish shows a stored group's transactions one by one, and tells who waits for them.

@@ -157,7 +157,7 @@ func (w *servedWindow) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 func (sub *subscription) hear(c *reactor.Change, held bool) {
 	defer sub.session.survive()
 	if !sub.stopped.Load() {
-		sub.tell(c, held)
+		sub.tell(c, held && !sub.filling)
 	}
 }
 

@@ -41,11 +41,11 @@ type session struct {
 	stopReading context.CancelCauseFunc
 	gone        chan struct{} // closed when the session has ended
 
-	behind        atomic.Bool // updates were dropped; a resume follows when the queue drains
 	catalogBehind atomic.Bool // models were not sent; all of them follow then
 	feed          sessionFeed // belongs to the loop
 
-	rooms attendances
+	rooms   attendances
+	telling telling
 }
 
 // sessionScans is how many answers of one session are read at once.
@@ -130,6 +130,7 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		commits: make(chan struct{}, n.limits.Unacknowledged), scans: make(chan struct{}, sessionScans),
 		subs: make(map[uint64]*subscription), rooms: make(attendances), gone: make(chan struct{})}
 	s.reading, s.stopReading = context.WithCancelCause(s.run.ctx)
+	s.telling.init(s.out, &n.limits)
 	defer s.end()
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -194,15 +195,21 @@ func (s *session) end() {
 	if len(subs) > 0 { // so that nothing is left when Serve returns
 		_ = s.node.loop.call(context.Background(), s.node.loop.runReleases)
 	}
+	s.telling.backlog.drop()
 }
 
 // refuse tells the peer, before the connection is closed, why it is not served.
 func (s *session) refuse(err error) {
+	sayGoodbye(s.out, s.conn, refusal(err))
+}
+
+// refusal says why a peer is not served.
+func refusal(err error) *proto.Refuse {
 	message := err.Error()
 	if KindOf(err) == KindInternal {
 		message = "internal error"
 	}
-	sayGoodbye(s.out, s.conn, &proto.Refuse{Kind: uint64(KindOf(err)), Message: message})
+	return &proto.Refuse{Kind: uint64(KindOf(err)), Message: message}
 }
 
 // sayGoodbye sends a last frame and closes the connection.
@@ -278,6 +285,9 @@ func (s *session) serve() error {
 		if errors.Is(err, errFarewell) {
 			s.farewell()
 			return nil
+		}
+		if errors.Is(err, errSlow) {
+			s.refuse(err)
 		}
 		if err != nil {
 			return err
@@ -452,6 +462,7 @@ func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
 	if len(m.Entities) > askAtOnce {
 		return fmt.Errorf("%w: %d rows asked for at once, more than %d", ErrLimit, len(m.Entities), askAtOnce)
 	}
+	defer s.telling.answering()()
 	view := &Context{s.node, s.principal}
 	records, err := s.node.engine.Records(ctx, m.Entities)
 	if err != nil {
@@ -465,6 +476,8 @@ func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
 			err = out.row(r, nil)
 		case r == nil && !alone:
 			err = out.absent(m.Entities[i])
+		default:
+			out.lacking = append(out.lacking, m.Entities[i])
 		}
 		if err != nil {
 			return err
@@ -476,11 +489,7 @@ func (s *session) sendRows(ctx context.Context, m *proto.Get) error {
 // pong answers a ping with the position, in order after the updates up to it.
 func (s *session) pong(m *proto.Ping) error {
 	if !s.node.loop.post(func() {
-		pong := &proto.Pong{Time: m.Time}
-		if !s.behind.Load() && s.feed.resuming == 0 {
-			pong.Position = s.node.feeds.standing()
-		}
-		s.out.must(pong)
+		s.out.must(&proto.Pong{Time: m.Time, Position: s.node.feeds.standing()})
 	}) {
 		return ErrClosed
 	}

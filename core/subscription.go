@@ -33,20 +33,15 @@ type subscription struct {
 	cost       int // of sel
 
 	// The rest belongs to the loop.
-	filling   bool          // its first answer is being read: changes are sent as whole rows
-	answering bool          // its first answer is on its way
-	missed    bool          // meanwhile updates were dropped, which answering ends with making up for
-	window    *servedWindow // with a limit
+	filling bool          // its first answer is on its way: changes are sent as whole rows
+	window  *servedWindow // with a limit
 }
 
-// sessionFeed is what a session collects of one transaction, and how far it is in step.
+// sessionFeed is what a session collects of one transaction.
 type sessionFeed struct {
 	changes map[id.EntityID]*pendingRow
 	order   []id.EntityID
 	windows []*subscription
-
-	after    proto.Position // where updates began to be dropped
-	resuming int            // answers that make up for dropped ones; until they are sent, nothing says a position
 }
 
 type pendingRow struct {
@@ -61,6 +56,7 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 		return nil // the same frame again
 	}
 	return s.scanning(func(ctx context.Context) {
+		defer s.telling.answering()()
 		sub, err := s.newSubscription(m)
 		if errors.Is(err, errUnwanted) {
 			return
@@ -78,21 +74,9 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 	})
 }
 
-// answered ends the first answer. Where updates were dropped since it was read, what they
-// said follows.
+// answered ends the first answer.
 func (sub *subscription) answered(ctx context.Context) error {
-	var missed bool
-	var after proto.Position
-	err := sub.session.node.loop.call(ctx, func() {
-		sub.filling, sub.answering = false, false
-		missed, after = sub.missed, sub.session.feed.after
-	})
-	if err != nil || !missed {
-		return err
-	}
-	err = sub.catchUp(ctx, after)
-	sub.session.node.loop.post(sub.session.resumed)
-	return err
+	return sub.session.node.loop.call(ctx, func() { sub.filling = false })
 }
 
 var (
@@ -137,7 +121,7 @@ func (s *session) newSubscription(m *proto.Subscribe) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub := &subscription{session: s, number: m.Sub, cost: checked.Cost(), collection: m.Collection, sel: checked, filling: true, answering: true}
+	sub := &subscription{session: s, number: m.Sub, cost: checked.Cost(), collection: m.Collection, sel: checked, filling: true}
 	sub.reading = s.node.reading(s.principal, m.Collection, checked)
 	if sub.scope, err = s.node.scope(s.principal, m.Collection); err != nil {
 		return nil, err
@@ -208,21 +192,12 @@ func (sub *subscription) answer(ctx context.Context, m *proto.Subscribe) error {
 		err = n.scanAll(ctx, sub.collection, sub.sel, func(r *proto.Record) error { return out.row(r, known) })
 	}
 	if err == nil {
-		err = sub.finish(out)
+		err = out.done()
 	}
 	if m.Once {
 		sub.session.unsubscribe(sub.number)
 	}
 	return err
-}
-
-// finish ends an answer. Where it was read of a store that other processes write to, it may
-// hold part of a transaction that has not been published here: the rest is sent first.
-func (sub *subscription) finish(out *rowWriter) error {
-	if err := sub.session.node.abreast(out.ctx); err != nil {
-		return err
-	}
-	return out.done()
 }
 
 // answerAll writes the rows of a selection that follows references, with their support. A
@@ -267,7 +242,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) e
 	joined := n.loop.post(func() {
 		n.windows.join(sub, x, func(err error) {
 			if err == nil {
-				rows, sub.filling = sub.window.rows(), false
+				rows = sub.window.rows()
 			}
 			answer <- err
 		})
@@ -286,7 +261,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) e
 	out := sub.writer(ctx)
 	out.complete = true
 	if err = sub.writeWindow(out, rows, knownRows(m.Known)); err == nil {
-		err = sub.finish(out)
+		err = out.done()
 	}
 	if m.Once {
 		sub.session.unsubscribe(sub.number)
@@ -319,6 +294,7 @@ type rowWriter struct {
 	number     uint64 // of the subscription or request
 	collection string
 	complete   bool
+	lacking    []id.EntityID // of a Get, what was not there
 	frame      *proto.Rows
 	items      int
 	bytes      int
@@ -394,14 +370,40 @@ func (w *rowWriter) flush() error {
 	}
 	frame := w.frame
 	w.frame = nil
-	return w.session.out.wait(w.ctx, frame)
+	return w.send(frame)
 }
 
 func (w *rowWriter) done() error {
 	frame := w.next()
 	w.frame = nil
 	frame.Done = true
-	return w.session.out.wait(w.ctx, frame)
+	return w.send(frame)
+}
+
+// send sends part of an answer. It was read while transactions were being stored: those that
+// it shows are published first, so that the peer hears of all that each of them did before it
+// is sent a row that shows it.
+func (w *rowWriter) send(frame *proto.Rows) error {
+	n := w.session.node
+	if err := n.abreast(w.ctx); err != nil {
+		return err
+	}
+	if n.durable.shows(frame.Rows) { // the loop stores, and then publishes
+		if err := n.loop.call(w.ctx, func() {}); err != nil {
+			return err
+		}
+	}
+	encoded := proto.AppendFrame(nil, frame)
+	for {
+		if w.session.telling.answer(w, frame, &encoded) {
+			return nil
+		}
+		select {
+		case <-w.session.out.room:
+		case <-w.ctx.Done():
+			return w.ctx.Err()
+		}
+	}
 }
 
 // resume sends what changed after the given entries of the feeds: rows that match now, and
@@ -595,32 +597,37 @@ func (s *session) settle(t *reactor.Transaction) {
 	if len(f.changes) == 0 && len(f.windows) == 0 {
 		return
 	}
-	update := &proto.Update{Transaction: t.ID}
-	if f.resuming == 0 {
-		update.Position = t.Position
-	}
 	for _, sub := range f.windows {
 		sub.moved(t)
 	}
 	if err := s.node.shown.err; err != nil {
-		f.changes, f.order, f.windows = nil, nil, nil
+		f.take()
 		s.lost(err)
 		return
 	}
-	for _, e := range f.order {
-		update.Changes = append(update.Changes, f.changes[e].encode())
-	}
-	f.changes, f.order, f.windows = nil, nil, nil
-	if len(update.Changes) == 0 || s.behind.Load() {
-		return
-	}
-	if !s.out.push(update) {
-		f.after = s.node.feeds.standing()
-		s.behind.Store(true)
-		if s.out.drained() { // not slow: the update alone is too large for a frame
-			s.catchUp()
+	if rows := f.take(); len(rows) > 0 {
+		if err := s.telling.tell(t, rows); err != nil {
+			s.stopReading(err)
 		}
 	}
+}
+
+// take returns the rows that were collected, in order, and makes room for the next.
+func (f *sessionFeed) take() []*pendingRow {
+	rows := make([]*pendingRow, 0, len(f.order))
+	for _, e := range f.order {
+		rows = append(rows, f.changes[e])
+	}
+	*f = sessionFeed{}
+	return rows
+}
+
+func update(t *reactor.Transaction, rows []*pendingRow) *proto.Update {
+	m := &proto.Update{Position: t.Position, Transaction: t.ID, Changes: make([]proto.RowChange, len(rows))}
+	for i, row := range rows {
+		m.Changes[i] = row.encode()
+	}
+	return m
 }
 
 // encode writes a row's change for a peer that holds what it was before, or not.
@@ -657,94 +664,12 @@ func (sub *subscription) moved(t *reactor.Transaction) {
 	}
 }
 
-// sent is called after every frame that went out: a session that fell behind is brought
-// up to date once its queue has drained.
+// sent is called after every frame that went out: models that there was no room for are sent
+// once the queue has drained.
 func (s *session) sent() {
-	if !s.out.drained() {
-		return
-	}
-	if s.behind.Load() {
-		s.node.loop.post(s.catchUp)
-	}
-	if s.catalogBehind.CompareAndSwap(true, false) {
+	if s.out.drained() && s.catalogBehind.CompareAndSwap(true, false) {
 		s.out.must(&proto.Catalog{Models: s.node.catalog.all()})
 	}
-}
-
-// catchUp resumes every subscription from where updates began to be dropped. One at a
-// time: what is dropped meanwhile is made up for when it has ended.
-func (s *session) catchUp() {
-	f := &s.feed
-	if f.resuming > 0 || !s.behind.CompareAndSwap(true, false) {
-		return
-	}
-	after := f.after
-	s.subsMu.Lock()
-	var subs []*subscription
-	for _, sub := range s.subs {
-		if sub.answering {
-			sub.missed = true
-			f.resuming++
-		} else {
-			subs = append(subs, sub)
-		}
-	}
-	s.subsMu.Unlock()
-	f.resuming++
-	s.run.start(func(ctx context.Context) {
-		for _, sub := range subs {
-			if err := sub.catchUp(ctx, after); err != nil {
-				s.run.end(err)
-				s.conn.Close("cannot resume")
-				return
-			}
-		}
-		s.node.loop.post(s.resumed)
-	})
-}
-
-// resumed ends one part of catching up. After the last, the peer is told where it stands.
-func (s *session) resumed() {
-	s.feed.resuming--
-	switch {
-	case s.feed.resuming > 0:
-	case !s.behind.Load():
-		s.out.push(&proto.Pong{Position: s.node.feeds.standing()})
-	case s.out.drained():
-		s.catchUp()
-	}
-}
-
-func (sub *subscription) catchUp(ctx context.Context, after proto.Position) error {
-	if sub.sel.Limit < 0 {
-		out := sub.writer(ctx)
-		var err error
-		if sub.reading.follows() {
-			err = sub.answerAll(ctx, out, nil)
-		} else {
-			from, _, _ := sub.session.node.feeds.since(after)
-			err = sub.resume(ctx, out, from)
-		}
-		if err != nil {
-			return err
-		}
-		return out.done()
-	}
-	var rows []*proto.Record
-	err := sub.session.node.loop.call(ctx, func() {
-		if sub.window != nil && sub.window.set != nil {
-			rows = sub.window.rows()
-		}
-	})
-	if err != nil || rows == nil {
-		return err
-	}
-	out := sub.writer(ctx)
-	out.complete = true
-	if err := sub.writeWindow(out, rows, nil); err != nil {
-		return err
-	}
-	return out.done()
 }
 
 // pastRow reads a record as it was before some changes.

@@ -520,7 +520,7 @@ func (r *replica) refused(up *upstream, err error) {
 func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string][]id.EntityID, err error) {
 	own := d.outbox.byTx[m.Transaction]
 	d.current.ID = m.Transaction
-	if d.node.reactor.Follows() {
+	if d.node.reactor.Follows() && d.current.Named == nil {
 		d.current.Named = make(map[id.EntityID]bool, len(m.Changes))
 	}
 	for i := range m.Changes {
@@ -532,7 +532,7 @@ func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if _, answered := d.answered[c.Entity]; !ok && !answered {
 			if missing == nil {
 				missing = make(map[string][]id.EntityID)
 			}
@@ -562,7 +562,7 @@ func (d *draft) rowChange(ctx context.Context, c *proto.RowChange, own *pendingT
 	switch {
 	case c.Kind == proto.RowState:
 		next, to = d.reconcile(rec.now, &proto.State{Head: c.Head, Properties: c.Properties}, to)
-	case rec.now != nil && rev+1 == to:
+	case d.follows(rec, rev, to):
 		next = entity.WithPatch(base(rec.now), c.Head, c.Properties)
 	default:
 		return false, nil

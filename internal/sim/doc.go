@@ -13,9 +13,10 @@
 //
 // While it runs, of everything that a callback or a fetch shows (observation.go):
 //
-//   - I1 atomic visibility: rows shown together show each transaction on all of them or on
-//     none. On a client that goes for a result that is live and for rows that it has not
-//     changed itself, and for its own transactions on all rows.
+//   - I1 atomic visibility: rows shown together, by one result or by several, show each
+//     transaction on all of them or on none. On a client that goes for results that are live
+//     and for rows that it has not changed itself, and for its own transactions on all rows;
+//     of several results together where its storage has not failed.
 //   - I2 read your writes: a row shows every transaction that was committed on its node,
 //     unless it was refused.
 //   - I3 monotonic reads: a row never shows less of what was not refused than it has shown on

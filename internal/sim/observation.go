@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
@@ -129,35 +130,52 @@ func (m *Machine) observe(life int, where string, rows []*core.View, since recol
 	if !m.in(life) { // nobody is there to see it
 		return nil
 	}
-	included, shown := make(map[id.EntityID]marks, len(rows)), make(map[id.EntityID]*core.View, len(rows))
-	for _, row := range rows {
-		if set, ok := l.includedLocked(row.State().Head); ok {
-			included[row.ID()], shown[row.ID()] = set, row
-		}
+	if err := m.atomicLocked(where, rows, inStep); err != nil {
+		return err
 	}
 	for _, row := range rows {
 		e := row.ID()
-		set, ok := included[e]
+		set, ok := l.includedLocked(row.State().Head)
 		if !ok {
 			continue
-		}
-		for _, mark := range set.list() {
-			if !inStep && l.list[mark].origin != m || l.doubted.has(mark) {
-				continue
-			}
-			for _, other := range l.list[mark].entities {
-				if beside := shown[other]; beside != nil && (m.durable || m.memory.own[other] == nil || l.list[mark].origin == m) && !included[other].has(mark) && !l.hiddenLocked(beside, mark) {
-					return fmt.Errorf("I1: %s, %s: transaction %d is shown on %s and not on %s\n%s", m.name, where, mark, e, other, l.explainLocked(beside, one(mark)))
-				}
-			}
 		}
 		if missing := l.missingLocked(row, since.own[e].without(set, l.doubted, l.open)); !missing.empty() {
 			return fmt.Errorf("I2: %s, %s: %s does not show the node's own transactions %v\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
 		}
-		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost && !m.world.scenario.Behind) {
+		if missing := l.missingLocked(row, since.seen[e].without(set, l.doubted, l.open)); !missing.empty() && (m.durable || !m.memory.lost) {
 			return fmt.Errorf("I3: %s, %s: %s does not show transactions %v any more\n%s", m.name, where, e, missing.list(), l.explainLocked(row, missing))
 		}
 		m.memory.rememberLocked(e, set, since.read)
+	}
+	return nil
+}
+
+// atomicLocked holds rows that are shown at one moment against I1. An entity may be among them
+// several times.
+func (m *Machine) atomicLocked(where string, rows []*core.View, inStep bool) error {
+	l := m.world.ledger
+	included, shown := make([]marks, len(rows)), make(map[id.EntityID][]int, len(rows))
+	for i, row := range rows {
+		if set, ok := l.includedLocked(row.State().Head); ok {
+			included[i] = set
+			shown[row.ID()] = append(shown[row.ID()], i)
+		}
+	}
+	for i, row := range rows {
+		for _, mark := range included[i].list() {
+			own := l.list[mark].origin == m
+			if !inStep && !own || l.doubted.has(mark) {
+				continue
+			}
+			for _, other := range l.list[mark].entities {
+				for _, k := range shown[other] {
+					beside := rows[k]
+					if !included[k].has(mark) && (m.durable || m.memory.own[other] == nil && !beside.Pending() || own) && !l.hiddenLocked(beside, mark) {
+						return fmt.Errorf("I1: %s, %s: transaction %d is shown on %s and not on %s\n%s", m.name, where, mark, row.ID(), other, l.explainLocked(beside, one(mark)))
+					}
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -168,6 +186,61 @@ type screen struct {
 	life       int
 	panes      []*pane
 	aggregates []*summary
+	mu         sync.Mutex // guards panes while they are opened, and closed
+	closed     bool
+	told       atomic.Uint64 // how often one of them has been told of a change
+	glancing   atomic.Bool
+}
+
+// glance holds everything that is live on a client's screen against I1 together, once all of
+// it has been told of what has just changed.
+func (s *screen) glance() {
+	if s.machine.durable || s.machine.wanders() || !s.glancing.CompareAndSwap(false, true) {
+		return
+	}
+	time.AfterFunc(1, func() {
+		s.glancing.Store(false)
+		node, _ := s.machine.running()
+		if node == nil {
+			return
+		}
+		told := s.told.Load()
+		if _, err := node.Rejections(s.machine.world.ctx); err != nil { // the loop is not in the middle of telling
+			return
+		}
+		if err := s.whole(); s.told.Load() == told {
+			s.machine.world.check(err)
+		} // else there is another glance to come
+	})
+}
+
+// whole holds what all live results show against I1. Where storage has failed, results are read
+// again one by one.
+func (s *screen) whole() error {
+	m := s.machine
+	s.mu.Lock()
+	panes, closed := slices.Clone(s.panes), s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	var rows []*core.View
+	for _, p := range panes {
+		p.mu.Lock()
+		if p.q.Status() == core.QueryLive {
+			rows = append(rows, p.rows...)
+		}
+		p.mu.Unlock()
+	}
+	l := m.world.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.memory.mu.Lock()
+	defer m.memory.mu.Unlock()
+	if !m.in(s.life) || m.memory.lost {
+		return nil
+	}
+	return m.atomicLocked("the whole screen", rows, true)
 }
 
 // pane is a live query, and what its change sets add up to.
@@ -228,7 +301,9 @@ func (s *screen) open(node *core.Node, of selection, window *core.Window) (err e
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", s.machine.name, of.sel, err)
 	}
+	s.mu.Lock()
 	s.panes = append(s.panes, p)
+	s.mu.Unlock()
 	p.q.Subscribe(p.follow)
 	return nil
 }
@@ -248,6 +323,8 @@ func (p *pane) follow(set *core.ChangeSet) {
 	if !m.in(p.screen.life) {
 		return
 	}
+	p.screen.told.Add(1)
+	defer p.screen.glance()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.world.trace.detail(func() string {
@@ -282,7 +359,7 @@ func (p *pane) follow(set *core.ChangeSet) {
 		m.world.check(fmt.Errorf("I4: %s, %s: %d rows", m.name, p, len(rows)))
 	}
 	if len(set.Changes) > 0 {
-		m.world.check(m.observe(p.screen.life, p.String(), rows, m.memory.recollect(), set.Status == core.QueryLive && !m.world.scenario.Behind && !m.wanders()))
+		m.world.check(m.observe(p.screen.life, p.String(), rows, m.memory.recollect(), set.Status == core.QueryLive && !m.wanders()))
 	}
 }
 
@@ -344,6 +421,9 @@ func (x *summary) follow(c *core.AggregateChange) {
 
 // close closes everything that is shown.
 func (s *screen) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	for _, p := range s.panes {
 		p.q.Close()
 	}

@@ -21,11 +21,6 @@ type Scenario struct {
 	Medium  func() Medium // of durable nodes; nil for memory
 	Limits  core.Limits   // of all nodes
 
-	// Behind says that queues are so short that peers fall behind while their results are live,
-	// and are then brought up to date one result after the other. I1, except for a node's own
-	// transactions, and I3 are not held on clients then.
-	Behind bool
-
 	Weights Weights
 }
 
@@ -80,7 +75,7 @@ var Scenarios = []Scenario{
 	{Name: "lossy", Durables: 1, Clients: 4, Steps: 150, Pause: time.Second,
 		Network: Faults{Cut: 0.01, Duplicate: 0.03, Delay: 300 * time.Millisecond},
 		Weights: work.with(map[Kind]int{Cut: 4, Partition: 4})},
-	{Name: "narrow", Durables: 1, Clients: 3, Steps: 150, Pause: 500 * time.Millisecond, Limits: core.Limits{SendQueue: 3}, Behind: true,
+	{Name: "narrow", Durables: 1, Clients: 3, Steps: 150, Pause: 500 * time.Millisecond, Limits: core.Limits{SendQueue: 3},
 		Network: Faults{Cut: 0.005, Delay: time.Second, Queue: 1},
 		Weights: work.with(map[Kind]int{Partition: 2, Restart: 2})},
 	{Name: "crashes", Durables: 1, Clients: 3, Steps: 150, Pause: 2 * time.Second,
