@@ -22,7 +22,8 @@ type parking struct {
 // parkedTx is a transaction that waits for events.
 type parkedTx struct {
 	sub     *submission
-	session context.Context
+	session context.Context // of the peer, as long as it is listened to
+	unwatch func() bool     // ends being woken by its end
 	awaits  []id.EventID
 }
 
@@ -46,7 +47,8 @@ func (s *sequencer) park(session context.Context, sub *submission, err *error) b
 		*err = errBehind
 		return false
 	}
-	p.mu.list = append(p.mu.list, &parkedTx{sub, session, lacking.parents})
+	unwatch := context.AfterFunc(session, func() { signal(p.wake) })
+	p.mu.list = append(p.mu.list, &parkedTx{sub, session, unwatch, lacking.parents})
 	signal(p.wake)
 	return true
 }
@@ -95,6 +97,7 @@ func (p *parking) take(keep func(*parkedTx) bool) (taken []*parkedTx) {
 		if keep(x) {
 			kept = append(kept, x)
 		} else {
+			x.unwatch()
 			taken = append(taken, x)
 		}
 	}

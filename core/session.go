@@ -418,7 +418,7 @@ func (s *session) commit(m *proto.Commit) error {
 	own := s.own.begin(m.Transaction)
 	sub := &submission{tx: m.Transaction, events: m.Events, principal: s.principal, author: s.peer}
 	sub.done = func(rows []proto.AckRow, err error) {
-		if s.node.durable.park(s.run.ctx, sub, &err) {
+		if s.node.durable.park(s.reading, sub, &err) {
 			return
 		}
 		defer release() // after the answer, so that a farewell comes behind it
