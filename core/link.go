@@ -211,7 +211,7 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 			if err := r.wipe(ctx, d); err != nil {
 				return err
 			}
-		case !r.source.IsZero() && (r.source != m.Store || !m.Continues):
+		case !r.source.IsZero() && (r.source != m.Store || !m.Continues || r.ahead.now):
 			d.move()
 		}
 		if before := r.user(); before != m.User && !r.source.IsZero() {

@@ -418,6 +418,61 @@ func TestAStoreThatWasSetBack(t *testing.T) {
 	})
 }
 
+// TestOnlyAPositionCovers: a position that a store says is one of its own speaks for what was held as
+// of it. What came later, and was not covered by a position when the connection ended, is compared
+// by its heads: the store may have been set back to between the two.
+func TestOnlyAPositionCovers(t *testing.T) {
+	for _, covered := range []bool{false, true} {
+		t.Run(fmt.Sprint(covered), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := handmade()
+				store, epoch := id.StoreID{ULID: id.New(nil)}, id.EpochID{ULID: id.New(nil)}
+				conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
+				a := open(t, core.Options{})
+				if err := a.Register(t.Context(), album); err != nil {
+					t.Fatal(err)
+				}
+				a.Dial(s.accept(t, func(w *wire) {
+					if _, err := w.conn.Receive(context.Background()); err != nil {
+						return
+					}
+					w.send(&proto.Welcome{Node: s.id, System: s.system, Time: time.Now().UnixMicro(), Store: store, Continues: true})
+					conns <- w
+					for {
+						b, err := w.conn.Receive(context.Background())
+						if err != nil {
+							return
+						}
+						f, _ := proto.DecodeFrame(b)
+						frames <- f
+					}
+				}), core.DialOptions{})
+				w := <-conns
+				w.node = s.id
+				_ = query(t, a, "ORDER BY name LIMIT 3")
+				e := w.creation("album", with("name", "known"))
+				state := must(entity.Apply(nil, e))
+				w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: []proto.Row{{Entity: e.Entity, Rev: 7, State: state}}})
+				next[*proto.Ping](frames) // at once
+				if covered {
+					w.send(&proto.Pong{Position: proto.Position{{Epoch: epoch, Seq: 9}}})
+				}
+				synctest.Wait()
+				w.conn.Close("cut")
+
+				w = <-conns
+				want := proto.KnownRow{Entity: e.Entity, Rev: 7}
+				if !covered {
+					want = proto.KnownRow{Entity: e.Entity, Head: state.Head.Fingerprint()}
+				}
+				if known := next[*proto.Subscribe](frames).Known; len(known) != 1 || known[0] != want {
+					t.Errorf("it names %+v, want %+v", known, want)
+				}
+			})
+		})
+	}
+}
+
 // TestOnlyWhatWasRefusedIsMadeAgain: a server that was set back refuses a transaction for what
 // it lacks of one album. Another one in flight, which is like it on top of what the server knows
 // of a second album but has not got as a head any more, is left alone: it is accepted, and made

@@ -110,6 +110,7 @@ const (
 	metaSource     = "source"     // ephemeral: the store that BaseRevs and positions are of
 	metaPosition   = "position"   // ephemeral: how far in step with it
 	metaOrigin     = "origin"     // ephemeral: how often it met another store
+	metaAhead      = "ahead"      // ephemeral: there is something of after the position
 	metaCursors    = "cursors"    // ephemeral: positions of selections
 	metaRejections = "rejections" // ephemeral: refused transactions
 	metaUser       = "user"       // ephemeral: the principal's name

@@ -25,6 +25,27 @@ import (
 // originShift leaves room for so many bits of a durable node's revision.
 const originShift = 40
 
+// A position that belongs to the store says so of what is held as of it, and of nothing later:
+// answers and acknowledgements bring rows before the position is known that includes them. It is
+// asked for at once; a connection that ends before that begins an origin as well, since the store
+// may be set back, meanwhile, to between the two.
+
+// coverage is whether what is held may be of after the position; and what is stored of that.
+type coverage struct{ now, stored bool }
+
+// uncover notes that the durable node has told of something without the position.
+func (d *draft) uncover() { d.ahead.now, d.uncovered = true, true }
+
+// saveAhead stores what has become of the coverage.
+func (d *draft) saveAhead() {
+	switch {
+	case d.ahead.now && !d.ahead.stored:
+		d.meta(metaAhead, encodeUint(1))
+	case !d.ahead.now && d.ahead.stored:
+		d.meta(metaAhead, nil)
+	}
+}
+
 // revision returns the base revision for one of the connected durable node's.
 func (r *replica) revision(rev uint64) uint64 { return r.origin<<originShift | rev }
 
@@ -60,7 +81,7 @@ func (r *replica) isOld(rec *proto.Record) bool {
 // move begins an origin: the durable node has another store than the one so far.
 func (d *draft) move() {
 	d.origin++
-	d.position = nil
+	d.position, d.ahead.now = nil, false
 	d.upstreams.forget()
 	d.savePosition()
 	d.meta(metaOrigin, encodeUint(d.origin))

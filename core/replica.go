@@ -34,6 +34,7 @@ type replica struct {
 	view      uint64         // what the principal may see, by the last welcome
 	position  proto.Position // how far in step with it, as far as stored
 	origin    uint64         // how often that was another store than before
+	ahead     coverage       // whether what is held may be of after position
 	alone     bool           // what the connected durable node lacks is nowhere else
 
 	matched map[id.EntityID]uint64 // base revisions on the present connection of rows of earlier origins
@@ -83,6 +84,7 @@ type draft struct {
 	refusedTx map[id.TransactionID]*pendingTx // dropped by this draft
 	counted   bool                            // other transactions are pending than before
 	edits     int                             // counts changes, to see whether a failed step made any
+	uncovered bool                            // it brought what may be of after the position
 }
 
 // drafted is one record of a draft.
@@ -135,7 +137,7 @@ func (r *replica) load(ctx context.Context) error {
 // loadProgress reads how far the node is in step with its durable node, and what that has
 // refused.
 func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
-	meta, err := r.node.engine.Meta(ctx, metaPosition, metaCursors, metaRejections, metaOrigin)
+	meta, err := r.node.engine.Meta(ctx, metaPosition, metaCursors, metaRejections, metaOrigin, metaAhead)
 	if err != nil {
 		return err
 	}
@@ -146,6 +148,7 @@ func (r *replica) loadProgress(ctx context.Context, o *outbox) error {
 		tally(&o.refused, entitiesOf(o.rejections[i].events), 1)
 	}
 	r.position, r.origin = decodePosition(meta[0]), decodeUint(meta[3])
+	r.ahead = coverage{now: meta[4] != nil, stored: meta[4] != nil}
 	return r.upstreams.load(meta[1], r.position)
 }
 
@@ -269,6 +272,9 @@ func (r *replica) runSteps(ctx context.Context, steps []*step) {
 	}
 	if err == nil && d.refusals {
 		r.node.results.reattach()
+	}
+	if err == nil && d.uncovered && r.ahead.now && r.peer != nil {
+		r.peer.confirm()
 	}
 	r.pump()
 }
@@ -437,6 +443,7 @@ func (r *replica) store(ctx context.Context, d *draft) error {
 			d.batch.Records = append(d.batch.Records, write)
 		}
 	}
+	d.saveAhead()
 	b := &d.batch
 	if len(b.Records)+len(b.Evict)+len(b.Outbox)+len(b.Meta) == 0 {
 		return nil
@@ -444,6 +451,7 @@ func (r *replica) store(ctx context.Context, d *draft) error {
 	if err := r.node.engine.Commit(ctx, b); err != nil && !r.landed(ctx, b, err) {
 		return err
 	}
+	r.ahead.stored = r.ahead.now
 	for _, e := range d.order {
 		r.remember(e, d.records[e].now)
 	}
@@ -575,6 +583,9 @@ func (d *draft) settle(rec *drafted, collection string, e id.EntityID, confirmed
 	if len(next.State.Head) == 0 {
 		next = nil // neither confirmed nor pending any more
 	}
+	if rev > 0 && (rec.now == nil || rev != rec.now.BaseRev) {
+		d.uncover()
+	}
 	d.put(rec, collection, e, next)
 	return nil
 }
@@ -605,6 +616,7 @@ func (d *draft) forget(ctx context.Context, collection string, e id.EntityID) er
 	if rec.now.BaseRev == 0 && len(d.outbox.byEntity[e]) > 0 {
 		return nil // it is this node's own, on its way
 	}
+	d.uncover()
 	d.put(rec, collection, e, nil)
 	return nil
 }

@@ -380,6 +380,8 @@ func (d *draft) advance(to proto.Position) {
 	}
 	if len(to) == 0 {
 		to = d.position
+	} else {
+		d.ahead.now = false
 	}
 	if d.upstreams.dirty || !to.Equal(d.position) {
 		d.position = to
