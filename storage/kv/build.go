@@ -8,40 +8,35 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ankurah-go/ankurah/internal/chore"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/plan"
 )
 
-// indexer makes, builds and removes indexes in one goroutine of its own, which runs while
-// there is something to do. Its work is in steps of bounded size; between them it rests
-// as long as the last one took, so that it never has more than half of the machine.
+// indexer makes, builds and removes indexes in the background. Its work is in steps of bounded
+// size; between them it rests as long as the last one took, so that it never has more than
+// half of the machine.
 type indexer struct {
 	engine *Engine
-	life   context.Context
-	end    context.CancelFunc
-	done   sync.WaitGroup
+	worker *chore.Worker
 
 	mu struct {
 		sync.Mutex
-		stopped  bool
-		running  bool
 		wanted   map[string]*errand   // by collection
 		order    []string             // of the collections wanted
-		idle     chan struct{}        // closed when there is nothing to do
-		failed   error                // why the last errand was given up
+		failed   error                // why an errand was given up since there was last nothing to do
 		failedAt map[string]time.Time // when that was, by collection
 	}
-	slice   int    // rows of the next step of a build; the goroutine's own
-	endTurn func() // while it is this process that builds; the goroutine's own
+	slice   int    // rows of the next step of a build; the worker's own
+	endTurn func() // while it is this process that builds; the worker's own
 }
 
 // errand is what is to be done for a collection besides what its catalogue says.
 type errand struct{ suggested []*plan.Index }
 
 func (x *indexer) init(e *Engine) {
-	x.engine = e
-	x.life, x.end = context.WithCancel(context.Background())
+	x.engine, x.worker = e, chore.New(x.step)
 	x.mu.wanted, x.mu.failedAt = map[string]*errand{}, map[string]time.Time{}
 	x.slice = e.options.BuildRows
 }
@@ -49,10 +44,20 @@ func (x *indexer) init(e *Engine) {
 // want has the collection looked at, and an index made for each suggestion, unless that
 // has failed a short while ago.
 func (x *indexer) want(collection string, suggested ...*plan.Index) {
+	if x.note(collection, suggested) {
+		x.worker.Wake()
+	}
+}
+
+// note makes an errand of what want was given, unless it is to be left alone.
+func (x *indexer) note(collection string, suggested []*plan.Index) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at, failed := x.mu.failedAt[collection]; x.mu.stopped || failed && time.Since(at) < retryTime {
-		return
+	if at, failed := x.mu.failedAt[collection]; failed && time.Since(at) < retryTime {
+		return false
+	}
+	if len(x.mu.order) == 0 {
+		x.mu.failed = nil
 	}
 	delete(x.mu.failedAt, collection)
 	job := x.mu.wanted[collection]
@@ -62,59 +67,57 @@ func (x *indexer) want(collection string, suggested ...*plan.Index) {
 		x.mu.order = append(x.mu.order, collection)
 	}
 	job.suggested = append(job.suggested, suggested...)
-	if !x.mu.running {
-		x.mu.running, x.mu.idle, x.mu.failed = true, make(chan struct{}), nil
-		x.done.Go(x.run)
-	}
+	return true
 }
 
 // retryTime is how long an errand that has failed is left alone: a full disk, or a row that
 // cannot be read, is not tried again with every scan.
 const retryTime = time.Minute
 
-// stop ends the goroutine and waits for it.
+// stop ends the work, and waits for it.
 func (x *indexer) stop() {
-	x.mu.Lock()
-	x.mu.stopped = true
-	x.mu.Unlock()
-	x.end()
-	x.done.Wait()
+	x.worker.Stop()
+	x.yield()
 }
 
 // settled waits until there is nothing to do, and returns why something was given up.
-func (x *indexer) settled(ctx context.Context) error {
-	x.mu.Lock()
-	running, idle := x.mu.running, x.mu.idle
-	x.mu.Unlock()
-	if running {
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+func (x *indexer) settled(ctx context.Context) error { return x.worker.Settle(ctx) }
+
+// step does one step of the errand that has waited longest, and rests. It returns whether there
+// is more to do, and why errands were given up.
+func (x *indexer) step(ctx context.Context) (more bool, err error) {
+	collection, job, ok := x.next()
+	if !ok {
+		return false, x.failure()
 	}
+	begun := time.Now()
+	more, err = x.work(ctx, collection, job.suggested)
+	rest := time.Since(begun)
+	if errors.Is(err, errNotOurTurn) {
+		more, err, rest = true, nil, x.engine.options.Patience
+	}
+	spare := x.finish(collection, job, more, err)
+	select {
+	case <-time.After(rest):
+	case <-ctx.Done():
+	}
+	if spare {
+		x.yield()
+	}
+	return !spare, x.failure()
+}
+
+func (x *indexer) failure() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.mu.failed
 }
 
-func (x *indexer) run() {
-	for {
-		collection, job, ok := x.next()
-		if !ok {
-			return
-		}
-		begun := time.Now()
-		more, err := x.work(collection, job.suggested)
-		rest := time.Since(begun)
-		if errors.Is(err, errNotOurTurn) {
-			more, err, rest = true, nil, x.engine.options.Patience
-		}
-		x.finish(collection, job, more, err)
-		select {
-		case <-time.After(rest):
-		case <-x.life.Done():
-		}
+// yield lets other processes build.
+func (x *indexer) yield() {
+	if x.endTurn != nil {
+		x.endTurn()
+		x.endTurn = nil
 	}
 }
 
@@ -123,12 +126,12 @@ var errNotOurTurn = errors.New("kv: another process is building")
 
 // takeTurn makes this the process that builds, unless another is. What that one has done
 // is in the catalogue as it is stored.
-func (x *indexer) takeTurn(c *catalogue) error {
+func (x *indexer) takeTurn(ctx context.Context, c *catalogue) error {
 	if x.engine.options.Turn == nil || x.endTurn != nil {
 		return nil
 	}
 	x.engine.catalogues.forget(c.collection)
-	end, err := x.engine.options.Turn(x.life)
+	end, err := x.engine.options.Turn(ctx)
 	if err == nil && end == nil {
 		err = errNotOurTurn
 	}
@@ -136,28 +139,11 @@ func (x *indexer) takeTurn(c *catalogue) error {
 	return err
 }
 
-// next returns the errand that has waited longest, or ends the goroutine's work.
+// next returns the errand that has waited longest, if there is one.
 func (x *indexer) next() (string, *errand, bool) {
-	if x.endTurn != nil && x.spare() {
-		x.endTurn()
-		x.endTurn = nil
-	}
-	return x.first()
-}
-
-// spare reports whether there is nothing to do at the moment.
-func (x *indexer) spare() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.mu.order) == 0 || x.mu.stopped
-}
-
-func (x *indexer) first() (string, *errand, bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if len(x.mu.order) == 0 || x.mu.stopped {
-		x.mu.running = false
-		close(x.mu.idle)
+	if len(x.mu.order) == 0 {
 		return "", nil, false
 	}
 	collection := x.mu.order[0]
@@ -165,38 +151,40 @@ func (x *indexer) first() (string, *errand, bool) {
 	return collection, &job, true
 }
 
-// finish takes what was done from the errand. What failed is given up until the collection
-// is wanted again, a while later.
-func (x *indexer) finish(collection string, job *errand, more bool, err error) {
+// finish takes what was done from the errand, and reports whether that was the last one. What
+// failed is given up until the collection is wanted again, a while later.
+func (x *indexer) finish(collection string, job *errand, more bool, err error) (spare bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	left := x.mu.wanted[collection]
 	left.suggested = left.suggested[len(job.suggested):]
 	x.mu.order = x.mu.order[1:]
+	if err == nil && (more || len(left.suggested) > 0) {
+		x.mu.order = append(x.mu.order, collection)
+		return false
+	}
 	if err != nil {
 		x.mu.failed = fmt.Errorf("kv: indexes of %s: %w", collection, err)
 		x.mu.failedAt[collection] = time.Now()
 		x.engine.catalogues.forget(collection)
-	} else if more || len(left.suggested) > 0 {
-		x.mu.order = append(x.mu.order, collection)
-		return
 	}
 	delete(x.mu.wanted, collection)
+	return len(x.mu.order) == 0
 }
 
 // work does one step for a collection and reports whether there is more to do.
-func (x *indexer) work(collection string, suggested []*plan.Index) (more bool, err error) {
+func (x *indexer) work(ctx context.Context, collection string, suggested []*plan.Index) (more bool, err error) {
 	e := x.engine
-	if err := e.gate.Enter(x.life); err != nil {
+	if err := e.gate.Enter(ctx); err != nil {
 		return false, err
 	}
 	defer e.gate.Leave()
 	if len(suggested) > 0 {
-		if err := x.make(collection, suggested); err != nil {
+		if err := x.make(ctx, collection, suggested); err != nil {
 			return false, err
 		}
 	}
-	c, err := e.catalogue(x.life, collection)
+	c, err := e.catalogue(ctx, collection)
 	if err != nil {
 		return false, err
 	}
@@ -205,29 +193,29 @@ func (x *indexer) work(collection string, suggested []*plan.Index) (more bool, e
 			continue
 		}
 		if x.endTurn == nil && x.engine.options.Turn != nil {
-			return true, x.takeTurn(c) // what there is to do is looked up again
+			return true, x.takeTurn(ctx, c) // what there is to do is looked up again
 		}
 		if ix.state == building {
-			return true, x.build(c, ix)
+			return true, x.build(ctx, c, ix)
 		}
-		return true, x.drop(c, ix)
+		return true, x.drop(ctx, c, ix)
 	}
-	return x.review(c)
+	return x.review(ctx, c)
 }
 
 // make adds automatic indexes to a catalogue. Where there are as many as may be, the one
 // that was not used for longest gives way, if that is long enough.
-func (x *indexer) make(collection string, suggested []*plan.Index) error {
-	c, err := x.engine.catalogue(x.life, collection)
+func (x *indexer) make(ctx context.Context, collection string, suggested []*plan.Index) error {
+	c, err := x.engine.catalogue(ctx, collection)
 	if err != nil {
 		return err
 	}
-	uses, err := x.engine.usesOf(x.life, c)
+	uses, err := x.engine.usesOf(ctx, c)
 	if err != nil {
 		return err
 	}
 	most := x.engine.options.AutoIndexes
-	return x.engine.recatalogue(x.life, collection, nil, func(next *catalogue) {
+	return x.engine.recatalogue(ctx, collection, nil, func(next *catalogue) {
 		for _, ix := range suggested {
 			if next.find(ix.Name) != nil {
 				continue
@@ -251,8 +239,8 @@ const settleTime = time.Hour
 // build does one step: the entries of some rows that follow those done. Each row is
 // checked to be what was read, so that no entry is written that a commit has just
 // removed; commits maintain what they write themselves.
-func (x *indexer) build(c *catalogue, ix *index) error {
-	ctx, store := x.life, x.engine.store
+func (x *indexer) build(ctx context.Context, c *catalogue, ix *index) error {
+	store := x.engine.store
 	key := progressKey(c.collection, ix.number)
 	values, err := store.Get(ctx, [][]byte{key})
 	if err != nil {
@@ -331,8 +319,8 @@ func (w *Writes) addEntry(ix *index, row Pair) error {
 
 // drop removes some entries of an index that nobody maintains any more, and at the end
 // the index itself.
-func (x *indexer) drop(c *catalogue, ix *index) error {
-	pairs, err := x.engine.store.Scan(x.life, within(ix.prefix), x.engine.options.BuildRows)
+func (x *indexer) drop(ctx context.Context, c *catalogue, ix *index) error {
+	pairs, err := x.engine.store.Scan(ctx, within(ix.prefix), x.engine.options.BuildRows)
 	if err != nil {
 		return err
 	}
@@ -341,10 +329,10 @@ func (x *indexer) drop(c *catalogue, ix *index) error {
 		w.Deletes = append(w.Deletes, p.Key)
 	}
 	if len(pairs) == x.engine.options.BuildRows {
-		return x.engine.store.Commit(x.life, w)
+		return x.engine.store.Commit(ctx, w)
 	}
 	w.Deletes = append(w.Deletes, progressKey(c.collection, ix.number))
-	err = x.engine.recatalogue(x.life, c.collection, w, func(next *catalogue) {
+	err = x.engine.recatalogue(ctx, c.collection, w, func(next *catalogue) {
 		for i, other := range next.indexes {
 			if other.number == ix.number {
 				next.indexes = append(next.indexes[:i], next.indexes[i+1:]...)

@@ -97,8 +97,8 @@ func leastUsed(c *catalogue, uses map[uint32]time.Time) (oldest *index) {
 
 // review stores when indexes were used last, and has automatic ones removed that nobody
 // uses any more; then there is more to do.
-func (x *indexer) review(c *catalogue) (more bool, err error) {
-	uses, err := x.engine.usesOf(x.life, c)
+func (x *indexer) review(ctx context.Context, c *catalogue) (more bool, err error) {
+	uses, err := x.engine.usesOf(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -106,7 +106,7 @@ func (x *indexer) review(c *catalogue) (more bool, err error) {
 		return ix.state == ready && !ix.declared && time.Since(uses[ix.number]) > x.engine.options.IdleIndexes
 	}
 	if slices.ContainsFunc(c.indexes, idle) {
-		return true, x.engine.recatalogue(x.life, c.collection, nil, func(next *catalogue) {
+		return true, x.engine.recatalogue(ctx, c.collection, nil, func(next *catalogue) {
 			for _, ix := range next.indexes {
 				if idle(ix) {
 					ix.state = dropping
@@ -114,13 +114,13 @@ func (x *indexer) review(c *catalogue) (more bool, err error) {
 			}
 		})
 	}
-	return false, x.keepUses(c, uses)
+	return false, x.keepUses(ctx, c, uses)
 }
 
-func (x *indexer) keepUses(c *catalogue, uses map[uint32]time.Time) error {
+func (x *indexer) keepUses(ctx context.Context, c *catalogue, uses map[uint32]time.Time) error {
 	for _, ix := range c.indexes {
 		key := progressKey(c.collection, ix.number)
-		values, err := x.engine.store.Get(x.life, [][]byte{key})
+		values, err := x.engine.store.Get(ctx, [][]byte{key})
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (x *indexer) keepUses(c *catalogue, uses map[uint32]time.Time) error {
 			continue
 		}
 		p.used = uses[ix.number]
-		err = x.engine.store.Commit(x.life, &Writes{
+		err = x.engine.store.Commit(ctx, &Writes{
 			Checks: []Check{{key, values[0]}, {c.key, c.raw}},
 			Puts:   []Pair{{key, p.appendTo(nil)}},
 		})

@@ -1,10 +1,12 @@
 package storagetest
 
 import (
+	"flag"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -12,15 +14,19 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
+var benchRows = flag.Int("rows", 100_000, "how many albums Benchmark reads among")
+
 // Benchmark measures what an engine does for a node: durable commits of one edit each, by 1 and
-// by 64 writers; reads of single records; and selections over a hundred thousand albums, those
-// that an index serves after it was built.
+// by 64 writers; reads of single records; and selections over many albums (-rows), those that an
+// index serves after it was built. What each took the first time, before that, it logs.
 func Benchmark(b *testing.B, open func(b testing.TB) storage.Engine) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprint("Commit/writers=", writers), func(b *testing.B) { benchmarkCommit(b, openFor(b, open), writers) })
 	}
 	e := openFor(b, open)
-	ids := fill(b, e, 100_000)
+	begun := time.Now()
+	ids := fill(b, e, *benchRows)
+	b.Logf("%d albums were stored at %.0f a second", len(ids), float64(len(ids))/time.Since(begun).Seconds())
 	b.Run("Record", func(b *testing.B) {
 		w := NewWorld(3)
 		for b.Loop() {
@@ -36,7 +42,9 @@ func Benchmark(b *testing.B, open func(b testing.TB) storage.Engine) {
 				b.Fatal(err)
 			}
 		}
+		begun := time.Now()
 		scan()
+		b.Logf("%s took %v the first time", text, time.Since(begun))
 		if indexer, ok := e.(storage.Indexer); ok {
 			if err := indexer.Settle(b.Context()); err != nil {
 				b.Fatal(err)
