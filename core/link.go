@@ -251,7 +251,7 @@ func (r *replica) connected(p *peer) {
 		r.tell(models)
 	}
 	for _, tx := range r.outbox.pending {
-		tx.sent = false
+		tx.sent, tx.remaking = false, false
 	}
 	r.pump()
 	for _, up := range r.upstreams.byKey {

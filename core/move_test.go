@@ -545,6 +545,63 @@ func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 	})
 }
 
+// TestDependentsAreMadeAgainInAnyOrder: of two transactions, of which the second is on top of the
+// first, both are refused for what the server lacks, and what the second takes comes first: it is
+// made again with the first one, and not refused.
+func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		a.Dial(s.accept(t, func(w *wire) {
+			s.welcome(w)
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				f, _ := proto.DecodeFrame(b)
+				frames <- f
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		w.node = s.id
+		_ = query(t, a, "ORDER BY name")
+		created := w.creation("album", with("name", "x"))
+		had := must(entity.Apply(nil, created))
+		row := proto.Row{Entity: created.Entity, Rev: 2, State: must(entity.Apply(had, w.edit(created, with("year", 1))))} // an edit that will be lost
+		w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: []proto.Row{row}})
+		synctest.Wait()
+		first := put(t, a, "album", created.Entity, "year", 5)
+		second := put(t, a, "album", created.Entity, "artist", "Muse")
+		for range 2 {
+			c := next[*proto.Commit](frames)
+			w.send(&proto.Nack{Transaction: c.Transaction, Kind: uint64(core.KindMissingParents), Message: "lacking"})
+		}
+		asked := []*proto.Get{next[*proto.Get](frames), next[*proto.Get](frames)}
+		for _, i := range []int{1, 0} {
+			w.send(&proto.Rows{Sub: asked[i].Request, Collection: "album", Complete: true, Done: true,
+				Rows: []proto.Row{{Entity: created.Entity, Rev: 3, State: had}}})
+			synctest.Wait()
+		}
+		if list, err := a.Rejections(t.Context()); err != nil || len(list) != 0 || a.Status().Pending != 2 {
+			t.Fatalf("%d rejections, %v, %d pending", len(list), err, a.Status().Pending)
+		}
+		head := had.Head
+		for i, want := range []*core.Receipt{first, second} {
+			c := next[*proto.Commit](frames)
+			if c.Transaction != want.Transaction() || len(c.Events) != 1 || !c.Events[0].Parents.Equal(head) {
+				t.Fatalf("commit %d is %+v, want one on top of %v", i, c, head)
+			}
+			head = proto.NewClock(c.Events[0].ID)
+		}
+	})
+}
+
 // next waits for the next frame of a kind.
 func next[T proto.Frame](frames <-chan proto.Frame) T {
 	for f := range frames {

@@ -212,7 +212,7 @@ func (d *draft) lacking(m *proto.Nack) (wanted map[string][]id.EntityID) {
 	if p == nil || p.attempt != m.Attempt || p.remade {
 		return nil
 	}
-	p.remade = true
+	p.remade, p.remaking = true, true
 	wanted = make(map[string][]id.EntityID)
 	for _, e := range p.entities() {
 		if !p.creates(e) {
@@ -236,11 +236,16 @@ func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err e
 	if p == nil || p.attempt != m.Attempt {
 		return true, nil // it was made again meanwhile, and sent: the durable node may have that
 	}
-	own := make(map[id.EventID]bool)
+	p.remaking = false
+	own, unmade := make(map[id.EventID]bool), make(map[id.EventID]bool)
 	for _, q := range d.outbox.pending {
 		for _, event := range q.events {
 			own[event.ID] = true
+			unmade[event.ID] = q.remaking
 		}
+	}
+	if p.onTop(unmade) {
+		return true, nil // it will be with what it is on top of, or refused with it
 	}
 	lost := make(map[id.EventID]bool)
 	for _, event := range p.events {

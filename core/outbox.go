@@ -38,6 +38,7 @@ type pendingTx struct {
 	byEntity map[id.EntityID][]*proto.Event // made when it is needed, by on
 	sent     bool                           // on the present connection
 	remade   bool                           // because the durable node lacks what it was on top of
+	remaking bool                           // soon, when the rows are here that it takes
 	backoff  backoff                        // where that lacks it for the time being
 	early    bool                           // it waits until its date has come
 	redated  int                            // how often it was dated again
