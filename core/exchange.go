@@ -62,8 +62,8 @@ func (x *exchange) serve() error {
 		}
 	})
 	defer x.shown.update(func(r *Replication) { r.Connected = false })
-	x.node.hub.begin()
-	x.neighbour, x.wakeNeighbour = x.node.hub.meet()
+	x.node.hub().begin()
+	x.neighbour, x.wakeNeighbour = x.node.hub().meet()
 	defer x.neighbour.Part()
 	x.start(x.spreadPresence)
 	x.start(x.probe)

@@ -85,7 +85,6 @@ type Node struct {
 	turn       func(ctx context.Context, read func() error) error // likewise: see inTurn
 	replica    *replica                                           // of an ephemeral node
 	presence   attending                                          // who is in which room
-	hub        *hub                                               // it, of a durable node
 	results    results                                            // of live queries
 	windows    servedWindows                                      // of peers
 

@@ -40,6 +40,10 @@ func newHub(n *Node) *hub {
 	})}
 }
 
+// hub returns a durable node's hub. The node does not have it as a field of that type: what has
+// would link it into programs that serve nobody.
+func (n *Node) hub() *hub { return n.presence.(*hub) }
+
 // begin has the hub work, once there is something to do.
 func (h *hub) begin() {
 	h.begun.Do(func() {

@@ -47,7 +47,7 @@ func (s *session) attend(m *proto.Attend) error {
 
 // takeSeat lets a member in, or changes its state, or begins to watch.
 func (s *session) takeSeat(known *attendedRoom, m *proto.Attend) error {
-	h, n := s.node.hub, s.node
+	h, n := s.node.hub(), s.node
 	if err := n.checkPresence(m.State); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *session) tellRoom(w *presence.Watch, number uint64) {
 	s.out.later(func() [][]byte {
 		t := w.Take(tellBytes)
 		if t.More {
-			s.node.hub.soon(func() { s.tellRoom(w, number) })
+			s.node.hub().soon(func() { s.tellRoom(w, number) })
 		}
 		if !t.First && len(t.List) == 0 {
 			return nil
@@ -103,7 +103,7 @@ func (s *session) unattend(a *attendedRoom, how proto.Attendance) {
 		a.watch.Close()
 		return
 	}
-	s.node.hub.vacate(a.seat, how)
+	s.node.hub().vacate(a.seat, how)
 }
 
 // leaveRooms ends all of them: the members may be back in a moment.

@@ -43,7 +43,7 @@ func (h *hub) meet() (*presence.Neighbour, <-chan struct{}) {
 
 // spreadPresence tells the other durable node who is in which room.
 func (x *exchange) spreadPresence(ctx context.Context) error {
-	return x.node.hub.spread(ctx, x.neighbour, x.wakeNeighbour, func(m *proto.Spread) error { return x.out.wait(ctx, m) })
+	return x.node.hub().spread(ctx, x.neighbour, x.wakeNeighbour, func(m *proto.Spread) error { return x.out.wait(ctx, m) })
 }
 
 // mingle tells the other processes of the node's store, where there are any, and hears them.

@@ -99,8 +99,7 @@ type groupResult struct {
 func openDurable(ctx context.Context, n *Node) (durability, error) {
 	n.peers.init(&n.limits)
 	n.turn = n.takeTurn
-	n.hub = newHub(n)
-	n.presence = n.hub
+	n.presence = newHub(n)
 	s, err := openSequencer(ctx, n)
 	if err != nil {
 		return nil, err
