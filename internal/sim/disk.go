@@ -35,6 +35,7 @@ type Disk struct {
 
 	mu     sync.Mutex
 	medium Medium
+	copies []Medium // of earlier, in order
 	faults DiskFaults
 	fuse   int  // the machine dies at this operation, counted down; 0 for never
 	after  bool // when it is done

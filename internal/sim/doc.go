@@ -54,6 +54,14 @@
 // In the scenario cluster they are two or three processes on one store, of which the store takes
 // those that die for dead; clients go from one to another with their positions. All invariants hold.
 //
+// # A store that is set back
+//
+// In the scenario restore the durable node's disk is replaced, again and again, by a copy of
+// earlier. What it has acknowledged since then and has nowhere else is lost: I1, I2, I3 and I6 ask
+// for none of that any more. Everything else holds: clients keep what the copy has and what they
+// have pending, and come to show what the durable node has (I10); what depends on something that
+// was lost is refused, and told of (I8).
+//
 // Transactions are told apart by a mark, a number that each of their events writes; the
 // [ledger] knows from the events that pass the disks which marks an entity's head includes.
 package sim

@@ -165,6 +165,7 @@ func (s *store) whole(w *World) error {
 		switch {
 		case len(on) != 0 && len(on) != len(t.entities):
 			return fmt.Errorf("I7: %s has transaction %d of %s on %d entities of %d", s.machine.name, t.mark, t.origin.name, len(on), len(t.entities))
+		case len(on) == 0 && w.ledger.lost.has(t.mark) && t.acked:
 		case len(on) == 0 && len(t.entities) > 0 && t.acked:
 			return fmt.Errorf("I6: %s does not have transaction %d of %s, which was acknowledged", s.machine.name, t.mark, t.origin.name)
 		case len(on) == 0 && len(t.entities) > 0 && t.committed && !t.refused && !t.dismissed && !s.machine.rejected(w, t):

@@ -104,6 +104,7 @@ type ledger struct {
 	byID    map[id.TransactionID]*transaction
 	open    marks // Commit has not returned nil: nobody needs to show them
 	doubted marks // perhaps refused: likewise
+	lost    marks // the durable node has had them, and was set back; all of these are doubted
 	events  map[id.EventID]*event
 	touches map[touch][]id.EventID // several where they were made again
 	items   []item                 // that were created by transactions that have been committed
@@ -206,7 +207,9 @@ func (l *ledger) ack(t *transaction) {
 
 func (l *ledger) ackLocked(t *transaction) {
 	t.acked = true
-	l.doubted.remove(t.mark)
+	if !l.lost.has(t.mark) {
+		l.doubted.remove(t.mark)
+	}
 }
 
 // doubt notes that a durable node refuses a transaction. Its author has not heard of it, and

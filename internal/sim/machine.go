@@ -208,8 +208,9 @@ func (m *Machine) bury() {
 	m.world.check(m.start(m.world.ctx))
 }
 
-// restart stops the node in good order, and starts another after a while.
-func (m *Machine) restart(pause time.Duration) {
+// restart stops the node in good order, and starts another after a while. Meanwhile something
+// may be done to the machine.
+func (m *Machine) restart(pause time.Duration, meanwhile func() error) {
 	m.mu.Lock()
 	was := m.alive
 	m.alive = false
@@ -220,6 +221,9 @@ func (m *Machine) restart(pause time.Duration) {
 	m.world.trace.add("%s stops", m.name)
 	m.node.Close()
 	m.serving.Wait()
+	if meanwhile != nil {
+		m.world.check(meanwhile())
+	}
 	m.world.pause(pause)
 	m.world.check(m.start(m.world.ctx))
 }

@@ -48,11 +48,13 @@ const (
 	Policy                 // what its user may do changes
 	Grow                   // the schema grows
 	Move                   // it goes to another durable node
+	Backup                 // the disk of a durable node is copied
+	SetBack                // or replaced by such a copy
 	kinds
 )
 
 var kindNames = [kinds]string{"transact", "fetch", "history", "reconsider", "look", "cut", "partition", "restart", "crash",
-	"fuse", "full", "outage", "jump", "policy", "grow", "move"}
+	"fuse", "full", "outage", "jump", "policy", "grow", "move", "backup", "set back"}
 
 // String returns the kind's name.
 func (k Kind) String() string { return kindNames[k] }
@@ -93,6 +95,9 @@ var Scenarios = []Scenario{
 	{Name: "everything", Durables: 1, Clients: 6, Steps: 300, Pause: 2 * time.Second, Skew: time.Minute,
 		Network: Faults{Cut: 0.003, Duplicate: 0.01, Delay: time.Second}, Disk: DiskFaults{Fails: 0.003, Slow: 0.1, Delay: 300 * time.Millisecond},
 		Weights: work.with(map[Kind]int{Cut: 2, Partition: 3, Restart: 1, Crash: 2, Fuse: 4, Full: 1, Outage: 1, Jump: 2, Policy: 2})},
+	{Name: "restore", Durables: 1, Clients: 4, Steps: 200, Pause: 2 * time.Second,
+		Network: Faults{Cut: 0.003, Delay: 300 * time.Millisecond},
+		Weights: work.with(map[Kind]int{Cut: 2, Partition: 3, Restart: 2, Crash: 1, Backup: 4, SetBack: 3})},
 	{Name: "replicas", Durables: 4, Clients: 4, Steps: 200, Pause: 2 * time.Second,
 		Network: Faults{Cut: 0.003, Delay: 300 * time.Millisecond},
 		Weights: work.with(map[Kind]int{Cut: 4, Partition: 6, Restart: 3, Move: 8})},

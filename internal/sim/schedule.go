@@ -61,7 +61,7 @@ func (w *World) do(ctx context.Context, s Step) error {
 	case Partition:
 		w.partition(rnd, m)
 	case Restart:
-		m.restart(duration(rnd, 10*time.Second))
+		m.restart(duration(rnd, 10*time.Second), nil)
 	case Crash:
 		m.die()
 	case Fuse:
@@ -80,6 +80,10 @@ func (w *World) do(ctx context.Context, s Step) error {
 		return w.decree(rnd, w.client(rnd))
 	case Grow:
 		return w.grow(ctx, rnd, m)
+	case Backup:
+		w.durables[0].disk.Keep()
+	case SetBack:
+		w.durables[0].setBack(ctx, rnd)
 	case Move:
 		w.client(rnd).move(w.durables[rnd.IntN(len(w.durables))])
 	}
