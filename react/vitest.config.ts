@@ -8,6 +8,7 @@ function suite(name: string, alias: Record<string, string> = {}, setupFiles: str
   return {
     resolve: {
       alias: [
+        { find: '@ankurah-go/client/presence', replacement: client.replace('mod.ts', 'presence.ts') },
         { find: '@ankurah-go/client', replacement: client },
         ...Object.entries(alias).map(([find, replacement]) => ({ find: new RegExp(`^${find}(?=/|$)`), replacement })),
       ],

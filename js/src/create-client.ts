@@ -37,7 +37,7 @@ import type { Reader, Writer } from './msgpack.ts';
 import { writeParams } from './params.ts';
 import { selectionOf, type Selection, type SelectionArguments } from './query.ts';
 import type { Row } from './row.ts';
-import { answerOf, Session, withResolvers, type SessionEvents } from './session.ts';
+import { answerOf, extensions, Session, withResolvers, type SessionEvents } from './session.ts';
 import { PageTransaction } from './transaction.ts';
 import { readValue } from './value.ts';
 import { writeAwait, writeFetch, writeGet, writeToken } from './wire.ts';
@@ -105,6 +105,7 @@ export class NodeClient implements Client {
     const wasmUrl = options.wasmUrl === undefined ? undefined : String(options.wasmUrl);
     this.#session = new Session(start, { name: options.name, wasmUrl }, hello, this.#events());
     this.#store.session = this.#session;
+    extensions.set(this, this.#session);
   }
 
   get status(): ReadonlySignal<ClientStatus> {

@@ -23,7 +23,8 @@ export type ErrorCode =
   | 'storage'
   | 'quota'
   | 'internal'
-  | 'behind';
+  | 'behind'
+  | 'expired';
 
 /** Where in the text of a selection an error is, and what would mend it. */
 export interface SelectionPosition {

@@ -69,11 +69,22 @@ export interface SessionEvents {
   failed(error: ClientError): void;
 }
 
+/** What presence.ts, which not every page loads, does with a session. */
+export interface Extension {
+  /** There is a node, which knows nothing yet. */
+  open(): void;
+  members(fields: Reader): void;
+}
+
+/** The sessions of clients, for extensions. */
+export const extensions: WeakMap<object, Session> = new WeakMap<object, Session>();
+
 /**
  * This page's conversation with the node: collects messages into frames, matches answers with
  * requests, and keeps the node from sending more than the page takes in.
  */
 export class Session {
+  extension: Extension | undefined;
   readonly #events: SessionEvents;
   readonly #hello: Hello;
   readonly #host: Host;
@@ -223,6 +234,7 @@ export class Session {
     if (!hasNetwork()) this.send(w => writeNetwork(w, false)); // first, so that nothing is dialled
     this.#sendHello();
     this.#events.resubscribe();
+    this.extension?.open();
     if (early.length > 0) this.send(w => w.raw(early));
   }
 
@@ -314,6 +326,7 @@ export class Session {
     status: status => this.#events.status(status),
     settled: (transaction, error) => this.#events.settled(transaction, error),
     rejections: (count, fields) => this.#events.rejections(count, fields),
+    members: fields => this.extension?.members(fields),
   };
 }
 

@@ -4,7 +4,7 @@ import { Writer, type Reader } from './msgpack.ts';
 import { ulidBytes } from './ulid.ts';
 
 // Extension types of the formats (package core/value).
-const extId = 1;
+export const extId = 1;
 const extJson = 2;
 
 const maxJsonDepth = 64;
@@ -97,13 +97,15 @@ function describe(value: unknown): string {
 
 const jsonWriter = new Writer();
 
-function writeJson(w: Writer, value: unknown): void {
+/** Appends a JSON document. */
+export function writeJson(w: Writer, value: unknown): void {
   jsonWriter.truncate(0);
   writeJsonItem(jsonWriter, value, 0);
   w.ext(extJson, jsonWriter.peek());
 }
 
-function writeJsonItem(w: Writer, value: unknown, depth: number): void {
+/** Appends what is in one. */
+export function writeJsonItem(w: Writer, value: unknown, depth: number): void {
   if (depth > maxJsonDepth) {
     throw new ClientError('schema', `JSON nested deeper than ${maxJsonDepth}`);
   }

@@ -28,6 +28,7 @@
 //	22 history     of an entity         45 revisions   answers history
 //	23 as of       an entity as it was
 //	24 retry       a refused transaction
+//	30 attend      be in a room         50 members     who is in a room, in parts
 //
 // A row comes with how far it is in step: synced, pending or refused. A change of nothing but
 // that, or of a row's place, comes without the row's values.
@@ -316,6 +317,8 @@ export interface Inbox {
   rejections(count: number, fields: Reader): void;
   /** Without rows the cursor is undefined. */
   located(request: number, cursor: string | undefined, index: number): void;
+  /** Who is in a room, by what the reader holds (see presence.ts). */
+  members(fields: Reader): void;
   /** Answers explain and history, by what the reader holds (see inspection.ts). */
   inspected(request: number, fields: Reader): void;
 }
@@ -418,6 +421,8 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
       return inbox.rejections(fields, r.later(fields));
     case 42:
       return readGroups(r, inbox);
+    case 50:
+      return inbox.members(r.later(fields));
     case 43:
       return inbox.located(r.number(), readOptional(r), r.number());
     case 44:
@@ -427,7 +432,7 @@ function readMessage(r: Reader, kind: number, fields: number, inbox: Inbox): voi
   for (let i = 0; i < fields; i++) r.skip();
 }
 
-function readError(r: Reader): ClientError | undefined {
+export function readError(r: Reader): ClientError | undefined {
   if (r.nil()) return undefined;
   r.array();
   const code = r.string() as ErrorCode;

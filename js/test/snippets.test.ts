@@ -37,7 +37,7 @@ test('every example in the comments compiles', () => {
           noUnusedLocals: false,
           isolatedDeclarations: false,
           declaration: false,
-          paths: { '@ankurah-go/client': [join(here, 'src/mod.ts')] },
+          paths: { '@ankurah-go/client': [join(here, 'src/mod.ts')], '@ankurah-go/client/presence': [join(here, 'src/presence.ts')] },
           typeRoots: [join(here, 'node_modules/@types')],
         },
         include: ['*.ts'],

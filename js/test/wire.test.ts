@@ -14,6 +14,7 @@ import {
 import { avg, count, defineModel, f, max, type AnyModel } from '../src/mod.ts';
 import { Writer } from '../src/msgpack.ts';
 import { writeParams } from '../src/params.ts';
+import { here, readMembers, writeAttend } from '../src/presence-frames.ts';
 import { formatOf } from '../src/row.ts';
 import { ulidText } from '../src/ulid.ts';
 import { readValue } from '../src/value.ts';
@@ -42,6 +43,8 @@ const Album = defineModel('album', {
 const aggregation = aggregationOf(Album, { groupBy: ['name'], select: { n: count(), mean: avg('rating'), last: max('artist') } });
 
 const document: object = JSON.parse('{"__proto__":{"x":1},"genre":"rock","tags":["a",null,1.5,-3,false]}');
+
+const presence = { name: 'Größe', typing: true, x: 0.5, n: -3, none: null, bytes: Uint8Array.of(0, 255), meta: { tags: ['a', null] } };
 
 const full = {
   name: 'Größe 🎵',
@@ -143,6 +146,8 @@ const requests: readonly (readonly [string, (w: Writer) => void])[] = [
   ['aggregate-least', w => wire.writeAggregate(w, 10, 'album', '', undefined, countOf(Album))],
   ['network', w => wire.writeNetwork(w, true)],
   ['network-none', w => wire.writeNetwork(w, false)],
+  ['attend', w => writeAttend(w, 12, 'album/1', Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2), here, presence)],
+  ['attend-away', w => writeAttend(w, 12, 'album/1', undefined, 1, undefined)],
   ['await', w => wire.writeAwait(w, 10)],
   ['received', w => wire.writeReceived(w, 5_000_000_000)],
 ];
@@ -174,6 +179,7 @@ function decode(name: string): unknown[] {
     settled: note('settled'),
     rejections: (count, fields) => calls.push(['rejections', readRejections(fields, count, [Album], readValue)]),
     located: note('located'),
+    members: fields => calls.push(['members', fields.number(), readMembers(fields)]),
     inspected: (request, fields) =>
       calls.push(
         name.startsWith('explained')
@@ -320,6 +326,28 @@ const answers: readonly (readonly [string, unknown[]])[] = [
       },
     ],
   ],
+  [
+    'members',
+    [
+      'members',
+      12,
+      {
+        status: 'live',
+        error: undefined,
+        self: entity(9),
+        reset: true,
+        changed: [
+          { id: entity(1), user: 'matt', since: new Date(1_700_000_000_123), state: presence },
+          { id: entity(2), user: undefined, since: new Date(0), state: {} },
+        ],
+        left: [entity(3)],
+      },
+    ],
+  ],
+  [
+    'members-refused',
+    ['members', 12, { status: 'refused', error: error('denied', 'not yours'), self: undefined, reset: false, changed: [], left: [] }],
+  ],
   ['groups-error', ['groups', 9, { more: false, status: 'error', error: error('limit', 'too many groups'), reset: false, groups: [] }]],
   ['status', ['status', { connection: 'offline', pending: 12, ready: true, error: error('offline', 'refused') }]],
   ['status-live', ['status', { connection: 'live', pending: 0, ready: false, error: undefined }]],
@@ -413,9 +441,10 @@ describe('the frame protocol is that of wasm/frame', () => {
       settled: see(40),
       rejections: see(41),
       located: see(43),
+      members: see(50),
       inspected: see(44),
     });
-    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 39, 39, 40, 40, 41, 44, 44]);
+    expect(seen).toEqual([32, 33, 33, 34, 36, 37, 43, 43, 44, 44, 50, 50, 39, 39, 40, 40, 41, 44, 44]);
   });
 
   test('another version is refused in words', () => {

@@ -16,6 +16,8 @@ type Limits struct {
 	Operations int
 	// Queries bounds the live queries of a page: 4,096. More are refused.
 	Queries int
+	// Rooms bounds the rooms that a page is in or looks at: 256. More are refused.
+	Rooms int
 	// Changes bounds the rows of change sets that wait to be sent to a page: 16,384. Beyond
 	// it they are dropped, and the page gets the present rows later.
 	Changes int
@@ -34,6 +36,7 @@ func (l *Limits) ensureDefaults() {
 	set(&l.Transactions, 4096)
 	set(&l.Operations, 32_768)
 	set(&l.Queries, 4096)
+	set(&l.Rooms, 256)
 	set(&l.Changes, 16_384)
 	set(&l.Window, 1<<20)
 	set(&l.PartRows, 500)

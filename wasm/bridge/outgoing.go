@@ -8,13 +8,14 @@ import (
 	"github.com/ankurah-go/ankurah/wasm/frame"
 )
 
-// item is something to be sent: exactly one of message, answer, query and aggregate is set.
+// item is something to be sent: exactly one of message, answer, query, aggregate and room is set.
 type item struct {
 	message   frame.Answer
 	answer    *rowsAnswer
 	query     *query
 	set       *core.ChangeSet // of query; nil stands for its present rows
 	aggregate *aggregate
+	room      *attendance
 }
 
 // rowsAnswer answers fetch and get.

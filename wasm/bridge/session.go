@@ -8,6 +8,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/wasm/frame"
 )
 
@@ -29,6 +30,7 @@ type Session struct {
 	queries      map[uint64]*query
 	aggregates   map[uint64]*aggregate
 	transactions map[uint64]*transaction
+	attendances  map[uint64]*attendance
 
 	mu struct {
 		sync.Mutex
@@ -41,6 +43,7 @@ func newSession(b *Bridge, send func([]byte)) *Session {
 	s := &Session{
 		bridge: b, send: send, in: newInbox(b.limits.Inbox), out: newOutgoing(&b.limits),
 		columns: make(map[string][]string), queries: make(map[uint64]*query), aggregates: make(map[uint64]*aggregate), transactions: make(map[uint64]*transaction),
+		attendances: make(map[uint64]*attendance),
 	}
 	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	s.mu.requests = make(map[uint64]context.CancelFunc)
@@ -94,6 +97,9 @@ func (s *Session) release() {
 	}
 	for number := range s.transactions {
 		s.rollback(number)
+	}
+	for number := range s.attendances {
+		s.unattend(number, proto.Away) // the page may be loading anew
 	}
 	if s.service != nil {
 		s.service.remove(s)
@@ -213,6 +219,8 @@ func (s *Session) serve(m frame.Message) {
 		s.history(m)
 	case *frame.AsOf:
 		s.asOf(m)
+	case *frame.Attend:
+		s.attend(m)
 	case *frame.Create:
 		s.create(m)
 	case *frame.Edit:

@@ -67,6 +67,8 @@ func (w *writer) item(i *item) bool {
 		return w.answer(i.answer)
 	case i.aggregate != nil:
 		return w.groups(i.aggregate)
+	case i.room != nil:
+		return w.members(i.room)
 	case i.set != nil:
 		return w.delta(i.query, i.set, false)
 	}

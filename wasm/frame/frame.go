@@ -28,6 +28,7 @@
 //	22 history     of an entity         45 revisions   answers history
 //	23 as of       an entity as it was
 //	24 retry       a refused transaction
+//	30 attend      be in a room         50 members     who is in a room, in parts
 //
 // A row comes with how far it is in step: synced, pending or refused. A change of nothing but
 // that, or of a row's place, comes without the row's values.
@@ -112,6 +113,9 @@ const (
 	kindAsOf      = 23
 	kindRetry     = 24
 	kindRevisions = 45
+
+	kindAttend  = 30
+	kindMembers = 50
 )
 
 const (
@@ -301,6 +305,8 @@ func newRequest(kind uint64) incoming {
 		return new(AsOf)
 	case kindRetry:
 		return new(Retry)
+	case kindAttend:
+		return new(Attend)
 	}
 	return nil
 }

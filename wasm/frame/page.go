@@ -57,6 +57,8 @@ func newAnswer(kind uint64) interface {
 		return new(Revisions)
 	case kindGroups:
 		return new(Groups)
+	case kindMembers:
+		return new(Members)
 	case kindLocated:
 		return new(Located)
 	case kindExplained:
