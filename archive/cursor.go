@@ -59,7 +59,7 @@ const maxFeeds = 64 * proto.MaxPlaces
 func appendFeeds(dst []byte, feeds []FeedPosition) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(feeds))
 	for _, f := range feeds {
-		dst = appendID(msgpack.AppendArrayLen(dst, 2), f.Feed.ULID)
+		dst = proto.AppendID(msgpack.AppendArrayLen(dst, 2), f.Feed.ULID)
 		dst = msgpack.AppendUint(dst, f.Seq)
 	}
 	return dst
@@ -68,7 +68,7 @@ func appendFeeds(dst []byte, feeds []FeedPosition) []byte {
 func readFeeds(r *msgpack.Reader) (feeds []FeedPosition) {
 	for n := r.ArrayLen(maxFeeds); n > 0 && r.Err() == nil; n-- {
 		r.Array(2)
-		feeds = append(feeds, FeedPosition{Feed: id.NodeID{ULID: readID(r)}, Seq: r.Uint()})
+		feeds = append(feeds, FeedPosition{Feed: id.NodeID{ULID: proto.ReadID(r)}, Seq: r.Uint()})
 		if k := len(feeds) - 1; k > 0 && feeds[k-1].Feed.Compare(feeds[k].Feed.ULID) >= 0 {
 			r.Fail(proto.ErrNotCanonical)
 		}
@@ -78,34 +78,17 @@ func readFeeds(r *msgpack.Reader) (feeds []FeedPosition) {
 
 func appendCursor(dst []byte, c Cursor) []byte {
 	dst = msgpack.AppendArrayLen(dst, 4)
-	dst = appendID(dst, c.Last.Entity.ULID)
-	dst = appendID(dst, c.Last.Event.ULID)
+	dst = proto.AppendID(dst, c.Last.Entity.ULID)
+	dst = proto.AppendID(dst, c.Last.Event.ULID)
 	dst = msgpack.AppendBool(dst, c.Walked)
 	return appendFeeds(dst, c.Feeds)
 }
 
 func readCursor(r *msgpack.Reader) (c Cursor) {
 	r.Array(4)
-	c.Last.Entity = id.EntityID{ULID: readID(r)}
-	c.Last.Event = id.EventID{ULID: readID(r)}
+	c.Last.Entity = id.EntityID{ULID: proto.ReadID(r)}
+	c.Last.Event = id.EventID{ULID: proto.ReadID(r)}
 	c.Walked = r.Bool()
 	c.Feeds = readFeeds(r)
 	return c
-}
-
-func appendID(dst []byte, u id.ULID) []byte {
-	b := u.Array()
-	return msgpack.AppendBytes(dst, b[:])
-}
-
-func readID(r *msgpack.Reader) id.ULID {
-	b := r.Bytes()
-	if r.Err() != nil {
-		return id.ULID{}
-	}
-	u, err := id.FromBytes(b)
-	if err != nil {
-		r.Fail(err)
-	}
-	return u
 }

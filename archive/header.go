@@ -5,6 +5,7 @@ import (
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/internal/msgpack"
+	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 )
 
@@ -27,10 +28,10 @@ const (
 
 func appendHeader(dst []byte, h *Header) []byte {
 	dst = msgpack.AppendArrayLen(dst, 7)
-	dst = appendID(dst, h.Archive)
+	dst = proto.AppendID(dst, h.Archive)
 	dst = msgpack.AppendInt(dst, h.Created.UnixMicro())
-	dst = appendID(dst, h.Store.ULID)
-	dst = appendID(dst, h.System.ULID)
+	dst = proto.AppendID(dst, h.Store.ULID)
+	dst = proto.AppendID(dst, h.System.ULID)
 	dst = appendFeeds(dst, h.Feeds)
 	dst = msgpack.AppendArrayLen(dst, len(h.Meta))
 	for _, m := range h.Meta {
@@ -43,9 +44,9 @@ func appendHeader(dst []byte, h *Header) []byte {
 func decodeHeader(b []byte) (*Header, error) {
 	r := msgpack.NewReader(b)
 	r.Array(7)
-	h := &Header{Archive: readID(&r), Created: time.UnixMicro(r.Int()).UTC()}
-	h.Store = id.StoreID{ULID: readID(&r)}
-	h.System = id.EntityID{ULID: readID(&r)}
+	h := &Header{Archive: proto.ReadID(&r), Created: time.UnixMicro(r.Int()).UTC()}
+	h.Store = id.StoreID{ULID: proto.ReadID(&r)}
+	h.System = id.EntityID{ULID: proto.ReadID(&r)}
 	h.Feeds = readFeeds(&r)
 	for n := r.ArrayLen(maxMeta); n > 0 && r.Err() == nil; n-- {
 		r.Array(2)

@@ -32,7 +32,7 @@ func appendItem(dst []byte, item *Item) []byte {
 		return proto.AppendEvent(dst, item.Event)
 	}
 	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 3), itemEntry)
-	dst = appendID(dst, item.Feed.ULID)
+	dst = proto.AppendID(dst, item.Feed.ULID)
 	return proto.AppendFeedEntry(dst, item.Entry)
 }
 
@@ -47,7 +47,7 @@ func readItem(r *msgpack.Reader) (item Item) {
 	case n == 2 && tag == itemEvent:
 		item.Event = proto.ReadEvent(r)
 	case n == 3 && tag == itemEntry:
-		item.Feed = id.NodeID{ULID: readID(r)}
+		item.Feed = id.NodeID{ULID: proto.ReadID(r)}
 		item.Entry = readEntry(r)
 	default:
 		r.Fail(fmt.Errorf("item %d of %d parts is unknown", tag, n))

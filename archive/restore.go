@@ -49,7 +49,7 @@ func (s *Restored) Encode() []byte {
 	b := msgpack.AppendArrayLen(nil, 4)
 	b = msgpack.AppendBytes(b, appendHeader(nil, &s.Header))
 	b = appendCursor(b, s.Cursor)
-	b = appendID(b, s.Feed.ULID)
+	b = proto.AppendID(b, s.Feed.ULID)
 	return msgpack.AppendUint(b, s.Last)
 }
 
@@ -58,7 +58,7 @@ func DecodeRestored(b []byte) (*Restored, error) {
 	r := msgpack.NewReader(b)
 	r.Array(4)
 	header := r.Bytes()
-	s := &Restored{Cursor: readCursor(&r), Feed: id.NodeID{ULID: readID(&r)}, Last: r.Uint()}
+	s := &Restored{Cursor: readCursor(&r), Feed: id.NodeID{ULID: proto.ReadID(&r)}, Last: r.Uint()}
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}

@@ -129,7 +129,7 @@ func (m *Groups) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendBool(dst, m.Done)
 	dst = msgpack.AppendArrayLen(dst, len(m.Included))
 	for _, tx := range m.Included {
-		dst = appendID(dst, tx.ULID)
+		dst = AppendID(dst, tx.ULID)
 	}
 	dst = msgpack.AppendArrayLen(dst, 3*len(m.Groups))
 	for i := range m.Groups {
@@ -147,7 +147,7 @@ func (m *Groups) readBody(r *msgpack.Reader) {
 	m.Reset = r.Bool()
 	m.Done = r.Bool()
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		m.Included = append(m.Included, id.TransactionID{ULID: readID(r)})
+		m.Included = append(m.Included, id.TransactionID{ULID: ReadID(r)})
 	}
 	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.Groups = append(m.Groups, Group{Key: readValues(r, MaxAggregates), Rows: r.Uint(), Parts: readValues(r, MaxAggregates)})

@@ -94,7 +94,7 @@ func (c Clock) Fingerprint() uint64 {
 func AppendClock(dst []byte, c Clock) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(c))
 	for _, e := range c {
-		dst = appendID(dst, e.ULID)
+		dst = AppendID(dst, e.ULID)
 	}
 	return dst
 }
@@ -107,7 +107,7 @@ func ReadClock(r *msgpack.Reader) Clock {
 	}
 	c := make(Clock, n)
 	for i := range c {
-		c[i] = id.EventID{ULID: readID(r)}
+		c[i] = id.EventID{ULID: ReadID(r)}
 	}
 	if r.Err() == nil && !c.ascends() {
 		r.Fail(ErrNotCanonical)
@@ -118,12 +118,14 @@ func ReadClock(r *msgpack.Reader) Clock {
 	return c
 }
 
-func appendID(dst []byte, u id.ULID) []byte {
+// AppendID appends an id, of whatever kind.
+func AppendID(dst []byte, u id.ULID) []byte {
 	b := u.Array()
 	return msgpack.AppendBytes(dst, b[:])
 }
 
-func readID(r *msgpack.Reader) id.ULID {
+// ReadID reads what AppendID wrote.
+func ReadID(r *msgpack.Reader) id.ULID {
 	b := r.Bytes()
 	if r.Err() != nil {
 		return id.ULID{}

@@ -78,7 +78,7 @@ func TestOtherClocksAreRefused(t *testing.T) {
 	list := func(ids ...byte) []byte {
 		b := msgpack.AppendArrayLen(nil, len(ids))
 		for _, n := range ids {
-			b = appendID(b, ulid(n))
+			b = AppendID(b, ulid(n))
 		}
 		return b
 	}

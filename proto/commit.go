@@ -18,14 +18,14 @@ type Commit struct {
 func (*Commit) frameType() uint64 { return typeCommit }
 
 func (m *Commit) appendBody(dst []byte) []byte {
-	dst = appendID(msgpack.AppendArrayLen(dst, 3), m.Transaction.ULID)
+	dst = AppendID(msgpack.AppendArrayLen(dst, 3), m.Transaction.ULID)
 	dst = msgpack.AppendUint(dst, m.Attempt)
 	return AppendEvents(dst, m.Events)
 }
 
 func (m *Commit) readBody(r *msgpack.Reader) {
 	r.Array(3)
-	m.Transaction = id.TransactionID{ULID: readID(r)}
+	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	m.Attempt = r.Uint()
 	m.Events = ReadEvents(r)
 }
@@ -68,11 +68,11 @@ type AckRow struct {
 func (*Ack) frameType() uint64 { return typeAck }
 
 func (m *Ack) appendBody(dst []byte) []byte {
-	dst = appendID(msgpack.AppendArrayLen(dst, 3), m.Transaction.ULID)
+	dst = AppendID(msgpack.AppendArrayLen(dst, 3), m.Transaction.ULID)
 	dst = msgpack.AppendUint(dst, m.Attempt)
 	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
 	for _, row := range m.Rows {
-		dst = msgpack.AppendUint(appendID(dst, row.Entity.ULID), row.Rev)
+		dst = msgpack.AppendUint(AppendID(dst, row.Entity.ULID), row.Rev)
 		dst = AppendClock(dst, row.Before)
 	}
 	return dst
@@ -80,10 +80,10 @@ func (m *Ack) appendBody(dst []byte) []byte {
 
 func (m *Ack) readBody(r *msgpack.Reader) {
 	r.Array(3)
-	m.Transaction = id.TransactionID{ULID: readID(r)}
+	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	m.Attempt = r.Uint()
 	for n := readRun(r, 3, MaxTxEvents); n > 0 && r.Err() == nil; n-- {
-		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Before: ReadClock(r)})
+		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Before: ReadClock(r)})
 	}
 }
 
@@ -99,18 +99,18 @@ type Nack struct {
 func (*Nack) frameType() uint64 { return typeNack }
 
 func (m *Nack) appendBody(dst []byte) []byte {
-	dst = appendID(msgpack.AppendArrayLen(dst, 5), m.Transaction.ULID)
+	dst = AppendID(msgpack.AppendArrayLen(dst, 5), m.Transaction.ULID)
 	dst = msgpack.AppendUint(dst, m.Attempt)
 	dst = msgpack.AppendUint(dst, m.Kind)
-	dst = appendID(dst, m.Entity.ULID)
+	dst = AppendID(dst, m.Entity.ULID)
 	return appendMessage(dst, m.Message)
 }
 
 func (m *Nack) readBody(r *msgpack.Reader) {
 	r.Array(5)
-	m.Transaction = id.TransactionID{ULID: readID(r)}
+	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	m.Attempt = r.Uint()
 	m.Kind = r.Uint()
-	m.Entity = id.EntityID{ULID: readID(r)}
+	m.Entity = id.EntityID{ULID: ReadID(r)}
 	m.Message = readText(r)
 }

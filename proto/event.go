@@ -143,10 +143,10 @@ func (e *Event) appendHeader(dst []byte, stamp id.Stamp) []byte {
 	if e.IsCreation() {
 		dst = msgpack.AppendNil(dst)
 	} else {
-		dst = appendID(dst, e.Entity.ULID)
+		dst = AppendID(dst, e.Entity.ULID)
 	}
 	dst = AppendClock(dst, e.Parents)
-	dst = appendID(dst, e.Author.ULID)
+	dst = AppendID(dst, e.Author.ULID)
 	dst = msgpack.AppendString(dst, e.User)
 	if e.IsCreation() {
 		dst = msgpack.AppendBytes(dst, e.Nonce[:])
@@ -167,7 +167,7 @@ func (op *Operation) append(dst []byte) []byte {
 // not made anew.
 func AppendEvent(dst []byte, e *Event) []byte {
 	dst = msgpack.AppendArrayLen(dst, 2)
-	dst = appendID(dst, e.ID.ULID)
+	dst = AppendID(dst, e.ID.ULID)
 	if e.body == nil {
 		return e.appendBody(dst, e.ID.Stamp())
 	}
@@ -198,7 +198,7 @@ func (e *Event) sizeEstimate() int {
 // stay in r.
 func ReadEvent(r *msgpack.Reader) *Event {
 	r.Array(2)
-	e := &Event{ID: id.EventID{ULID: readID(r)}}
+	e := &Event{ID: id.EventID{ULID: ReadID(r)}}
 	body := r.Known() // reading it is what checks it
 	if r.Err() != nil {
 		return nil
@@ -232,10 +232,10 @@ func (e *Event) readBody() error {
 	e.Collection = readName(&r)
 	creation := r.TryNil()
 	if !creation {
-		e.Entity = id.EntityID{ULID: readID(&r)}
+		e.Entity = id.EntityID{ULID: ReadID(&r)}
 	}
 	e.Parents = ReadClock(&r)
-	e.Author = id.NodeID{ULID: readID(&r)}
+	e.Author = id.NodeID{ULID: ReadID(&r)}
 	e.User = names.of(r.StringBytes())
 	if !r.TryNil() {
 		nonce := r.Bytes()

@@ -20,7 +20,7 @@ import (
 func forge(stamp id.Stamp, body []byte) []byte {
 	sum := sha256.Sum256(body)
 	b := msgpack.AppendArrayLen(nil, 2)
-	b = appendID(b, id.Make(stamp, [8]byte(sum[:8])))
+	b = AppendID(b, id.Make(stamp, [8]byte(sum[:8])))
 	return append(b, body...)
 }
 
@@ -285,7 +285,7 @@ func TestMalformedBodiesAreRefused(t *testing.T) {
 			return msgpack.AppendBytes(msgpack.AppendUint(msgpack.AppendString(b, "name"), kind), []byte{0xc0})
 		}
 	}
-	entity := func(b []byte) []byte { return appendID(b, creation.ID.ULID) }
+	entity := func(b []byte) []byte { return AppendID(b, creation.ID.ULID) }
 	null := msgpack.AppendNil
 	s, author, album, nobody := number(stamp), bytesOf(16), text("album"), text("")
 	if _, err := DecodeEvent(forge(stamp, body(s, album, entity, clock(parents), author, nobody, null, operations(1)))); err != nil {

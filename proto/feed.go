@@ -48,7 +48,7 @@ type Field struct {
 func AppendFeedEntry(dst []byte, e *FeedEntry) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3)
 	dst = msgpack.AppendUint(dst, e.Seq)
-	dst = appendID(dst, e.Transaction.ULID)
+	dst = AppendID(dst, e.Transaction.ULID)
 	dst = msgpack.AppendArrayLen(dst, len(e.Changes))
 	for i := range e.Changes {
 		dst = appendChange(dst, &e.Changes[i])
@@ -59,13 +59,13 @@ func AppendFeedEntry(dst []byte, e *FeedEntry) []byte {
 func appendChange(dst []byte, c *Change) []byte {
 	dst = msgpack.AppendArrayLen(dst, 7)
 	dst = msgpack.AppendString(dst, c.Collection)
-	dst = appendID(dst, c.Entity.ULID)
+	dst = AppendID(dst, c.Entity.ULID)
 	dst = msgpack.AppendUint(dst, c.Rev)
 	dst = AppendClock(dst, c.Before)
 	dst = AppendClock(dst, c.After)
 	dst = msgpack.AppendArrayLen(dst, len(c.Events))
 	for _, e := range c.Events {
-		dst = appendID(dst, e.ULID)
+		dst = AppendID(dst, e.ULID)
 	}
 	dst = msgpack.AppendArrayLen(dst, 2*len(c.Undo))
 	for _, f := range c.Undo {
@@ -79,7 +79,7 @@ func appendChange(dst []byte, c *Change) []byte {
 func DecodeFeedEntry(b []byte) (*FeedEntry, error) {
 	r := msgpack.NewReader(b)
 	r.Array(3)
-	e := &FeedEntry{Seq: r.Uint(), Transaction: id.TransactionID{ULID: readID(&r)}}
+	e := &FeedEntry{Seq: r.Uint(), Transaction: id.TransactionID{ULID: ReadID(&r)}}
 	for n := r.ArrayLen(MaxTxEvents); n > 0 && r.Err() == nil; n-- {
 		e.Changes = append(e.Changes, readChange(&r))
 	}
@@ -93,13 +93,13 @@ func readChange(r *msgpack.Reader) Change {
 	r.Array(7)
 	c := Change{
 		Collection: readName(r),
-		Entity:     id.EntityID{ULID: readID(r)},
+		Entity:     id.EntityID{ULID: ReadID(r)},
 		Rev:        r.Uint(),
 		Before:     ReadClock(r),
 		After:      ReadClock(r),
 	}
 	for n := r.ArrayLen(MaxTxEvents); n > 0 && r.Err() == nil; n-- {
-		c.Events = append(c.Events, id.EventID{ULID: readID(r)})
+		c.Events = append(c.Events, id.EventID{ULID: ReadID(r)})
 	}
 	for n := readRun(r, 2, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		c.Undo = append(c.Undo, Field{Name: readName(r), Value: value.Read(r)})

@@ -31,7 +31,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 	run := func(typ uint64, head []byte, n int) []byte {
 		b := msgpack.AppendArrayLen(frame(typ, head), n)
 		for range n {
-			b = appendID(b, ulid(1))
+			b = AppendID(b, ulid(1))
 		}
 		return b
 	}
@@ -58,7 +58,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 		// The lists that hold several items for each entry hold whole entries.
 		"half a known row": {run(typeSubscribe, append(array(7), 1, 0xa1, 'a', 0xa0, 0x90, 0xc2, 0x90), 1), ErrStructure},
 		"half a row":       {run(typeRows, append(array(9), 1, 0xa1, 'a', 0xc2, 0xc2), 2), ErrStructure},
-		"part of an ack":   {run(typeAck, append(appendID(array(3), ulid(1)), 1), 1), ErrStructure},
+		"part of an ack":   {run(typeAck, append(AppendID(array(3), ulid(1)), 1), 1), ErrStructure},
 	} {
 		if got, err := DecodeFrame(tc.b); !errors.Is(err, tc.want) || got != nil {
 			t.Errorf("%s: %+v, %v; want %v", name, got, err, tc.want)
@@ -71,9 +71,9 @@ func TestFramesThatAreRefused(t *testing.T) {
 }
 
 func appendUnknownChange() []byte {
-	b := appendID(AppendPosition(msgpack.AppendArrayLen(nil, 4), nil), ulid(1))
+	b := AppendID(AppendPosition(msgpack.AppendArrayLen(nil, 4), nil), ulid(1))
 	b = msgpack.AppendString(msgpack.AppendArrayLen(msgpack.AppendArrayLen(b, 1), 6), "album")
-	b = msgpack.AppendUint(msgpack.AppendUint(appendID(b, ulid(1)), 1), uint64(RowGone)+1)
+	b = msgpack.AppendUint(msgpack.AppendUint(AppendID(b, ulid(1)), 1), uint64(RowGone)+1)
 	return msgpack.AppendArrayLen(AppendClock(b, nil), 0)
 }
 

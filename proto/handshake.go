@@ -20,23 +20,23 @@ func (*Hello) frameType() uint64 { return typeHello }
 
 func (m *Hello) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 7)
-	dst = appendID(dst, m.Node.ULID)
+	dst = AppendID(dst, m.Node.ULID)
 	dst = msgpack.AppendBool(dst, m.Durable)
-	dst = appendID(dst, m.System.ULID)
+	dst = AppendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
 	dst = msgpack.AppendBytes(dst, m.Credentials)
-	dst = appendID(dst, m.Store.ULID)
+	dst = AppendID(dst, m.Store.ULID)
 	return AppendPosition(dst, m.Position)
 }
 
 func (m *Hello) readBody(r *msgpack.Reader) {
 	r.Array(7)
-	m.Node = id.NodeID{ULID: readID(r)}
+	m.Node = id.NodeID{ULID: ReadID(r)}
 	m.Durable = r.Bool()
-	m.System = id.EntityID{ULID: readID(r)}
+	m.System = id.EntityID{ULID: ReadID(r)}
 	m.Time = r.Int()
 	m.Credentials = readBlob(r)
-	m.Store = id.StoreID{ULID: readID(r)}
+	m.Store = id.StoreID{ULID: ReadID(r)}
 	m.Position = ReadPosition(r)
 }
 
@@ -73,11 +73,11 @@ func (*Welcome) frameType() uint64 { return typeWelcome }
 
 func (m *Welcome) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 8)
-	dst = appendID(dst, m.Node.ULID)
-	dst = appendID(dst, m.System.ULID)
+	dst = AppendID(dst, m.Node.ULID)
+	dst = AppendID(dst, m.System.ULID)
 	dst = msgpack.AppendInt(dst, m.Time)
 	dst = msgpack.AppendString(dst, m.User)
-	dst = appendID(dst, m.Store.ULID)
+	dst = AppendID(dst, m.Store.ULID)
 	dst = msgpack.AppendBool(dst, m.Continues)
 	dst = msgpack.AppendBool(dst, m.Alone)
 	return msgpack.AppendUint(dst, m.View)
@@ -85,11 +85,11 @@ func (m *Welcome) appendBody(dst []byte) []byte {
 
 func (m *Welcome) readBody(r *msgpack.Reader) {
 	r.Array(8)
-	m.Node = id.NodeID{ULID: readID(r)}
-	m.System = id.EntityID{ULID: readID(r)}
+	m.Node = id.NodeID{ULID: ReadID(r)}
+	m.System = id.EntityID{ULID: ReadID(r)}
 	m.Time = r.Int()
 	m.User = readText(r)
-	m.Store = id.StoreID{ULID: readID(r)}
+	m.Store = id.StoreID{ULID: ReadID(r)}
 	m.Continues = r.Bool()
 	m.Alone = r.Bool()
 	m.View = r.Uint()

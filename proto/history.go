@@ -21,8 +21,8 @@ func (*History) frameType() uint64 { return typeHistory }
 func (m *History) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 5), m.Request)
 	dst = msgpack.AppendString(dst, m.Collection)
-	dst = appendID(dst, m.Entity.ULID)
-	dst = appendID(dst, m.Before.ULID)
+	dst = AppendID(dst, m.Entity.ULID)
+	dst = AppendID(dst, m.Before.ULID)
 	return msgpack.AppendUint(dst, m.Limit)
 }
 
@@ -30,8 +30,8 @@ func (m *History) readBody(r *msgpack.Reader) {
 	r.Array(5)
 	m.Request = r.Uint()
 	m.Collection = readName(r)
-	m.Entity = id.EntityID{ULID: readID(r)}
-	m.Before = id.EventID{ULID: readID(r)}
+	m.Entity = id.EntityID{ULID: ReadID(r)}
+	m.Before = id.EventID{ULID: ReadID(r)}
 	m.Limit = r.Uint()
 }
 
@@ -65,7 +65,7 @@ func (m *Revisions) appendBody(dst []byte) []byte {
 	for i := range m.List {
 		dst = m.List[i].append(dst)
 	}
-	return appendID(dst, m.Next.ULID)
+	return AppendID(dst, m.Next.ULID)
 }
 
 func (m *Revisions) readBody(r *msgpack.Reader) {
@@ -74,12 +74,12 @@ func (m *Revisions) readBody(r *msgpack.Reader) {
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.List = append(m.List, readRevision(r))
 	}
-	m.Next = id.EventID{ULID: readID(r)}
+	m.Next = id.EventID{ULID: ReadID(r)}
 }
 
 func (v *Revision) append(dst []byte) []byte {
-	dst = appendID(msgpack.AppendArrayLen(dst, 5), v.Event.ULID)
-	dst = appendID(dst, v.Author.ULID)
+	dst = AppendID(msgpack.AppendArrayLen(dst, 5), v.Event.ULID)
+	dst = AppendID(dst, v.Author.ULID)
 	dst = msgpack.AppendString(dst, v.User)
 	dst = AppendClock(dst, v.Parents)
 	dst = msgpack.AppendArrayLen(dst, 3*len(v.Changes))
@@ -93,7 +93,7 @@ func (v *Revision) append(dst []byte) []byte {
 
 func readRevision(r *msgpack.Reader) Revision {
 	r.Array(5)
-	v := Revision{Event: id.EventID{ULID: readID(r)}, Author: id.NodeID{ULID: readID(r)}, User: readText(r), Parents: ReadClock(r)}
+	v := Revision{Event: id.EventID{ULID: ReadID(r)}, Author: id.NodeID{ULID: ReadID(r)}, User: readText(r), Parents: ReadClock(r)}
 	for n := readRun(r, 3, MaxOperations); n > 0 && r.Err() == nil; n-- {
 		v.Changes = append(v.Changes, ValueChange{Property: readName(r), Before: value.Read(r), After: value.Read(r)})
 	}
@@ -115,7 +115,7 @@ func (*AsOf) frameType() uint64 { return typeAsOf }
 func (m *AsOf) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendUint(msgpack.AppendArrayLen(dst, 5), m.Request)
 	dst = msgpack.AppendString(dst, m.Collection)
-	dst = appendID(dst, m.Entity.ULID)
+	dst = AppendID(dst, m.Entity.ULID)
 	dst = AppendClock(dst, m.Events)
 	return msgpack.AppendInt(dst, m.Time)
 }
@@ -124,7 +124,7 @@ func (m *AsOf) readBody(r *msgpack.Reader) {
 	r.Array(5)
 	m.Request = r.Uint()
 	m.Collection = readName(r)
-	m.Entity = id.EntityID{ULID: readID(r)}
+	m.Entity = id.EntityID{ULID: ReadID(r)}
 	m.Events = ReadClock(r)
 	m.Time = r.Int()
 }

@@ -28,7 +28,7 @@ func (m *Locate) appendBody(dst []byte) []byte {
 	for _, v := range m.Params {
 		dst = value.Append(dst, v)
 	}
-	dst = appendID(dst, m.Entity.ULID)
+	dst = AppendID(dst, m.Entity.ULID)
 	return msgpack.AppendUint(dst, m.Index)
 }
 
@@ -40,7 +40,7 @@ func (m *Locate) readBody(r *msgpack.Reader) {
 	for n := r.ArrayLen(MaxParams); n > 0 && r.Err() == nil; n-- {
 		m.Params = append(m.Params, value.Read(r))
 	}
-	m.Entity = id.EntityID{ULID: readID(r)}
+	m.Entity = id.EntityID{ULID: ReadID(r)}
 	m.Index = r.Uint()
 }
 

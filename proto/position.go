@@ -44,7 +44,7 @@ func (p Position) Equal(q Position) bool {
 func AppendPosition(dst []byte, p Position) []byte {
 	dst = msgpack.AppendArrayLen(dst, 2*len(p))
 	for _, place := range p {
-		dst = msgpack.AppendUint(appendID(dst, place.Epoch.ULID), place.Seq)
+		dst = msgpack.AppendUint(AppendID(dst, place.Epoch.ULID), place.Seq)
 	}
 	return dst
 }
@@ -57,7 +57,7 @@ func ReadPosition(r *msgpack.Reader) Position {
 	}
 	p := make(Position, 0, n)
 	for ; n > 0 && r.Err() == nil; n-- {
-		place := Place{Epoch: id.EpochID{ULID: readID(r)}, Seq: r.Uint()}
+		place := Place{Epoch: id.EpochID{ULID: ReadID(r)}, Seq: r.Uint()}
 		if k := len(p); k > 0 && bytes.Compare(p[k-1].Epoch.Bytes(), place.Epoch.Bytes()) >= 0 {
 			r.Fail(ErrStructure)
 		}

@@ -107,7 +107,7 @@ func (m *Members) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 5*len(m.List))
 	for i := range m.List {
 		p := &m.List[i]
-		dst = appendID(dst, p.Member.ULID)
+		dst = AppendID(dst, p.Member.ULID)
 		dst = msgpack.AppendBool(dst, p.Gone)
 		dst = msgpack.AppendString(dst, p.User)
 		dst = msgpack.AppendInt(dst, p.Since)
@@ -124,7 +124,7 @@ func (m *Members) readBody(r *msgpack.Reader) {
 	m.Message = readText(r)
 	for n := readRun(r, 5, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.List = append(m.List, Present{
-			Member: id.MemberID{ULID: readID(r)}, Gone: r.Bool(), User: readUser(r), Since: r.Int(), State: readPresence(r),
+			Member: id.MemberID{ULID: ReadID(r)}, Gone: r.Bool(), User: readUser(r), Since: r.Int(), State: readPresence(r),
 		})
 	}
 }
@@ -164,17 +164,17 @@ type Attending struct {
 func (*Spread) frameType() uint64 { return typeSpread }
 
 func (m *Spread) appendBody(dst []byte) []byte {
-	dst = appendID(msgpack.AppendArrayLen(dst, 6), m.From.ULID)
+	dst = AppendID(msgpack.AppendArrayLen(dst, 6), m.From.ULID)
 	dst = msgpack.AppendBool(dst, m.Again)
 	for _, list := range [][]id.EpochID{m.Ask, m.Begin} {
 		dst = msgpack.AppendArrayLen(dst, len(list))
 		for _, h := range list {
-			dst = appendID(dst, h.ULID)
+			dst = AppendID(dst, h.ULID)
 		}
 	}
 	dst = msgpack.AppendArrayLen(dst, 4*len(m.Homes))
 	for _, h := range m.Homes {
-		dst = appendID(dst, h.ID.ULID)
+		dst = AppendID(dst, h.ID.ULID)
 		dst = msgpack.AppendUint(dst, h.Beat)
 		dst = msgpack.AppendUint(dst, h.Age)
 		dst = msgpack.AppendBool(dst, h.All)
@@ -183,10 +183,10 @@ func (m *Spread) appendBody(dst []byte) []byte {
 	for i := range m.List {
 		a := &m.List[i]
 		dst = msgpack.AppendString(dst, a.Room)
-		dst = appendID(dst, a.Member.ULID)
+		dst = AppendID(dst, a.Member.ULID)
 		dst = msgpack.AppendUint(dst, a.Seq)
 		dst = msgpack.AppendBool(dst, a.Gone)
-		dst = appendID(dst, a.Home.ULID)
+		dst = AppendID(dst, a.Home.ULID)
 		dst = msgpack.AppendString(dst, a.User)
 		dst = msgpack.AppendInt(dst, a.Since)
 		dst = msgpack.AppendBytes(dst, a.State)
@@ -196,20 +196,20 @@ func (m *Spread) appendBody(dst []byte) []byte {
 
 func (m *Spread) readBody(r *msgpack.Reader) {
 	r.Array(6)
-	m.From = id.EpochID{ULID: readID(r)}
+	m.From = id.EpochID{ULID: ReadID(r)}
 	m.Again = r.Bool()
 	for _, list := range []*[]id.EpochID{&m.Ask, &m.Begin} {
 		for n := r.ArrayLen(MaxHomes); n > 0 && r.Err() == nil; n-- {
-			*list = append(*list, id.EpochID{ULID: readID(r)})
+			*list = append(*list, id.EpochID{ULID: ReadID(r)})
 		}
 	}
 	for n := readRun(r, 4, MaxHomes); n > 0 && r.Err() == nil; n-- {
-		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: readID(r)}, Beat: r.Uint(), Age: r.Uint(), All: r.Bool()})
+		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: ReadID(r)}, Beat: r.Uint(), Age: r.Uint(), All: r.Bool()})
 	}
 	for n := readRun(r, 8, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.List = append(m.List, Attending{
-			Room: readRoom(r), Member: id.MemberID{ULID: readID(r)}, Seq: r.Uint(), Gone: r.Bool(),
-			Home: id.EpochID{ULID: readID(r)}, User: readUser(r), Since: r.Int(), State: readPresence(r),
+			Room: readRoom(r), Member: id.MemberID{ULID: ReadID(r)}, Seq: r.Uint(), Gone: r.Bool(),
+			Home: id.EpochID{ULID: ReadID(r)}, User: readUser(r), Since: r.Int(), State: readPresence(r),
 		})
 	}
 }

@@ -90,8 +90,8 @@ func TestRecordsWithAndWithoutBase(t *testing.T) {
 
 func TestFeedEntriesThatAreRefused(t *testing.T) {
 	half := msgpack.AppendUint(msgpack.AppendArrayLen(nil, 3), 1)
-	half = msgpack.AppendArrayLen(appendID(half, ulid(1)), 1)
-	half = appendID(msgpack.AppendString(msgpack.AppendArrayLen(half, 7), "album"), ulid(1))
+	half = msgpack.AppendArrayLen(AppendID(half, ulid(1)), 1)
+	half = AppendID(msgpack.AppendString(msgpack.AppendArrayLen(half, 7), "album"), ulid(1))
 	half = AppendClock(AppendClock(msgpack.AppendUint(half, 1), nil), nil)
 	half = msgpack.AppendString(msgpack.AppendArrayLen(msgpack.AppendArrayLen(half, 0), 1), "name")
 	if e, err := DecodeFeedEntry(half); !errors.Is(err, ErrStructure) || e != nil {

@@ -68,7 +68,7 @@ func (m *Entries) appendBody(dst []byte) []byte {
 	for i := range m.List {
 		e := &m.List[i]
 		dst = AppendPosition(dst, e.Position)
-		dst = appendID(dst, e.Transaction.ULID)
+		dst = AppendID(dst, e.Transaction.ULID)
 		dst = msgpack.AppendBytes(dst, e.Events)
 	}
 	return dst
@@ -78,7 +78,7 @@ func (m *Entries) readBody(r *msgpack.Reader) {
 	r.Array(2)
 	m.Left = r.Uint()
 	for n := readRun(r, 3, MaxEntries); n > 0 && r.Err() == nil; n-- {
-		e := Entry{Position: ReadPosition(r), Transaction: id.TransactionID{ULID: readID(r)}}
+		e := Entry{Position: ReadPosition(r), Transaction: id.TransactionID{ULID: ReadID(r)}}
 		e.Events = append([]byte(nil), r.Bytes()...)
 		m.List = append(m.List, e)
 	}
@@ -124,7 +124,7 @@ func (m *Lookup) appendBody(dst []byte) []byte {
 func appendEventIDs(dst []byte, list []id.EventID) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(list))
 	for _, e := range list {
-		dst = appendID(dst, e.ULID)
+		dst = AppendID(dst, e.ULID)
 	}
 	return dst
 }
@@ -138,7 +138,7 @@ func (m *Lookup) readBody(r *msgpack.Reader) {
 
 func readEventIDs(r *msgpack.Reader, max int) (list []id.EventID) {
 	for n := r.ArrayLen(max); n > 0 && r.Err() == nil; n-- {
-		list = append(list, id.EventID{ULID: readID(r)})
+		list = append(list, id.EventID{ULID: ReadID(r)})
 	}
 	return list
 }

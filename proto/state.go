@@ -197,7 +197,7 @@ func (r *Record) Field(name string) value.Value {
 func AppendRecord(dst []byte, rec *Record) []byte {
 	dst = msgpack.AppendArrayLen(dst, 6)
 	dst = msgpack.AppendString(dst, rec.Collection)
-	dst = appendID(dst, rec.Entity.ULID)
+	dst = AppendID(dst, rec.Entity.ULID)
 	dst = msgpack.AppendUint(dst, rec.Rev)
 	dst = msgpack.AppendUint(dst, rec.BaseRev)
 	dst = AppendState(dst, rec.State)
@@ -210,7 +210,7 @@ func AppendRecord(dst []byte, rec *Record) []byte {
 // ReadRecord reads what AppendRecord wrote; errors stay in r.
 func ReadRecord(r *msgpack.Reader) *Record {
 	r.Array(6)
-	rec := &Record{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), BaseRev: r.Uint()}
+	rec := &Record{Collection: readName(r), Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), BaseRev: r.Uint()}
 	rec.State = ReadState(r)
 	if !r.TryNil() {
 		rec.Base = ReadState(r)

@@ -50,7 +50,7 @@ func (m *Subscribe) appendBody(dst []byte) []byte {
 func appendKnown(dst []byte, list []KnownRow) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3*len(list))
 	for _, k := range list {
-		dst = msgpack.AppendUint(appendID(dst, k.Entity.ULID), k.Rev)
+		dst = msgpack.AppendUint(AppendID(dst, k.Entity.ULID), k.Rev)
 		dst = msgpack.AppendUint(dst, k.Head)
 	}
 	return dst
@@ -58,7 +58,7 @@ func appendKnown(dst []byte, list []KnownRow) []byte {
 
 func readKnown(r *msgpack.Reader) (list []KnownRow) {
 	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		list = append(list, KnownRow{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Head: r.Uint()})
+		list = append(list, KnownRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Head: r.Uint()})
 	}
 	return list
 }
@@ -130,7 +130,7 @@ func (m *Rows) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
 	for i := range m.Rows {
 		row := &m.Rows[i]
-		dst = msgpack.AppendUint(appendID(dst, row.Entity.ULID), row.Rev)
+		dst = msgpack.AppendUint(AppendID(dst, row.Entity.ULID), row.Rev)
 		dst = AppendState(dst, row.State)
 	}
 	dst = appendEntities(dst, m.Same)
@@ -146,7 +146,7 @@ func (m *Rows) readBody(r *msgpack.Reader) {
 	m.Complete = r.Bool()
 	m.Done = r.Bool()
 	for n := readRun(r, 3, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		m.Rows = append(m.Rows, Row{Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), State: ReadState(r)})
+		m.Rows = append(m.Rows, Row{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), State: ReadState(r)})
 	}
 	m.Same = readEntities(r)
 	m.Gone = readEntities(r)
@@ -157,7 +157,7 @@ func (m *Rows) readBody(r *msgpack.Reader) {
 func appendEntities(dst []byte, list []id.EntityID) []byte {
 	dst = msgpack.AppendArrayLen(dst, len(list))
 	for _, e := range list {
-		dst = appendID(dst, e.ULID)
+		dst = AppendID(dst, e.ULID)
 	}
 	return dst
 }
@@ -165,7 +165,7 @@ func appendEntities(dst []byte, list []id.EntityID) []byte {
 func readEntities(r *msgpack.Reader) []id.EntityID {
 	var list []id.EntityID
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		list = append(list, id.EntityID{ULID: readID(r)})
+		list = append(list, id.EntityID{ULID: ReadID(r)})
 	}
 	return list
 }
@@ -211,12 +211,12 @@ func (*Update) frameType() uint64 { return typeUpdate }
 
 func (m *Update) appendBody(dst []byte) []byte {
 	dst = AppendPosition(msgpack.AppendArrayLen(dst, 4), m.Position)
-	dst = appendID(dst, m.Transaction.ULID)
+	dst = AppendID(dst, m.Transaction.ULID)
 	dst = msgpack.AppendArrayLen(dst, len(m.Changes))
 	for i := range m.Changes {
 		c := &m.Changes[i]
 		dst = msgpack.AppendString(msgpack.AppendArrayLen(dst, 6), c.Collection)
-		dst = appendID(dst, c.Entity.ULID)
+		dst = AppendID(dst, c.Entity.ULID)
 		dst = msgpack.AppendUint(dst, c.Rev)
 		dst = msgpack.AppendUint(dst, uint64(c.Kind))
 		dst = AppendClock(dst, c.Head)
@@ -228,10 +228,10 @@ func (m *Update) appendBody(dst []byte) []byte {
 func (m *Update) readBody(r *msgpack.Reader) {
 	r.Array(4)
 	m.Position = ReadPosition(r)
-	m.Transaction = id.TransactionID{ULID: readID(r)}
+	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	for n := r.ArrayLen(MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		r.Array(6)
-		c := RowChange{Collection: readName(r), Entity: id.EntityID{ULID: readID(r)}, Rev: r.Uint(), Kind: RowChangeKind(r.Uint())}
+		c := RowChange{Collection: readName(r), Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Kind: RowChangeKind(r.Uint())}
 		if c.Kind > RowGone {
 			r.Fail(ErrStructure)
 		}
