@@ -47,11 +47,12 @@ const (
 	KindQuota                        // storage is full
 	KindInternal                     // a defect of this program
 	KindBehind                       // the durable node lacks what others have; it will come
+	KindExpired                      // the credentials are not valid any more
 )
 
 var kindNames = [...]string{"none", "invalid", "denied", "not-found", "not-ready", "offline", "deadline",
 	"closed", "conflict", "schema", "selection", "too-large", "limit", "clock-drift", "missing-parents",
-	"depends-on-refused", "version", "system-mismatch", "storage", "quota", "internal", "behind"}
+	"depends-on-refused", "version", "system-mismatch", "storage", "quota", "internal", "behind", "expired"}
 
 // String returns the kind's name, the code by which TypeScript knows it.
 func (k Kind) String() string {
@@ -80,6 +81,7 @@ var (
 	ErrDurableOnly  = errors.New("only a durable node can do this")
 	ErrClockDrift   = errors.New("the event is from the future")
 	ErrParents      = errors.New("the event is on top of events that are not known")
+	ErrExpired      = errors.New("the credentials have expired")
 	ErrDependent    = errors.New("it depends on a transaction that was refused")
 	ErrLimit        = errors.New("limit exceeded")
 	ErrTooLarge     = errors.New("too large")
@@ -149,7 +151,7 @@ var kindsOf = []struct {
 	{ErrNotFound, KindNotFound}, {ErrNotReady, KindNotReady}, {ErrSystemExists, KindConflict},
 	{ErrOffline, KindOffline}, {ErrClosed, KindClosed}, {ErrTxDone, KindClosed},
 	{ErrDurableOnly, KindInvalid}, {ErrReserved, KindDenied}, {ErrClockDrift, KindClockDrift},
-	{errBehind, KindBehind}, {ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
+	{errBehind, KindBehind}, {ErrExpired, KindExpired}, {ErrParents, KindMissingParents}, {errForeignParent, KindMissingParents}, {ErrDependent, KindDependsOnRefused}, {ErrLimit, KindLimit},
 	{presence.ErrFull, KindLimit},
 	{ErrTooLarge, KindTooLarge}, {ErrSystem, KindSystemMismatch},
 	{policy.ErrDenied, KindDenied}, {schema.ErrValue, KindSchema}, {schema.ErrInvalid, KindSchema},

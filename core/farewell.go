@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ankurah-go/ankurah/core/policy"
 )
 
 // errFarewell is why a session ends that is asked to leave, and why a link comes back soon:
@@ -32,7 +34,7 @@ func (n *Node) Drain(ctx context.Context) (err error) {
 	next := time.NewTicker(pause)
 	defer next.Stop()
 	for _, s := range peers {
-		s.leave()
+		s.leave(errFarewell)
 		select {
 		case <-next.C:
 		case <-ctx.Done():
@@ -61,17 +63,38 @@ func (s *sessionSet) drain() []*session {
 	return s.list()
 }
 
+// Reconsider has every peer of this durable node come again, as Drain does, and be served: the
+// policy agent calls it when its rules have changed, or who may do what. Each is authenticated
+// anew, and shown what it may see by then; what it may not see any more it forgets. Live queries
+// that are open on this node itself keep to what was so when they were opened.
+func (n *Node) Reconsider() {
+	for _, s := range n.peers.list() {
+		s.leave(errFarewell)
+	}
+}
+
+// expire has the session end when its principal's credentials expire, until the function is
+// called that it returns.
+func (s *session) expire() (stop func()) {
+	at := policy.Expires(s.node.policy, s.principal)
+	if at.IsZero() {
+		return func() {}
+	}
+	timer := time.AfterFunc(at.Sub(s.node.opts.Clock()), func() { s.leave(ErrExpired) })
+	return func() { timer.Stop() }
+}
+
 // leave asks a session to end. An exchange with another durable node keeps nothing that an
 // answer is owed to.
-func (s *session) leave() {
-	s.stopReading(errFarewell)
+func (s *session) leave(why error) {
+	s.stopReading(why)
 	if s.durable != nil {
-		s.run.start(func(context.Context) { s.refuse(errFarewell) })
+		s.run.start(func(context.Context) { s.refuse(why) })
 	}
 }
 
 // farewell ends a session in good order: what the peer has sent is answered first.
-func (s *session) farewell() {
+func (s *session) farewell(why error) {
 	for range cap(s.commits) {
 		select {
 		case s.commits <- struct{}{}:
@@ -79,7 +102,7 @@ func (s *session) farewell() {
 			return
 		}
 	}
-	s.refuse(errFarewell)
+	s.refuse(why)
 }
 
 // Probe reports whether the node could serve: it belongs to a system, its storage answers,

@@ -16,6 +16,10 @@ import (
 type DialOptions struct {
 	// Credentials are shown to the durable node's policy agent; at most 64 KB.
 	Credentials []byte
+	// Renew, if it is not nil, is asked for the credentials before each connection, in place of
+	// Credentials. A connection whose credentials expire is made anew at once. It may take as
+	// long as connecting may (Limits.Handshake); its error counts as one of connecting.
+	Renew func(ctx context.Context) ([]byte, error)
 }
 
 // Link keeps a node connected to a durable one: it dials, resumes, and dials again with
@@ -27,6 +31,7 @@ type Link struct {
 	wake   chan struct{}
 	once   func(ctx context.Context) (lived bool, err error) // makes one connection and runs it to its end
 	ended  func(err error)                                   // shows that there is none
+	renew  func(ctx context.Context) ([]byte, error)         // may be nil
 	mu     struct {
 		sync.Mutex
 		credentials []byte
@@ -38,7 +43,7 @@ type Link struct {
 // as it likes, each to a durable node with a store of its own that it replicates with:
 // Replications tells how these go.
 func (n *Node) Dial(d connectors.Dialer, o DialOptions) *Link {
-	l := &Link{node: n, dialer: d, run: newRunner(n.run.ctx), wake: make(chan struct{}, 1)}
+	l := &Link{node: n, dialer: d, run: newRunner(n.run.ctx), wake: make(chan struct{}, 1), renew: o.Renew}
 	l.mu.credentials = o.Credentials
 	if n.opts.Durable {
 		n.durable.link(l)
@@ -54,7 +59,7 @@ func (n *Node) Dial(d connectors.Dialer, o DialOptions) *Link {
 	return l
 }
 
-// SetCredentials changes what later connections present.
+// SetCredentials changes what later connections present, where there is no Renew.
 func (l *Link) SetCredentials(credentials []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +78,7 @@ func (l *Link) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		lived, err := l.once(ctx)
-		if lived && (time.Since(began) >= l.node.limits.MaxBackoff || errors.Is(err, errFarewell)) {
+		if lived && (time.Since(began) >= l.node.limits.MaxBackoff || errors.Is(err, errFarewell) || KindOf(err) == KindExpired) {
 			pauses.reset() // else, one that breaks at once is no better than none
 		}
 		if lived {
@@ -143,9 +148,11 @@ func (l *Link) connect(ctx context.Context) (lived bool, err error) {
 
 // handshake exchanges Hello and Welcome, and sets the clock.
 func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
-	l.mu.Lock()
-	hello := &proto.Hello{Node: l.node.self, Time: l.node.opts.Clock().UnixMicro(), Credentials: l.mu.credentials}
-	l.mu.Unlock()
+	credentials, err := l.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hello := &proto.Hello{Node: l.node.self, Time: l.node.opts.Clock().UnixMicro(), Credentials: credentials}
 	hello.System, _ = l.node.system.get()
 	if err := l.node.loop.call(ctx, func() {
 		r := l.node.replica
@@ -164,6 +171,20 @@ func (l *Link) handshake(ctx context.Context, p *peer) (*proto.Welcome, error) {
 	theirs := unixMicro(m.Time).Add(now.Sub(sent) / 2)
 	l.node.clock.Correct(theirs.Sub(now), clockSlack)
 	return m, nil
+}
+
+// credentials returns what the next connection presents.
+func (l *Link) credentials(ctx context.Context) ([]byte, error) {
+	if l.renew != nil {
+		credentials, err := l.renew(ctx)
+		if err != nil {
+			err = fmt.Errorf("credentials: %w", err)
+		}
+		return credentials, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.credentials, nil
 }
 
 // dial makes a connection; without one the node is offline.

@@ -64,9 +64,11 @@ func (s *sequencer) connect(ctx context.Context, l *Link, shown *standing) (live
 // greet exchanges Hello and Welcome, and joins the other's system if this node has none.
 func (s *sequencer) greet(ctx context.Context, l *Link, conn connectors.Conn, out *outlet) (*proto.Welcome, error) {
 	n := s.node
-	l.mu.Lock()
-	hello := &proto.Hello{Node: n.self, Durable: true, Time: n.opts.Clock().UnixMicro(), Credentials: l.mu.credentials, Store: n.feeds.store}
-	l.mu.Unlock()
+	credentials, err := l.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hello := &proto.Hello{Node: n.self, Durable: true, Time: n.opts.Clock().UnixMicro(), Credentials: credentials, Store: n.feeds.store}
 	hello.System, _ = n.system.get()
 	out.must(hello)
 	m, err := welcomed(ctx, conn)

@@ -155,6 +155,7 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		s.refuse(err)
 		return err
 	}
+	defer s.expire()()
 	// After that, so that no model is registered between the two and not sent.
 	serve := func() error { return n.durable.exchange(s) }
 	if s.durable == nil {
@@ -256,6 +257,9 @@ func (s *session) handshake(ctx context.Context) error {
 	if s.principal, err = n.policy.Authenticate(ctx, hello.Credentials); err != nil {
 		return err
 	}
+	if at := policy.Expires(n.policy, s.principal); !at.IsZero() && !at.After(n.opts.Clock()) {
+		return ErrExpired
+	}
 	s.peer = hello.Node
 	if hello.Durable {
 		if err := n.durable.admit(s.principal, hello); err != nil {
@@ -282,8 +286,8 @@ func (s *session) handshake(ctx context.Context) error {
 func (s *session) serve() error {
 	for {
 		frame, err := s.receive()
-		if errors.Is(err, errFarewell) {
-			s.farewell()
+		if errors.Is(err, errFarewell) || errors.Is(err, ErrExpired) {
+			s.farewell(err)
 			return nil
 		}
 		if errors.Is(err, errSlow) {
@@ -298,8 +302,8 @@ func (s *session) serve() error {
 				err = s.handle(f)
 			}
 		}
-		if errors.Is(err, errFarewell) {
-			s.farewell()
+		if errors.Is(err, errFarewell) || errors.Is(err, ErrExpired) {
+			s.farewell(err)
 			return nil
 		}
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/value"
@@ -88,6 +89,23 @@ func MayReplicate(a Agent, p Principal) error {
 		return r.Replicate(p)
 	}
 	return Denied("the policy of this node lets nobody replicate")
+}
+
+// Expiring is an agent whose principals are known for a limited time: the credentials by which
+// they were authenticated expire.
+type Expiring interface {
+	Agent
+	// Expires returns when p is not to be served any more; the zero time means never.
+	Expires(p Principal) time.Time
+}
+
+// Expires returns when an agent does not want p to be served any more; the zero time means
+// never.
+func Expires(a Agent, p Principal) time.Time {
+	if x, ok := a.(Expiring); ok {
+		return x.Expires(p)
+	}
+	return time.Time{}
 }
 
 // Rooms is an agent that lets principals into rooms, in which they see each other (see

@@ -334,7 +334,10 @@ export interface Client {
    * `not-found` for one that is not in {@link Client.rejections}, or of an entity that is gone.
    */
   retryRejection(transaction: string): Promise<Receipt>;
-  /** Presents another token to the server: the connection is made anew with it. */
+  /**
+   * Presents another token to the server: the connection is made anew with it. An app whose tokens
+   * expire calls this before they do, or when the status shows an error of code `expired`.
+   */
   setToken(token: string | undefined): Promise<void>;
   /**
    * Ends this client: live results stop, what is unfinished rejects with `closed`. What was
