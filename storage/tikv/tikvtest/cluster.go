@@ -37,6 +37,7 @@ type Cluster struct {
 	// exclusive is held for reading by every request, so that no region changes while a
 	// request for it is carried out, and held by what has to seem a single step.
 	exclusive sync.RWMutex
+	onePhase  onePhase // belongs to who holds exclusive
 	fault     atomic.Pointer[func(Call) Fault]
 	safePoint atomic.Uint64
 }

@@ -161,7 +161,7 @@ const requestTimeout = 10 * time.Second
 // committed. One that was carried out before, and whose reply got lost, is told so again.
 func (s *store) commitAtOnce(ctx context.Context, r *tikvrpc.Request) (*tikvrpc.Response, error) {
 	in := r.Prewrite()
-	if at := s.committed(in.PrimaryLock, in.StartVersion); at != 0 {
+	if at := s.cluster.onePhase.at[in.StartVersion]; at != 0 {
 		return &tikvrpc.Response{Resp: &kvrpcpb.PrewriteResponse{OnePcCommitTs: at}}, nil
 	}
 	out, err := s.cluster.client.SendRequest(ctx, s.door.address(), r, requestTimeout)
@@ -180,21 +180,34 @@ func (s *store) commitAtOnce(ctx context.Context, r *tikvrpc.Request) (*tikvrpc.
 	if err := s.cluster.client.MvccStore.Commit(keys, in.StartVersion, at); err != nil {
 		return nil, err
 	}
+	s.cluster.onePhase.add(in.StartVersion, at)
 	written.OnePcCommitTs = at
 	return out, nil
 }
 
-// committed returns when the transaction that began at start has committed key, or 0.
-func (s *store) committed(key []byte, start uint64) uint64 {
-	history := s.cluster.client.MvccStore.(interface {
-		MvccGetByKey(key []byte) *kvrpcpb.MvccInfo
-	})
-	for _, w := range history.MvccGetByKey(key).GetWrites() {
-		if w.StartTs == start && w.Type != kvrpcpb.Op_Rollback {
-			return w.CommitTs
-		}
+// onePhase remembers the transactions in one request that were committed last, by their begin,
+// and when they were. The history of their keys would tell too, the slower the longer it is.
+type onePhase struct {
+	at    map[uint64]uint64
+	begun []uint64 // in turn; the oldest at next, once it is full
+	next  int
+}
+
+// remembered is how many of them: more than there can be while a reply is waited for.
+const remembered = 1 << 16
+
+func (o *onePhase) add(begun, at uint64) {
+	if o.at == nil {
+		o.at = make(map[uint64]uint64)
 	}
-	return 0
+	o.at[begun] = at
+	if len(o.begun) < remembered {
+		o.begun = append(o.begun, begun)
+		return
+	}
+	delete(o.at, o.begun[o.next])
+	o.begun[o.next] = begun
+	o.next = (o.next + 1) % remembered
 }
 
 // pause waits, and reports whether the stream still lives.
