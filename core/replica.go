@@ -77,7 +77,7 @@ type draft struct {
 	gap     bool // an update of this draft did not fit what is held: rows will be asked for
 	undo    []func()
 
-	answered map[id.EntityID]struct{} // at the end of a standstill, what came after an update it did not fit
+	answered map[id.EntityID]uint64 // at the end of a standstill, the revisions that answers in it tell of
 
 	states    map[id.EntityID]proto.SyncState // of before, where the draft changed them
 	refusals  bool                            // other entities are refused than before

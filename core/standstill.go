@@ -1,8 +1,10 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/id"
@@ -69,13 +71,8 @@ func (q *standstill) take(ctx context.Context, d *draft, x *incoming) (staged []
 func (q *standstill) end(ctx context.Context, d *draft) (staged []*incoming, err error) {
 	staged = q.queue
 	q.queue, q.bytes = nil, 0
-	d.answered = make(map[id.EntityID]struct{})
+	d.answered = q.answered(staged)
 	defer func() { d.answered = nil }()
-	for _, x := range staged {
-		if m, ok := x.frame.(*proto.Rows); ok {
-			q.peer.named(m, func(e id.EntityID, _ uint64) { d.answered[e] = struct{}{} })
-		}
-	}
 	for _, x := range staged {
 		if err := x.step.stage(ctx, d); err != nil {
 			return staged, err
@@ -84,6 +81,21 @@ func (q *standstill) end(ctx context.Context, d *draft) (staged []*incoming, err
 	d.current.Changes = coalesce(d.current.Changes)
 	d.current.ID, d.current.Loose = id.TransactionID{}, true
 	return staged, nil
+}
+
+// answered returns the revisions that answers tell of: up to these an update that does not fit is
+// made up for. What is not there has the greatest.
+func (q *standstill) answered(frames []*incoming) map[id.EntityID]uint64 {
+	revs := make(map[id.EntityID]uint64)
+	for _, x := range frames {
+		if m, ok := x.frame.(*proto.Rows); ok {
+			q.peer.named(m, func(e id.EntityID, rev uint64) { revs[e] = max(revs[e], rev) })
+		}
+	}
+	for e, rev := range revs {
+		revs[e] = cmp.Or(rev, math.MaxUint64)
+	}
+	return revs
 }
 
 // ask asks for rows, in requests of their own: one that belongs to a subscription or a caller

@@ -534,7 +534,7 @@ func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string
 		if err != nil {
 			return nil, err
 		}
-		if _, answered := d.answered[c.Entity]; !ok && !answered {
+		if !ok && d.answered[c.Entity] < c.Rev {
 			if missing == nil {
 				missing = make(map[string][]id.EntityID)
 			}
