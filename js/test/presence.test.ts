@@ -101,6 +101,7 @@ describe('presence', () => {
 
   test('what is no state is refused where it is said', async () => {
     const room = presence.enterRoom<Person>(connect(), 'lobby', { name: 'matt' });
+    await until(room, sees());
     expect(() => room.set({ at: { x: Number.NaN, y: 0 } })).toThrow(expect.objectContaining({ code: 'schema' }));
     room.set({ name: 'x'.repeat(5000) });
     await until(room, ({ status, error }) => status === 'refused' && error?.code === 'too-large');
