@@ -12,20 +12,9 @@ import (
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/aggregate"
 	"github.com/ankurah-go/ankurah/core/id"
-	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/proto"
-	"github.com/ankurah-go/ankurah/storage"
 )
-
-// tabulations is the aggregates that a node keeps true. Equal ones are one.
-type tabulations struct {
-	mu struct {
-		sync.Mutex
-		open map[string]*tabulation
-	}
-	distant map[string][]*distant // an ephemeral node's, by collection; belongs to the loop
-}
 
 // follower keeps a peer in step with a tabulation.
 type follower interface {
@@ -84,61 +73,6 @@ type touchedRow struct {
 	before, after bool
 }
 
-// passage is what became of a row while the page was read that it may be on: as it was, and
-// as it is; nil where it does not count.
-type passage struct{ before, after *proto.Record }
-
-// acquire returns the tabulation for an aggregation, opened if there is none, and has it
-// observed until release.
-func (s *tabulations) acquire(n *Node, p policy.Principal, collection string, of *ankql.Aggregation, o observer) (*tabulation, error) {
-	t, fresh := s.find(n, p, collection, of, func(t *tabulation) { t.mu.observers = append(t.mu.observers, o) })
-	if fresh && !n.loop.post(t.start) {
-		t.release(o)
-		return nil, ErrClosed
-	}
-	return t, nil
-}
-
-// find returns the tabulation for an aggregation with something done to it, under its lock,
-// that keeps it open.
-func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *ankql.Aggregation, join func(*tabulation)) (t *tabulation, fresh bool) {
-	key := ""
-	if view, ok := n.viewOf(p); ok {
-		key = collection + "\n" + view + "\n" + of.Key()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t := s.mu.open[key]; t != nil && key != "" {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		join(t)
-		return t, false
-	}
-	t = &tabulation{node: n, collection: collection, of: of, key: key, backoff: backoff{limits: &n.limits}}
-	t.rows = n.reading(p, collection, of.Selection())
-	t.mu.shown = make(map[string]*aggregate.Group)
-	if !n.opts.Durable && !t.rows.ownOnly() {
-		t.afar = newDistant(t)
-	}
-	join(t)
-	if key != "" {
-		if s.mu.open == nil {
-			s.mu.open = make(map[string]*tabulation)
-		}
-		s.mu.open[key] = t
-	}
-	return t, true
-}
-
-// viewOf names what a principal sees beyond what selections are narrowed by; ok is false
-// if nobody else's view is known to be the same.
-func (n *Node) viewOf(p policy.Principal) (view string, ok bool) {
-	if !n.opts.Durable {
-		return "", true
-	}
-	return policy.AudienceOf(n.policy, p)
-}
-
 // release ends an observation. The last to leave closes the tabulation.
 func (t *tabulation) release(o observer) {
 	t.leave(func() { t.mu.observers = slices.DeleteFunc(t.mu.observers, func(x observer) bool { return x == o }) })
@@ -157,20 +91,6 @@ func (t *tabulation) leave(drop func()) {
 	t.mu.ended = true
 	s.forgetLocked(t)
 	t.node.loop.release(t.stop)
-}
-
-// forget has the next who asks for a tabulation that failed get a new one.
-func (s *tabulations) forget(t *tabulation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.forgetLocked(t)
-}
-
-// forgetLocked has the next who asks get a new tabulation.
-func (s *tabulations) forgetLocked(t *tabulation) {
-	if t.key != "" && s.mu.open[t.key] == t {
-		delete(s.mu.open, t.key)
-	}
 }
 
 // groups returns the groups in order.
@@ -233,166 +153,8 @@ func (t *tabulation) start() {
 	})
 }
 
-// surviving keeps a defect of the policy agent, which judges rows, to the reading.
-func surviving(read func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = recovered("judging a row", cause)
-		}
-	}()
-	return read()
-}
-
 // present reports whether a reading is the present one.
 func (t *tabulation) present(generation int) bool { return generation == t.generation && !t.endedNow() }
-
-// readPages reads the rows of this node, page by page, in a goroutine of its own. Each
-// page is read as of a moment that the loop began, and entered by the loop together with
-// what was published since. Rows behind it are of no concern until their page is read.
-func (t *tabulation) readPages(ctx context.Context, generation int) error {
-	if d := t.node.durable; d != nil {
-		ctx = d.inTurns(ctx)
-	}
-	var snap *snapshot
-	begin := func() {
-		t.meanwhile = make(map[id.EntityID]*passage)
-		snap = t.node.open.begin(t.node.limits.SnapshotRecords)
-	}
-	err := t.node.loop.call(ctx, func() {
-		if t.present(generation) {
-			begin()
-		}
-	})
-	for err == nil && snap != nil {
-		page, failed := t.page(snap.at(ctx, t.node))
-		t.node.open.end(snap)
-		snap = nil
-		if failed != nil {
-			return failed
-		}
-		err = t.node.loop.call(ctx, func() {
-			if !t.present(generation) {
-				return
-			}
-			if failed = t.enter(page); failed != nil {
-				return
-			}
-			if t.edge = page.edge; t.edge != nil {
-				begin()
-				return
-			}
-			t.filling, t.meanwhile = false, nil
-			t.filled()
-		})
-		if failed != nil {
-			return failed
-		}
-	}
-	if snap != nil {
-		t.node.open.end(snap)
-	}
-	return err
-}
-
-// tablePage is a part of the rows, in the order of their ids.
-type tablePage struct {
-	rows  []*proto.Record
-	count int64  // of rows that nobody looked at
-	edge  []byte // the id of the last; nil if there are no more
-}
-
-// page reads rows behind the edge, in a goroutine of its own.
-func (t *tabulation) page(at *moment) (*tablePage, error) {
-	if page, err := t.count(at); page != nil || err != nil {
-		return page, err
-	}
-	from := t.rows.resolver(at)
-	rows, more, err := t.rows.present(at, from, t.edge, storage.MaxPage)
-	if err == nil {
-		err = at.err
-	}
-	if err != nil {
-		return nil, err
-	}
-	page := &tablePage{}
-	if more {
-		page.edge = rows[len(rows)-1].Entity.AppendTo(nil)
-	}
-	changed := at.changed()
-	if at.past.overfull() {
-		return nil, at.past.tooOld()
-	}
-	if len(changed) > 0 {
-		rows = t.rows.replaced(rows, changed, from, t.edge)
-		rows = slices.DeleteFunc(rows, func(r *proto.Record) bool { return behind(r.Entity, page.edge) })
-	}
-	page.rows = rows
-	return page, at.err
-}
-
-// countAtOnce is about how many rows are counted in one call, where nobody has to look at
-// them.
-const countAtOnce = 1 << 16
-
-// count counts rows behind the edge without reading them, where nothing else is asked. It
-// returns nil where that cannot be: the engine counts what is there now, which is what was
-// there at the moment only if none of the rows has changed.
-func (t *tabulation) count(at *moment) (*tablePage, error) {
-	engine, ok := t.node.engine.(storage.Counter)
-	if !ok || !aggregate.CountsOnly(t.of) || t.rows.unkept() || !t.rows.seesAll() {
-		return nil, nil
-	}
-	var counted *storage.CountPage
-	err := t.node.inTurn(at.ctx, func() (err error) {
-		counted, err = engine.Count(at.ctx, t.collection, t.of.Where, t.edge, countAtOnce)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for e := range at.changed() {
-		if (t.edge == nil || behind(e, t.edge)) && !behind(e, counted.Next) {
-			return nil, nil
-		}
-	}
-	return &tablePage{count: counted.Count, edge: counted.Next}, nil
-}
-
-// enter takes in a page as of the moment it was read at, and what happened to its rows
-// since.
-func (t *tabulation) enter(p *tablePage) error {
-	t.table.AddCount(p.count)
-	for _, row := range p.rows {
-		if err := t.table.Add(row, row.Entity); err != nil {
-			return err
-		}
-	}
-	for e, pass := range t.meanwhile {
-		if !behind(e, p.edge) {
-			if err := t.pass(e, pass); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// behind reports whether an entity comes behind an edge; nothing comes behind none.
-func behind(e id.EntityID, edge []byte) bool {
-	return edge != nil && string(e.AppendTo(nil)) > string(edge)
-}
-
-func (t *tabulation) pass(e id.EntityID, p *passage) error {
-	if p.before != nil {
-		if err := t.table.Remove(p.before, e); err != nil {
-			return err
-		}
-	}
-	if p.after != nil {
-		return t.table.Add(p.after, e)
-	}
-	return nil
-}
 
 // SettlesFirst has the reactor tell of the end of a transaction before it tells those who
 // show rows: a peer that is told of a row has been told what the row counts for.
