@@ -51,7 +51,7 @@ func (b *broadcasts) init(e *Engine) {
 	b.engine, b.channel = e, "ankurah+:"+e.reader.Schema
 }
 
-// Broadcast implements storage.Broadcaster. With Options.Silent nobody is told anything.
+// Broadcast implements storage.Broadcaster; Options.Silent is about commits alone.
 func (e *Engine) Broadcast(ctx context.Context, message []byte) error {
 	if err := e.gate.Enter(ctx); err != nil {
 		return err
@@ -59,9 +59,6 @@ func (e *Engine) Broadcast(ctx context.Context, message []byte) error {
 	defer e.gate.Leave()
 	if len(message) > storage.MaxBroadcast {
 		return fmt.Errorf("postgres: a broadcast of %d bytes, more than %d", len(message), storage.MaxBroadcast)
-	}
-	if e.options.Silent {
-		return nil
 	}
 	return classify(e.membership.broadcasts.send(ctx, message))
 }
@@ -111,9 +108,6 @@ func (b *broadcasts) close() {
 
 // listen has a connection notified.
 func (b *broadcasts) listen(ctx context.Context, conn *pgx.Conn) error {
-	if b.engine.options.Silent {
-		return nil
-	}
 	_, err := conn.Exec(ctx, `LISTEN "`+b.channel+`"`)
 	return err
 }

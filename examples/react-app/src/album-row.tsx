@@ -15,6 +15,7 @@ import { AlbumHistory } from './album-history.tsx';
 import { CancelIcon, DeleteIcon, EditIcon, HistoryIcon, SaveIcon } from './icons.tsx';
 import type { Album } from './model.ts';
 import type { AlbumActions } from './use-albums.ts';
+import { Editors, useVisitors } from './visitors.tsx';
 
 const SYNC_EXPLANATIONS = {
   pending: 'Kept on this device; the server does not have it yet.',
@@ -82,6 +83,7 @@ function AlbumAt({ album, style, onChange, onRemove }: AlbumAtProps): ReactEleme
               <span className="album-name" data-testid="row-name">
                 {album.name}
               </span>
+              <Editors album={album.id} />
               {album.$sync !== 'synced' && (
                 <span className={`badge is-${album.$sync}`} data-testid="row-sync" title={SYNC_EXPLANATIONS[album.$sync]}>
                   {album.$sync}
@@ -132,6 +134,11 @@ interface AlbumEditorProps {
 
 /** The inputs of a row: Enter saves, Escape leaves it as it was. */
 function AlbumEditor({ album, onSave, onCancel, onRemove }: AlbumEditorProps): ReactElement {
+  const { set } = useVisitors();
+  useEffect(() => {
+    set({ editing: album.id });
+    return () => set({ editing: null });
+  }, [set, album.id]);
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     onSave(event.currentTarget);
