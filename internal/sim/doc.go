@@ -62,6 +62,13 @@
 // have pending, and come to show what the durable node has (I10); what depends on something that
 // was lost is refused, and told of (I8).
 //
+// # Torn tails
+//
+// Elsewhere a disk keeps whatever was committed. In the scenario pebble the durable node has the
+// engine sled-compat, on a file system in memory that keeps of a crash what was synced, and of
+// the rest, the last of the log and files that are new, as much as the seed says. Pebble's
+// goroutines take turns as they like, so that a failure may need some tries.
+//
 // Transactions are told apart by a mark, a number that each of their events writes; the
 // [ledger] knows from the events that pass the disks which marks an entity's head includes.
 package sim

@@ -198,8 +198,10 @@ func (m *Machine) die() {
 	m.world.running.Go(func() { m.bury() })
 }
 
-// bury clears away a node that died, and starts another after a while.
+// bury clears away a node that died, and starts another after a while. The engine is dropped as
+// it is, and not closed.
 func (m *Machine) bury() {
+	m.engine.Kill()
 	m.node.Close()
 	m.serving.Wait()
 	m.disk.Crash()

@@ -166,7 +166,7 @@ func BenchmarkSelections(b *testing.B) {
 func BenchmarkUpkeep(b *testing.B) { storagetest.BenchmarkUpkeep(b, openForSelections) }
 
 func openForSelections(b testing.TB) storage.Engine {
-	return open(b, b.TempDir(), withFS(vfs.NewMem()), WithKV(kv.Options{AutoIndexes: -1}))
+	return open(b, b.TempDir(), WithFS(vfs.NewMem()), WithKV(kv.Options{AutoIndexes: -1}))
 }
 
 // What storagetest measures of every engine.

@@ -32,7 +32,7 @@ func (f *fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 func TestFullDiskRefusesChanges(t *testing.T) {
 	disk := &fullFS{FS: vfs.Default}
 	disk.free.Store(1 << 30)
-	tree := openTree(t, t.TempDir(), "t", withFS(disk), WithReserve(1<<20))
+	tree := openTree(t, t.TempDir(), "t", WithFS(disk), WithReserve(1<<20))
 	defer tree.db.Close()
 	if err := tree.Insert([]byte("a"), []byte("1")); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestBrokenLog(t *testing.T) {
 		t.Run(fmt.Sprintf("%v writes=%v", c.cause, c.writes), func(t *testing.T) {
 			dir := t.TempDir()
 			log := &brokenLog{cause: c.cause, writes: c.writes}
-			tree := openTree(t, dir, "t", withFS(errorfs.Wrap(vfs.Default, log)))
+			tree := openTree(t, dir, "t", WithFS(errorfs.Wrap(vfs.Default, log)))
 			if err := tree.Insert([]byte("a"), []byte("1")); err != nil {
 				t.Fatal(err)
 			}

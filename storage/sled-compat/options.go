@@ -50,8 +50,9 @@ func WithLog(log func(message string)) Option { return func(o *options) { o.log 
 // WithKV sets the options of the engine over the tree; it has no meaning for OpenDB.
 func WithKV(engine kv.Options) Option { return func(o *options) { o.kv = engine } }
 
-// withFS replaces the file system, for tests that break it.
-func withFS(fs vfs.FS) Option { return func(o *options) { o.fs = fs } }
+// WithFS sets the file system that the database is on, in place of the operating system's, for
+// tests that break it. The directory has to exist on that one as well.
+func WithFS(fs vfs.FS) Option { return func(o *options) { o.fs = fs } }
 
 func (o *options) pebble(lock *pebble.Lock) *pebble.Options {
 	p := &pebble.Options{
