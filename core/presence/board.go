@@ -335,7 +335,9 @@ func (b *Board) beatLocked(now time.Time) {
 func (b *Board) spreadHomeLocked(of id.EpochID, from *Neighbour) {
 	for n := range b.mu.neighbours {
 		if n != from {
-			n.homes[of] = n.homes[of] // with all, if that was to be told
+			if _, known := n.homes[of]; !known { // else perhaps with all of its entries
+				n.homes[of] = false
+			}
 			n.wakeLocked()
 		}
 	}

@@ -412,7 +412,7 @@ func TestHostileNeighbour(t *testing.T) {
 	n.Hear(now, &proto.Spread{List: []proto.Attending{lie, other}, Homes: []proto.Home{{ID: self, Beat: 1 << 60}, {ID: other.Home, Beat: 1 << 60, Age: 1 << 63}}})
 	for range 5000 {
 		h := id.EpochID{ULID: id.New(nil)}
-		n.Hear(now, &proto.Spread{Homes: []proto.Home{{ID: h, Beat: 1}}, List: []proto.Attending{{Room: "b", Member: id.MemberID{ULID: h.ULID}, Seq: 1, Home: h}}})
+		n.Hear(now, &proto.Spread{Homes: []proto.Home{{ID: h, Beat: 1}}, List: []proto.Attending{{Room: "b", Member: id.MemberID(h), Seq: 1, Home: h}}})
 	}
 	if b.Len() > 100 {
 		t.Errorf("there are %d entries", b.Len())
