@@ -460,7 +460,7 @@ func TestOnlyAPositionCovers(t *testing.T) {
 				synctest.Wait()
 				w.conn.Close("cut")
 
-				w = <-conns
+				<-conns
 				want := proto.KnownRow{Entity: e.Entity, Rev: 7}
 				if !covered {
 					want = proto.KnownRow{Entity: e.Entity, Head: state.Head.Fingerprint()}
