@@ -233,10 +233,12 @@ func (p *pendingTx) creates(e id.EntityID) bool {
 // durable node may know it, since it need not be in a head, and may have accepted them.
 func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err error) {
 	p := d.outbox.byTx[m.Transaction]
+	if p != nil {
+		p.remaking = false
+	}
 	if p == nil || p.attempt != m.Attempt {
 		return true, nil // it was made again meanwhile, and sent: the durable node may have that
 	}
-	p.remaking = false
 	own, unmade := make(map[id.EventID]bool), make(map[id.EventID]bool)
 	for _, q := range d.outbox.pending {
 		for _, event := range q.events {
@@ -244,8 +246,9 @@ func (d *draft) remakeOn(ctx context.Context, m *proto.Nack) (remade bool, err e
 			unmade[event.ID] = q.remaking
 		}
 	}
-	if p.onTop(unmade) {
-		return true, nil // it will be with what it is on top of, or refused with it
+	if p.onTop(unmade) { // it will be with what it is on top of, or refused with it, or is right as it is
+		d.postpone(d.peer, p.tx)
+		return true, nil
 	}
 	lost := make(map[id.EventID]bool)
 	for _, event := range p.events {

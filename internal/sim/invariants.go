@@ -17,8 +17,9 @@ import (
 	"github.com/ankurah-go/ankurah/proto"
 )
 
-// patience is how long a healed system may take to come to rest.
-const patience = 3 * time.Hour
+// patience is how long a healed system may take to come to rest: a creation waits for its date,
+// which may be an hour ahead of a durable node whose own clock was ahead by more.
+const patience = 6 * time.Hour
 
 // calm is how long nothing must move for that. A connection that a last step has cut without
 // telling the client looks like a quiet one until two pings have not been answered: calm is
