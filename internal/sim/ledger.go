@@ -243,7 +243,7 @@ func (l *ledger) tell(s core.Settled, life int) error {
 		return nil
 	}
 	before, again := t.told[s.Transaction]
-	if again && (before.Err != nil || s.Err != nil || before.life == life && !t.origin.memory.unsure()) {
+	if again && !(before.Err == nil && l.lost.has(t.mark)) && (before.Err != nil || s.Err != nil || before.life == life && !t.origin.memory.unsure()) {
 		return fmt.Errorf("I8: transaction %d was told of twice: %v, then %v", t.mark, before.Err, s.Err)
 	}
 	t.told[s.Transaction] = verdict{s, life}
