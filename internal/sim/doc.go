@@ -60,7 +60,8 @@
 // earlier. What it has acknowledged since then and has nowhere else is lost: I1, I2, I3 and I6 ask
 // for none of that any more. Everything else holds: clients keep what the copy has and what they
 // have pending, and come to show what the durable node has (I10); what depends on something that
-// was lost is refused, and told of (I8).
+// was lost is refused, and told of (I8), also where it was acknowledged before. It is run where
+// seeds are asked for (-sim.seeds), and not by every test.
 //
 // # Torn tails
 //
