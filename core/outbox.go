@@ -365,6 +365,7 @@ func (d *draft) refuse(p *pendingTx, cause error, refused []Settled) []Settled {
 	d.outbox.reject(p, cause, d.node.clock.Now())
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq})
 	for _, event := range p.events {
+		d.voided.add(event.ID)
 		if !event.IsCreation() {
 			continue
 		}
@@ -465,6 +466,7 @@ func (d *draft) mintAgain(ctx context.Context, p *pendingTx, old *proto.Event, l
 		p.former = make(map[id.EventID]proto.Clock)
 	}
 	p.former[old.ID] = old.Parents
+	d.voided.add(old.ID)
 	return again, nil
 }
 

@@ -49,6 +49,9 @@ func (d *draft) commit(ctx context.Context, p *pendingTx, forks []*fork, receipt
 	if err != nil {
 		return err
 	}
+	if err := d.ground(ctx, p, overtaken); err != nil {
+		return err
+	}
 	d.edits++
 	d.outbox.add(p, receipt)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
@@ -56,7 +59,7 @@ func (d *draft) commit(ctx context.Context, p *pendingTx, forks []*fork, receipt
 		if !f.changed() {
 			continue
 		}
-		if overtaken[f] {
+		if overtaken[f.now.Entity] {
 			err = d.resettle(ctx, f.now.Entity)
 		} else {
 			d.adopt(records[i], f)
@@ -67,6 +70,24 @@ func (d *draft) commit(ctx context.Context, p *pendingTx, forks []*fork, receipt
 	}
 	d.showPending()
 	d.current.ID = p.tx
+	return nil
+}
+
+// ground makes those events of a new transaction again that are on top of what became void while
+// it was open: no durable node would ever have all that they are on top of.
+func (d *draft) ground(ctx context.Context, p *pendingTx, overtaken map[id.EntityID]bool) error {
+	for i, event := range p.events {
+		lost := d.voided.among(event.Parents)
+		if len(lost) == 0 || !overtaken[event.Entity] {
+			continue
+		}
+		again, err := d.mintAgain(ctx, p, event, lost)
+		if err != nil {
+			return about(event.Entity, err)
+		}
+		p.events = slices.Clone(p.events)
+		p.events[i] = again
+	}
 	return nil
 }
 
@@ -117,10 +138,10 @@ func (d *draft) forked(ctx context.Context, forks []*fork) ([]*drafted, error) {
 	return records, nil
 }
 
-// overtaken returns the forks whose entities have changed since they were made, and checks,
-// before anything is changed, that the transaction can be applied all the same.
-func (d *draft) overtaken(forks []*fork, records []*drafted) (map[*fork]bool, error) {
-	var list map[*fork]bool
+// overtaken returns the entities that have changed since they were forked, and checks, before
+// anything is changed, that the transaction can be applied all the same.
+func (d *draft) overtaken(forks []*fork, records []*drafted) (map[id.EntityID]bool, error) {
+	var list map[id.EntityID]bool
 	for i, f := range forks {
 		now := records[i].now
 		if !f.changed() || now == nil && f.creation != nil || now != nil && f.creation == nil && now.State.Head.Equal(f.base.State.Head) {
@@ -138,9 +159,9 @@ func (d *draft) overtaken(forks []*fork, records []*drafted) (map[*fork]bool, er
 			state = next
 		}
 		if list == nil {
-			list = make(map[*fork]bool)
+			list = make(map[id.EntityID]bool)
 		}
-		list[f] = true
+		list[f.now.Entity] = true
 	}
 	return list, nil
 }

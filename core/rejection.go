@@ -205,6 +205,7 @@ func (d *draft) retry(ctx context.Context, tx id.TransactionID, p *pendingTx, re
 	if p.events, err = d.makeAgain(ctx, refused.events); err != nil {
 		return err
 	}
+	d.voided.remove(p.events)
 	d.outbox.add(p, receipt)
 	if err := d.dropRejections(ctx, func(r *Rejection) bool { return r == refused }); err != nil {
 		return err

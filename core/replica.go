@@ -24,6 +24,7 @@ type replica struct {
 	steps chan *step
 
 	outbox    outbox
+	voided    voided
 	cache     map[id.EntityID]*proto.Record
 	upstreams upstreams
 	attendant *attendant     // who of this node is in which room

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
@@ -71,5 +72,50 @@ func TestRolledBackRowsAreAskedFor(t *testing.T) {
 				shows(t, q, want)
 			})
 		}
+	}
+}
+
+// TestWhatIsMadeOnTopOfARefusedChangeArrives: a transaction that was begun on top of a pending
+// change, and commits when that has been refused, is on top of what is left, and not of what no
+// durable node will ever have.
+func TestWhatIsMadeOnTopOfARefusedChangeArrives(t *testing.T) {
+	for name, begin := range map[string]func(t *testing.T, c *core.Node, e id.EntityID){
+		"refused": func(t *testing.T, c *core.Node, e id.EntityID) { put(t, c, "album", e, "name", "forbidden") },
+		"made again": func(t *testing.T, c *core.Node, e id.EntityID) {
+			put(t, c, "album", e, "name", "forbidden")
+			put(t, c, "album", e, "name", "fine")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, a, b, _ := twoSites(t)
+				for _, s := range []*site{a, b} { // each would wait for the other to have it
+					r.down(s)
+					s.opts.Policy = refuser{policy.Permissive()}
+					r.up(s)
+				}
+				c := newRoaming(t)
+				c.to(a)
+				e := create(t, c.node, "old", 2000)
+				c.delivered()
+				c.leave()
+				begin(t, c.node, e)
+				tx := anonymous(c.node).Begin()
+				if err := tx.Set(t.Context(), "album", e, with("year", 2001)); err != nil {
+					t.Fatal(err)
+				}
+				c.to(a)
+				c.delivered()
+				receipt := commit(t, tx)
+				if y := year(t, c.node, e); y != 2001 {
+					t.Errorf("the client shows %d", y)
+				}
+				synced(t, receipt)
+				v, err := anonymous(a.node).Get(t.Context(), "album", e)
+				if err != nil || len(v.State().Head) != 1 || year(t, a.node, e) != 2001 {
+					t.Errorf("the durable node has %v, %v", v, err)
+				}
+			})
+		})
 	}
 }
