@@ -184,6 +184,19 @@ func (p *peer) askFor(missing map[string][]id.EntityID) {
 	}
 }
 
+// askForAll is askFor of rows that somebody waits for; done is called, on the loop, when they
+// are here or the connection has ended.
+func (p *peer) askForAll(missing map[string][]id.EntityID, done func()) {
+	p.gaps++
+	p.askAll(missing, func(err error) {
+		p.gaps--
+		if err != nil {
+			p.lose(fmt.Errorf("rows that were asked for: %w", err))
+		}
+		done()
+	})
+}
+
 // locate asks for the position of a row; done is called on the loop.
 func (p *peer) locate(m *proto.Locate, done func(*proto.Located, error)) {
 	m.Request = p.expect(&request{

@@ -65,10 +65,12 @@ type result struct {
 	watch      *reactor.Watch
 	generation int // of scans
 	filling    bool
-	buffer     []reactor.Change // published while a first scan is under way
-	began      bool             // the set is inside a transaction
-	touched    []id.EntityID    // in that transaction, where references are followed
-	backoff    backoff          // of reading again after storage failed
+	buffer     []reactor.Change    // published while a first scan is under way
+	began      bool                // the set is inside a transaction
+	touched    []id.EntityID       // in that transaction, where references are followed
+	entered    []*proto.Record     // in that transaction, by what they refer to
+	withheld   map[id.EntityID]int // rows that are asked for before they are shown, by how often
+	backoff    backoff             // of reading again after storage failed
 
 	upstreams []*upstream // of an ephemeral node: what it takes to be in step
 	strayed   bool        // the window has moved since they were opened
@@ -191,10 +193,11 @@ func (r *result) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	}
 	if !r.began {
 		r.set.Begin()
-		r.began, r.touched = true, nil
+		r.began, r.touched, r.entered = true, nil, nil
 	}
 	if r.extent.reading.follows() {
 		r.touched = append(r.touched, c.Entity)
+		r.enters(c)
 	}
 	if held, ok := r.set.Get(c.Entity); ok {
 		c = asHeld(c, held)
@@ -246,19 +249,33 @@ func (r *result) Settle(t *reactor.Transaction) {
 	}
 	defer r.survive()
 	r.began = false
-	failed := r.extent.fill(r.node.shown, r.set)
-	changes := r.set.End()
-	if failed != nil {
-		r.emit(QueryError, failed, changes, ChangeAdded)
-		r.again(failed)
+	withheld := r.withhold(t)
+	changes, ok := r.end()
+	if !ok {
 		return
 	}
-	if len(changes) > 0 || !sameState(r.extent.state(r.set.Rows()), r.shown.window) {
-		r.emit(r.status, r.err, changes, ChangeAdded)
+	if len(withheld) > 0 {
+		r.inquire(t, withheld)
 	}
 	if len(changes) > 0 || len(r.touched) > 0 {
 		r.verify(t, changes)
 	}
+}
+
+// end fills the set and shows what it has become since it began; ok is false if it is to be
+// read again.
+func (r *result) end() (changes []resultset.Change, ok bool) {
+	failed := r.extent.fill(r.node.shown, r.set)
+	changes = r.set.End()
+	if failed != nil {
+		r.emit(QueryError, failed, changes, ChangeAdded)
+		r.again(failed)
+		return nil, false
+	}
+	if len(changes) > 0 || !sameState(r.extent.state(r.set.Rows()), r.shown.window) {
+		r.emit(r.status, r.err, changes, ChangeAdded)
+	}
+	return changes, true
 }
 
 // movesTo reports whether the result can become that of another extent in place: it is one
