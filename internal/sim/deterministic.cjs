@@ -1,7 +1,8 @@
 // Runs a Go program for js/wasm, `node deterministic.cjs program.wasm arguments…`, with
 // randomness and a monotonic clock that are the same each time: one thread, the same turns of
 // its goroutines, the same choices in select, the same order of maps. SIM_RUNTIME_SEED gives
-// other randomness.
+// other randomness. Nothing is collected: the collector's workers take turns with the program's
+// goroutines, and are woken by timers of the host, which keep no order.
 'use strict'
 const path = require('path')
 const { execFileSync } = require('child_process')
@@ -19,6 +20,8 @@ let now = 0
 const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
 define('crypto', { getRandomValues: bytes => bytes.map((_, i) => (bytes[i] = next())) })
 define('performance', { timeOrigin: 0, now: () => (now += 0.001), markResourceTiming() {} })
+
+process.env.GOGC = 'off'
 
 const root = process.env.SIM_GOROOT || execFileSync('go', ['env', 'GOROOT'], { env: { ...process.env, GOOS: '', GOARCH: '' } }).toString().trim()
 require(path.join(root, 'lib/wasm/wasm_exec_node.js'))

@@ -742,7 +742,7 @@ func TestErrorCodesAreThoseOfTypeScript(t *testing.T) {
 	}
 	for k := core.KindInvalid; ; k++ {
 		kinds = append(kinds, k.String())
-		if k == core.KindBehind {
+		if k == core.KindExpired {
 			break
 		}
 	}
