@@ -110,24 +110,28 @@ func Start(stores int) (_ *Cluster, err error) {
 	ids, _, _, _ := testutils.BootstrapWithMultiStores(mock, stores)
 	for _, id := range ids {
 		s := &store{cluster: c, id: id}
-		if s.door, err = c.serve(func(g *grpc.Server) { tikvpb.RegisterTikvServer(g, s) }); err != nil {
+		if s.door, err = c.listen(func(g *grpc.Server) { tikvpb.RegisterTikvServer(g, s) }); err != nil {
 			return nil, err
 		}
 		mock.UpdateStoreAddr(id, s.door.address(), &metapb.StoreLabel{})
 		c.stores = append(c.stores, s)
 	}
-	c.pd, err = c.serve(func(g *grpc.Server) {
+	c.pd, err = c.listen(func(g *grpc.Server) {
 		pdpb.RegisterPDServer(g, &pd{cluster: c})
 		etcdserverpb.RegisterKVServer(g, &etcd{})
 	})
 	if err != nil {
 		return nil, err
 	}
+	// Not earlier: clients of another test, which had these ports, may call at once.
+	for _, d := range c.doors() {
+		d.done.Go(func() { d.server.Serve(d) })
+	}
 	return c, nil
 }
 
-// serve starts a gRPC server behind a door.
-func (c *Cluster) serve(register func(*grpc.Server)) (*door, error) {
+// listen makes a gRPC server behind a door, which does not serve yet.
+func (c *Cluster) listen(register func(*grpc.Server)) (*door, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("tikvtest: %w", err)
@@ -139,24 +143,29 @@ func (c *Cluster) serve(register func(*grpc.Server)) (*door, error) {
 	)
 	register(d.server)
 	grpc_health_v1.RegisterHealthServer(d.server, health.NewServer())
-	d.done.Go(func() { d.server.Serve(d) })
 	return d, nil
 }
 
 // Stop ends the cluster and everything in it.
 func (c *Cluster) Stop() {
-	doors := []*door{c.pd}
+	for _, d := range c.doors() {
+		d.shut()
+		d.server.Stop()
+		d.done.Wait()
+	}
+	c.client.Close()
+}
+
+// doors returns those that were made.
+func (c *Cluster) doors() []*door {
+	var doors []*door
 	for _, s := range c.stores {
 		doors = append(doors, s.door)
 	}
-	for _, d := range doors {
-		if d != nil {
-			d.shut()
-			d.server.Stop()
-			d.done.Wait()
-		}
+	if c.pd != nil {
+		doors = append(doors, c.pd)
 	}
-	c.client.Close()
+	return doors
 }
 
 // PD returns the address of the PD, host and port.
