@@ -473,6 +473,76 @@ func TestOnlyAPositionCovers(t *testing.T) {
 	}
 }
 
+// TestEqualToWhatIsNotHeldAnyMore: a node that lags answers one selection with an old state of a
+// row, which the client merges, and a later one when it has caught up: that the row is as the
+// client named it. The client names it otherwise now, and asks for it.
+func TestEqualToWhatIsNotHeldAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		var store id.StoreID
+		conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		a.Dial(s.accept(t, func(w *wire) {
+			if _, err := w.conn.Receive(context.Background()); err != nil {
+				return
+			}
+			first := store.IsZero()
+			store = id.StoreID{ULID: id.New(nil)}
+			w.send(&proto.Welcome{Node: s.id, System: s.system, Time: time.Now().UnixMicro(), Store: store, Continues: first})
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				f, _ := proto.DecodeFrame(b)
+				frames <- f
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		w.node = s.id
+		q := query(t, a, "ORDER BY name LIMIT 3")
+		created := w.creation("album", with("name", "x", "year", 1))
+		old := must(entity.Apply(nil, created))
+		edit := w.edit(created, with("year", 2))
+		current := must(entity.Apply(old, edit))
+		rows := func(sub uint64, row ...proto.Row) *proto.Rows {
+			return &proto.Rows{Sub: sub, Collection: "album", Complete: true, Done: true, Rows: row}
+		}
+		w.send(rows(next[*proto.Subscribe](frames).Sub, proto.Row{Entity: created.Entity, Rev: 2, State: current}))
+		synctest.Wait()
+		w.conn.Close("it moves")
+
+		w = <-conns
+		sub := next[*proto.Subscribe](frames)
+		if len(sub.Known) != 1 || sub.Known[0].Head != current.Head.Fingerprint() {
+			t.Fatalf("it names %+v", sub.Known)
+		}
+		w.send(&proto.Rows{Sub: 1000, Collection: "album", Done: true, Rows: []proto.Row{{Entity: created.Entity, Rev: 1, State: old}}})
+		answer := rows(sub.Sub)
+		answer.Equal = []proto.KnownRow{{Entity: created.Entity, Rev: 2, Head: sub.Known[0].Head}}
+		w.send(answer)
+		synctest.Wait()
+		var get *proto.Get
+		for len(frames) > 0 {
+			if m, ok := (<-frames).(*proto.Get); ok {
+				get = m
+			}
+		}
+		if get == nil {
+			t.Fatal("it does not ask for the row")
+		}
+		w.send(rows(get.Request, proto.Row{Entity: created.Entity, Rev: 2, State: current}))
+		synctest.Wait()
+		if row := q.Rows()[0]; !row.State().Head.Equal(current.Head) || text(row, "year") != "2" {
+			t.Errorf("%s of %v, want %v", text(row, "year"), row.State().Head, current.Head)
+		}
+	})
+}
+
 // TestOnlyWhatWasRefusedIsMadeAgain: a server that was set back refuses a transaction for what
 // it lacks of one album. Another one in flight, which is like it on top of what the server knows
 // of a second album but has not got as a head any more, is left alone: it is accepted, and made

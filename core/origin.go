@@ -114,18 +114,22 @@ func (d *draft) reconcile(now *proto.Record, state *proto.State, rev uint64) (*p
 const aheadHead = 16
 
 // equal takes the durable node's word that it has a row with the head by which that was
-// named. Nothing is stored: the next connection names it again.
-func (d *draft) equal(ctx context.Context, k *proto.KnownRow) error {
+// named. Nothing is stored: the next connection names it again. It is false for a row that has
+// become another one since it was named, by an answer that was older: it must be asked for.
+func (d *draft) equal(ctx context.Context, k *proto.KnownRow) (same bool, err error) {
 	rec, err := d.record(ctx, k.Entity)
-	if err != nil || !d.isOld(rec.now) || base(rec.now).Head.Fingerprint() != k.Head {
-		return err
+	if err != nil || !d.isOld(rec.now) {
+		return true, err
+	}
+	if base(rec.now).Head.Fingerprint() != k.Head {
+		return false, nil
 	}
 	if d.matched == nil {
 		d.matched = make(map[id.EntityID]uint64)
 	}
 	d.matched[k.Entity] = d.revision(k.Rev)
 	d.arrived(k.Entity, d.revision(k.Rev))
-	return nil
+	return true, nil
 }
 
 // absent takes the durable node's word that it has never heard of a row: another one may

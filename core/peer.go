@@ -456,16 +456,19 @@ func (p *peer) orFail(f func()) func(error) {
 func (p *peer) handleRows(m *proto.Rows) error {
 	r := p.node.replica
 	var up *upstream
+	var missing map[string][]id.EntityID
 	s := &step{
-		stage: func(ctx context.Context, d *draft) error {
+		stage: func(ctx context.Context, d *draft) (err error) {
 			up = p.subs[m.Sub]
 			if req, ok := p.requests[m.Sub]; ok {
 				req.gone(m)
 			}
-			return d.rows(ctx, up, m)
+			missing, err = d.rows(ctx, up, m)
+			return err
 		},
 	}
 	s.done = p.orFail(func() {
+		p.askFor(missing)
 		if m.Done {
 			if req, ok := p.answered(m.Sub); ok {
 				req.done(nil)

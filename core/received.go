@@ -71,32 +71,40 @@ func coalesce(changes []reactor.Change) []reactor.Change {
 }
 
 // rows takes part of an answer. What it brings is stored at once, and published when the
-// answer is complete, so that nobody sees half of it.
-func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
+// answer is complete, so that nobody sees half of it. It returns the rows that must be asked for.
+func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) (missing map[string][]id.EntityID, err error) {
 	d.hold, d.held = true, nil
 	defer func() { d.hold = false }()
 	for i := range m.Rows {
 		if err := d.confirm(ctx, m.Collection, &m.Rows[i]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, e := range m.Gone {
 		if err := d.forget(ctx, m.Collection, e); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i := range m.Equal {
-		if err := d.equal(ctx, &m.Equal[i]); err != nil {
-			return err
+		same, err := d.equal(ctx, &m.Equal[i])
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			if missing == nil {
+				missing = make(map[string][]id.EntityID)
+			}
+			missing[m.Collection] = append(missing[m.Collection], m.Equal[i].Entity)
+			d.gap = true
 		}
 	}
 	for _, e := range m.Absent {
 		if err := d.absent(ctx, m.Collection, e); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if up == nil {
-		return d.publishHeld(ctx, d.held)
+		return missing, d.publishHeld(ctx, d.held)
 	}
 	held := up.held
 	d.undo = append(d.undo, func() { up.held = held })
@@ -104,10 +112,10 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) error {
 	up.list(m)
 	up.held = append(held, d.held...)
 	if !m.Done {
-		return nil
+		return missing, nil
 	}
 	defer func() { up.held = nil }()
-	return d.publishHeld(ctx, up.held)
+	return missing, d.publishHeld(ctx, up.held)
 }
 
 func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
