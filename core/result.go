@@ -74,6 +74,7 @@ type result struct {
 
 	upstreams []*upstream // of an ephemeral node: what it takes to be in step
 	strayed   bool        // the window has moved since they were opened
+	doubts    int         // requests for rows of which their answers tell nothing
 }
 
 // leave takes a query away; the last one ends the result.
@@ -401,7 +402,8 @@ func (r *result) attach() {
 	r.followed()
 }
 
-// doubt asks for the rows held on a side, whatever is known of them.
+// doubt asks for the rows held on a side, whatever is known of them. Until they are here, the
+// result is not live.
 func (r *result) doubt(side resultset.Side) {
 	var list []id.EntityID
 	for _, row := range r.set.Held(side) {
@@ -409,9 +411,15 @@ func (r *result) doubt(side resultset.Side) {
 			list = append(list, row.Entity)
 		}
 	}
-	if len(list) > 0 && r.node.replica.peer != nil {
-		r.node.replica.peer.askFor(map[string][]id.EntityID{r.extent.reading.collection: list})
+	if len(list) == 0 || r.node.replica.peer == nil {
+		return
 	}
+	r.doubts++
+	r.node.replica.peer.askForAll(map[string][]id.EntityID{r.extent.reading.collection: list}, func() {
+		if r.doubts--; r.doubts == 0 && len(r.queries) > 0 {
+			r.followed()
+		}
+	})
 }
 
 // reattach has the results that ask for the rows' Sync follow the rows that are refused now.
@@ -452,7 +460,7 @@ func (r *result) followed() {
 		return
 	}
 	status, err := QueryLocal, error(nil)
-	if r.inStep() {
+	if r.inStep() && r.doubts == 0 {
 		status = QueryLive
 	}
 	for _, up := range r.upstreams {

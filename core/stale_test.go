@@ -1,13 +1,17 @@
 package core_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
+	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/proto"
 )
 
 // TestWindowIsNotRefilledWithStaleRows: a node that was away asks for the rows of its window
@@ -44,4 +48,62 @@ func TestWindowIsNotRefilledWithStaleRows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStrayedWindowIsNotLiveBeforeItsRowsAreHere: where a window has moved while its answer was on
+// its way, that says nothing against the rows it shows by then. They are asked for, and before they
+// are here the window is not live: it may show some of a transaction.
+func TestStrayedWindowIsNotLiveBeforeItsRowsAreHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		a.Dial(s.accept(t, func(w *wire) {
+			s.welcome(w)
+			conns <- w
+			for {
+				b, err := w.conn.Receive(context.Background())
+				if err != nil {
+					return
+				}
+				frames <- must(proto.DecodeFrame(b))
+			}
+		}), core.DialOptions{})
+		w := <-conns
+		w.node = s.id
+		all := query(t, a, "year > 0")
+		first, second := w.creation("album", with("name", "first", "year", 1)), w.creation("album", with("name", "second", "year", 2))
+		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: must(entity.Apply(nil, first))}, {Entity: second.Entity, Rev: 1, State: must(entity.Apply(nil, second))}}
+		w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: rows})
+		synctest.Wait()
+		all.Close()
+
+		q, err := anonymous(a).QueryWindow("album", selection(t, "ORDER BY year"), core.Window{After: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		sub := next[*proto.Subscribe](frames)
+		for _, n := range []int{50, 5} { // and back again
+			if err := q.Move(t.Context(), core.Window{After: n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// One transaction has deleted the first album and changed the second one.
+		rows[1] = proto.Row{Entity: second.Entity, Rev: 2, State: must(entity.Apply(rows[1].State, w.edit(second, with("year", 3))))}
+		w.send(&proto.Rows{Sub: sub.Sub, Collection: "album", Complete: true, Done: true, Rows: rows[1:]})
+		synctest.Wait()
+		if q.Status() != core.QueryLocal || rowNames(q, "name") != "first second" {
+			t.Errorf("before its rows are here it is %v, with %s", q.Status(), rowNames(q, "name"))
+		}
+		get := next[*proto.Get](frames)
+		w.send(&proto.Rows{Sub: get.Request, Collection: "album", Complete: true, Done: true, Rows: rows[1:], Gone: []id.EntityID{first.Entity}})
+		synctest.Wait()
+		if q.Status() != core.QueryLive || rowNames(q, "name") != "second" {
+			t.Errorf("when its rows are here it is %v, with %s", q.Status(), rowNames(q, "name"))
+		}
+	})
 }

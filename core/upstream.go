@@ -212,6 +212,7 @@ func (r *replica) stale(up *upstream) *wanted {
 	}
 	in := func(set map[id.EntityID]struct{}, e id.EntityID) bool { _, found := set[e]; return found }
 	for res, side := range up.users {
+		res.strayed = res.strayed || res.filling // what is being read has rows of its own
 		if res.strayed {
 			continue
 		}
