@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -304,7 +305,7 @@ func (a *aggregateSub) queue() {
 	a.mu.queued = true
 	a.mu.Unlock()
 	if !queued {
-		a.session.out.later(a.frames)
+		a.session.out.later(func() iter.Seq[[]byte] { return slices.Values(a.frames()) })
 	}
 }
 

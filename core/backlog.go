@@ -2,6 +2,8 @@ package core
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 
 	"github.com/ankurah-go/ankurah/core/id"
@@ -107,29 +109,35 @@ func (b *backlog) clearLocked() {
 }
 
 // frames takes what waits, when its turn has come. Where it was given up, the peer is told so:
-// nothing that was queued behind it would be true.
-func (b *backlog) frames() [][]byte {
+// nothing that was queued behind it would be true. A frame is made when the one before it was
+// sent: until then its rows are the states that the node has anyway, and count as waiting.
+func (b *backlog) frames() iter.Seq[[]byte] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.mu.failed != nil {
-		return [][]byte{proto.AppendFrame(nil, refusal(b.mu.failed))}
+		return slices.Values([][]byte{proto.AppendFrame(nil, refusal(b.mu.failed))})
 	}
-	b.out.all.Add(-int64(b.mu.bytes))
-	defer b.clearLocked()
-	var list [][]byte
-	part, size := &proto.Update{}, 0
-	for _, e := range b.mu.order {
-		row := b.mu.rows[e]
-		if len(part.Changes) >= answerItems || size >= answerBytes {
-			part.More = true
-			list = append(list, proto.AppendFrame(nil, part))
-			part, size = &proto.Update{}, 0
+	rows, order, bytes, end := b.mu.rows, b.mu.order, b.mu.bytes, &proto.Update{Position: b.mu.position, Transaction: b.mu.tx}
+	b.clearLocked()
+	return func(yield func([]byte) bool) {
+		defer func() { b.out.all.Add(-int64(bytes)) }()
+		part, size := &proto.Update{}, 0
+		for _, e := range order {
+			if len(part.Changes) >= answerItems || size >= answerBytes {
+				part.More = true
+				if !yield(proto.AppendFrame(nil, part)) {
+					return
+				}
+				b.out.all.Add(-int64(size))
+				bytes -= size
+				part, size = &proto.Update{}, 0
+			}
+			part.Changes = append(part.Changes, rows[e].encode())
+			size += rows[e].size()
 		}
-		part.Changes = append(part.Changes, row.encode())
-		size += row.size()
+		end.Changes = part.Changes
+		yield(proto.AppendFrame(nil, end))
 	}
-	part.Position, part.Transaction = b.mu.position, b.mu.tx
-	return append(list, proto.AppendFrame(nil, part))
 }
 
 // drop forgets what waits, at the end of the connection.

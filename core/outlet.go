@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -32,7 +33,7 @@ type outlet struct {
 // outgoing is a frame, or what makes frames when its turn has come.
 type outgoing struct {
 	frame []byte
-	later func() [][]byte
+	later func() iter.Seq[[]byte]
 }
 
 // errFinished is what write returns after finish.
@@ -49,9 +50,10 @@ func (o *outlet) must(f proto.Frame) { o.add(proto.AppendFrame(nil, f), true) }
 
 func (o *outlet) push(f proto.Frame) bool { return o.add(proto.AppendFrame(nil, f), false) }
 
-// later queues frames that are made when their turn has come, on the goroutine that sends.
-// It is for what is bounded in number and not worth keeping in many versions.
-func (o *outlet) later(frames func() [][]byte) {
+// later queues frames that are made when their turn has come, on the goroutine that sends, and
+// each when the one before it was sent. It is for what is bounded in number and not worth
+// keeping in many versions.
+func (o *outlet) later(frames func() iter.Seq[[]byte]) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.mu.closed {
@@ -185,7 +187,7 @@ func (o *outlet) send(ctx context.Context, next outgoing) error {
 	if next.later == nil {
 		return o.conn.Send(ctx, next.frame)
 	}
-	for _, frame := range next.later() {
+	for frame := range next.later() {
 		if err := o.conn.Send(ctx, frame); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package core
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/ankurah-go/ankurah/core/presence"
@@ -85,15 +87,15 @@ const attendCost = 20
 // tellRoom queues what a watch has to tell. It is looked up when the peer takes it, so that a
 // slow one gets less and not more.
 func (s *session) tellRoom(w *presence.Watch, number uint64) {
-	s.out.later(func() [][]byte {
+	s.out.later(func() iter.Seq[[]byte] {
 		t := w.Take(tellBytes)
 		if t.More {
 			s.node.hub().soon(func() { s.tellRoom(w, number) })
 		}
 		if !t.First && len(t.List) == 0 {
-			return nil
+			return slices.Values[[][]byte](nil)
 		}
-		return [][]byte{proto.AppendFrame(nil, &proto.Members{Number: number, Reset: t.First, List: t.List})}
+		return slices.Values([][]byte{proto.AppendFrame(nil, &proto.Members{Number: number, Reset: t.First, List: t.List})})
 	})
 }
 

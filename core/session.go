@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -429,9 +431,9 @@ func (s *session) commit(m *proto.Commit) error {
 		s.own.decide(m.Transaction, own, err == nil)
 		if err == nil {
 			ack := proto.AppendFrame(nil, &proto.Ack{Transaction: m.Transaction, Attempt: m.Attempt, Rows: rows})
-			s.out.later(func() [][]byte {
+			s.out.later(func() iter.Seq[[]byte] {
 				s.own.answered(m.Transaction, own)
-				return append([][]byte{ack}, s.hidden(m.Events)...)
+				return slices.Values(append([][]byte{ack}, s.hidden(m.Events)...))
 			})
 			return
 		}
