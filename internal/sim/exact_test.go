@@ -1,4 +1,4 @@
-//go:build !js
+//go:build !js && !race
 
 package sim
 
@@ -14,9 +14,6 @@ var digestOfRun = regexp.MustCompile(`digest [0-9a-f]{16}`)
 
 // The same seed is the same run, to the last frame, as `make sim-exact` runs it.
 func TestSameSeedIsTheSameRun(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the program for another platform")
-	}
 	program := filepath.Join(t.TempDir(), "sim.wasm")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", program, ".")
 	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
