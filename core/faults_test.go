@@ -130,21 +130,8 @@ func TestHalfAnAnswerIsNotForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := handmade()
-		conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
-		a.Dial(s.accept(t, func(w *wire) {
-			s.welcome(w)
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				f, _ := proto.DecodeFrame(b)
-				frames <- f
-			}
-		}), core.DialOptions{})
+		conns, frames := s.listen(t, a)
 		w := <-conns
-		w.node = s.id
 		q := query(t, a, "ORDER BY name")
 		first, second := w.creation("album", with("name", "first")), w.creation("album", with("name", "second"))
 		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: must(entity.Apply(nil, first))}, {Entity: second.Entity, Rev: 1, State: must(entity.Apply(nil, second))}}

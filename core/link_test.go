@@ -63,6 +63,8 @@ type byHand struct {
 	id     id.NodeID
 	system id.EntityID
 	ahead  time.Duration // of its clock
+
+	greeting func(*proto.Welcome) // if not nil, changes what a hello is answered with
 }
 
 // accept returns a dialer that hands the other end of every connection to serve.
@@ -84,10 +86,41 @@ func (s *byHand) welcome(w *wire) *proto.Hello {
 	if err != nil {
 		return nil
 	}
-	_ = w.conn.Send(context.Background(), proto.AppendFrame(nil, &proto.Welcome{
-		Node: s.id, System: s.system, Time: time.Now().Add(s.ahead).UnixMicro()}))
+	m := &proto.Welcome{Node: s.id, System: s.system, Time: time.Now().Add(s.ahead).UnixMicro()}
+	if s.greeting != nil {
+		s.greeting(m)
+	}
+	_ = w.conn.Send(context.Background(), proto.AppendFrame(nil, m))
 	hello, _ := f.(*proto.Hello)
 	return hello
+}
+
+// listen has a node connect, and returns the connections that it was welcomed on, and all that
+// it sends.
+func (s *byHand) listen(t testing.TB, n *core.Node) (conns <-chan *wire, frames <-chan proto.Frame) {
+	welcomed, sent := make(chan *wire, 10), make(chan proto.Frame, 100)
+	n.Dial(s.accept(t, func(w *wire) {
+		s.welcome(w)
+		w.node = s.id
+		welcomed <- w
+		for {
+			b, err := w.conn.Receive(context.Background())
+			if err != nil {
+				return
+			}
+			sent <- must(proto.DecodeFrame(b))
+		}
+	}), core.DialOptions{})
+	return welcomed, sent
+}
+
+// next waits for the next frame of a kind, and passes over others.
+func next[F proto.Frame](frames <-chan proto.Frame) F {
+	for {
+		if f, ok := (<-frames).(F); ok {
+			return f
+		}
+	}
 }
 
 func handmade() *byHand {
@@ -893,31 +926,16 @@ func TestGreedyPeer(t *testing.T) {
 func TestAnswerInPartsDoesNotBringBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		conns, subscribed := make(chan *wire, 1), make(chan *proto.Subscribe, 2)
 		a := open(t, core.Options{})
 		if err := a.Register(t.Context(), album); err != nil {
 			t.Fatal(err)
 		}
-		a.Dial(s.accept(t, func(w *wire) {
-			s.welcome(w)
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				f, _ := proto.DecodeFrame(b)
-				if m, ok := f.(*proto.Subscribe); ok {
-					subscribed <- m
-				}
-			}
-		}), core.DialOptions{})
+		conns, frames := s.listen(t, a)
 		w := <-conns
 		q := watch(t, a, "album", "year > 0 ORDER BY year")
 		other := record(t, watch(t, a, "album", "year = 77"))
 		r := record(t, q)
-		sub := <-subscribed
-		w.node = s.id
+		sub := next[*proto.Subscribe](frames)
 		var rows []proto.Row
 		for i := range 4 {
 			e := w.creation("album", with("name", fmt.Sprint(i), "year", i+1))

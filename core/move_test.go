@@ -427,28 +427,13 @@ func TestOnlyAPositionCovers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := handmade()
 				store, epoch := id.StoreID{ULID: id.New(nil)}, id.EpochID{ULID: id.New(nil)}
-				conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
 				a := open(t, core.Options{})
 				if err := a.Register(t.Context(), album); err != nil {
 					t.Fatal(err)
 				}
-				a.Dial(s.accept(t, func(w *wire) {
-					if _, err := w.conn.Receive(context.Background()); err != nil {
-						return
-					}
-					w.send(&proto.Welcome{Node: s.id, System: s.system, Time: time.Now().UnixMicro(), Store: store, Continues: true})
-					conns <- w
-					for {
-						b, err := w.conn.Receive(context.Background())
-						if err != nil {
-							return
-						}
-						f, _ := proto.DecodeFrame(b)
-						frames <- f
-					}
-				}), core.DialOptions{})
+				s.greeting = func(m *proto.Welcome) { m.Store, m.Continues = store, true }
+				conns, frames := s.listen(t, a)
 				w := <-conns
-				w.node = s.id
 				_ = query(t, a, "ORDER BY name LIMIT 3")
 				e := w.creation("album", with("name", "known"))
 				state := must(entity.Apply(nil, e))
@@ -480,30 +465,17 @@ func TestEqualToWhatIsNotHeldAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
 		var store id.StoreID
-		conns, frames := make(chan *wire, 10), make(chan proto.Frame, 100)
 		a := open(t, core.Options{})
 		if err := a.Register(t.Context(), album); err != nil {
 			t.Fatal(err)
 		}
-		a.Dial(s.accept(t, func(w *wire) {
-			if _, err := w.conn.Receive(context.Background()); err != nil {
-				return
-			}
-			first := store.IsZero()
+		s.greeting = func(m *proto.Welcome) {
+			m.Continues = store.IsZero()
 			store = id.StoreID{ULID: id.New(nil)}
-			w.send(&proto.Welcome{Node: s.id, System: s.system, Time: time.Now().UnixMicro(), Store: store, Continues: first})
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				f, _ := proto.DecodeFrame(b)
-				frames <- f
-			}
-		}), core.DialOptions{})
+			m.Store = store
+		}
+		conns, frames := s.listen(t, a)
 		w := <-conns
-		w.node = s.id
 		q := query(t, a, "ORDER BY name LIMIT 3")
 		created := w.creation("album", with("name", "x", "year", 1))
 		old := must(entity.Apply(nil, created))
@@ -550,25 +522,12 @@ func TestEqualToWhatIsNotHeldAnyMore(t *testing.T) {
 func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
 		a := open(t, core.Options{})
 		if err := a.Register(t.Context(), album); err != nil {
 			t.Fatal(err)
 		}
-		a.Dial(s.accept(t, func(w *wire) {
-			s.welcome(w)
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				f, _ := proto.DecodeFrame(b)
-				frames <- f
-			}
-		}), core.DialOptions{})
+		conns, frames := s.listen(t, a)
 		w := <-conns
-		w.node = s.id
 		_ = query(t, a, "ORDER BY name")
 		first, second := w.creation("album", with("name", "known")), w.creation("album", with("name", "lacking"))
 		onSecond := w.edit(second, with("year", 1)) // what is lost
@@ -621,25 +580,12 @@ func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
 		a := open(t, core.Options{})
 		if err := a.Register(t.Context(), album); err != nil {
 			t.Fatal(err)
 		}
-		a.Dial(s.accept(t, func(w *wire) {
-			s.welcome(w)
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				f, _ := proto.DecodeFrame(b)
-				frames <- f
-			}
-		}), core.DialOptions{})
+		conns, frames := s.listen(t, a)
 		w := <-conns
-		w.node = s.id
 		_ = query(t, a, "ORDER BY name")
 		created := w.creation("album", with("name", "x"))
 		had := must(entity.Apply(nil, created))
@@ -670,14 +616,4 @@ func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
 			head = proto.NewClock(c.Events[0].ID)
 		}
 	})
-}
-
-// next waits for the next frame of a kind.
-func next[T proto.Frame](frames <-chan proto.Frame) T {
-	for f := range frames {
-		if m, ok := f.(T); ok {
-			return m
-		}
-	}
-	panic("no more frames")
 }

@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -56,24 +55,12 @@ func TestWindowIsNotRefilledWithStaleRows(t *testing.T) {
 func TestStrayedWindowIsNotLiveBeforeItsRowsAreHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		conns, frames := make(chan *wire, 1), make(chan proto.Frame, 100)
 		a := open(t, core.Options{})
 		if err := a.Register(t.Context(), album); err != nil {
 			t.Fatal(err)
 		}
-		a.Dial(s.accept(t, func(w *wire) {
-			s.welcome(w)
-			conns <- w
-			for {
-				b, err := w.conn.Receive(context.Background())
-				if err != nil {
-					return
-				}
-				frames <- must(proto.DecodeFrame(b))
-			}
-		}), core.DialOptions{})
+		conns, frames := s.listen(t, a)
 		w := <-conns
-		w.node = s.id
 		all := query(t, a, "year > 0")
 		first, second := w.creation("album", with("name", "first", "year", 1)), w.creation("album", with("name", "second", "year", 2))
 		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: must(entity.Apply(nil, first))}, {Entity: second.Entity, Rev: 1, State: must(entity.Apply(nil, second))}}
