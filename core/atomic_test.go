@@ -181,22 +181,24 @@ func (c *waitingConn) Receive(ctx context.Context) ([]byte, error) {
 // "near" shows one row, "far" another.
 type misfit struct {
 	*byHand
-	w         *wire
-	near, far *recorder
-	rows      []proto.Row // of near and far
-	events    []*proto.Event
-	asked     chan *proto.Get
-	greeted   chan *wire
+	t          *testing.T
+	node       *core.Node
+	w          *wire
+	near, far  *recorder
+	rows       []proto.Row // of near and far
+	events     []*proto.Event
+	subscribed chan *proto.Subscribe
+	asked      chan *proto.Get
+	greeted    chan *wire
 }
 
 func newMisfit(t *testing.T, limits core.Limits) *misfit {
-	x := &misfit{byHand: handmade(), asked: make(chan *proto.Get, 8), greeted: make(chan *wire, 8)}
-	a := open(t, core.Options{Limits: limits})
-	if err := a.Register(t.Context(), album); err != nil {
+	x := &misfit{byHand: handmade(), t: t, node: open(t, core.Options{Limits: limits}),
+		subscribed: make(chan *proto.Subscribe, 8), asked: make(chan *proto.Get, 8), greeted: make(chan *wire, 8)}
+	if err := x.node.Register(t.Context(), album); err != nil {
 		t.Fatal(err)
 	}
-	subscribed := make(chan *proto.Subscribe, 8)
-	a.Dial(x.accept(t, func(w *wire) {
+	x.node.Dial(x.accept(t, func(w *wire) {
 		x.welcome(w)
 		x.greeted <- w
 		for {
@@ -206,7 +208,7 @@ func newMisfit(t *testing.T, limits core.Limits) *misfit {
 			}
 			switch m := must(proto.DecodeFrame(b)).(type) {
 			case *proto.Subscribe:
-				subscribed <- m
+				x.subscribed <- m
 			case *proto.Get:
 				x.asked <- m
 			}
@@ -215,12 +217,11 @@ func newMisfit(t *testing.T, limits core.Limits) *misfit {
 	x.w = <-x.greeted
 	x.w.node = x.id
 	for i, name := range []string{"near", "far"} {
-		q := watch(t, a, "album", "name = '"+name+"'")
-		sub := <-subscribed
+		q, sub := x.look("name = '" + name + "'")
 		e := x.w.creation("album", with("name", name, "year", i))
 		x.events = append(x.events, e)
 		x.rows = append(x.rows, proto.Row{Entity: e.Entity, Rev: 1, State: must(entity.Apply(nil, e))})
-		x.w.send(&proto.Rows{Sub: sub.Sub, Collection: "album", Complete: true, Rows: x.rows[i:], Done: true})
+		x.answer(sub, true, i)
 		synctest.Wait()
 		if len(q.Rows()) != 1 || q.Status() != core.QueryLive {
 			t.Fatalf("%d rows, %v", len(q.Rows()), q.Status())
@@ -234,6 +235,24 @@ func newMisfit(t *testing.T, limits core.Limits) *misfit {
 	}
 	return x
 }
+
+// look opens a live result, and returns the subscription that is to be answered.
+func (x *misfit) look(text string) (*core.LiveQuery, uint64) {
+	q := watch(x.t, x.node, "album", text)
+	return q, (<-x.subscribed).Sub
+}
+
+// answer sends rows as they are now.
+func (x *misfit) answer(number uint64, done bool, rows ...int) {
+	m := &proto.Rows{Sub: number, Collection: "album", Complete: true, Done: done}
+	for _, i := range rows {
+		m.Rows = append(m.Rows, x.rows[i])
+	}
+	x.w.send(m)
+}
+
+// update sends changes as one transaction.
+func (x *misfit) update(changes ...proto.RowChange) { x.w.send(&proto.Update{Changes: changes}) }
 
 // edit makes the next event on a row, which is of the given revision then; it returns the
 // change that takes a holder of the one before there.
@@ -277,6 +296,68 @@ func TestUpdateThatDoesNotFitWaits(t *testing.T) {
 		x.near.want("updated near")
 		x.far.want()
 	})
+}
+
+// TestAnswersInAStandstill: what a standstill ends in is what came last of each row, whether an
+// update or an answer brought it, and every result hears of it that shows what was there before.
+func TestAnswersInAStandstill(t *testing.T) {
+	for name, test := range map[string]func(x *misfit, sub uint64) (beside func()){
+		"an answer between updates": func(x *misfit, sub uint64) func() {
+			x.update(x.edit(0, 20, 3), x.edit(1, 20, 2))
+			return func() {
+				x.edit(1, 21, 3)
+				x.answer(sub, true, 1)
+				x.update(x.edit(1, 22, 4))
+			}
+		},
+		"an answer in parts, with updates between": func(x *misfit, sub uint64) func() {
+			x.update(x.edit(0, 20, 3), x.edit(1, 20, 2))
+			return func() {
+				x.edit(1, 21, 3)
+				x.answer(sub, false, 1)
+				x.update(x.edit(1, 22, 4))
+				x.answer(sub, true)
+			}
+		},
+		"an answer of which a part was there before": func(x *misfit, sub uint64) func() {
+			x.edit(1, 20, 2)
+			x.answer(sub, false, 1) // held back, and so shown nowhere
+			x.update(x.edit(0, 20, 3), x.edit(1, 21, 3))
+			return func() {
+				x.answer(sub, true)
+				x.update(x.edit(1, 22, 4))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newMisfit(t, core.Limits{})
+				old, sub := x.look("year < 10")
+				x.answer(sub, true, 0, 1)
+				synctest.Wait()
+				late, sub := x.look("name = 'far' AND year > 0")
+				x.edit(0, 19, 2) // of which the client never hears
+				beside := test(x, sub)
+				get := <-x.asked
+				beside()
+				synctest.Wait()
+				x.near.want()
+				x.far.want()
+				x.answer(get.Request, true, 0)
+				synctest.Wait()
+				x.far.want("updated far")
+				if year := x.far.all[0].Changes[0].View.Field("year").String(); year != "22" {
+					t.Errorf("far is of %s", year)
+				}
+				if rows := old.Rows(); len(rows) != 0 {
+					t.Errorf("there are old rows: %v", rows)
+				}
+				if rows := late.Rows(); len(rows) != 1 || late.Status() != core.QueryLive {
+					t.Errorf("the late result has %v, %v", rows, late.Status())
+				}
+			})
+		})
+	}
 }
 
 // TestStandstillEnds: with the connection, when the row does not come, or too much else does.

@@ -139,15 +139,23 @@ func (d *draft) put(rec *drafted, collection string, e id.EntityID, next *proto.
 	} else if before != nil {
 		change.Rev = max(before.Rev, d.floor)
 	}
-	if d.hold {
-		d.held = append(d.held, change)
-		return
-	}
-	if rec.in == d.current {
+	drafted := rec.in == d.current
+	if drafted {
 		change.Before = d.current.Changes[rec.at].Before
-		d.current.Changes[rec.at] = change
-		return
 	}
+	switch {
+	case d.hold:
+		d.held = append(d.held, change)
+	case drafted:
+		d.current.Changes[rec.at] = change
+	default:
+		d.tell(rec, change)
+	}
+}
+
+// tell adds a change to the step's transaction. The last one of an entity is what further
+// changes of the step are joined to.
+func (d *draft) tell(rec *drafted, change reactor.Change) {
 	rec.in, rec.at = d.current, len(d.current.Changes)
 	d.current.Changes = append(d.current.Changes, change)
 }

@@ -126,7 +126,9 @@ func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
 		}
 		return rec.now, nil
 	})
-	d.current.Changes = append(d.current.Changes, changes...)
+	for _, c := range changes {
+		d.tell(d.records[c.Entity], c)
+	}
 	d.current.Loose = true // they could be read before
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/reactor"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
@@ -78,9 +79,32 @@ func (q *standstill) end(ctx context.Context, d *draft) (staged []*incoming, err
 			return staged, err
 		}
 	}
-	d.current.Changes = coalesce(d.current.Changes)
+	d.current.Changes = joined(d.current.Changes)
 	d.current.ID, d.current.Loose = id.TransactionID{}, true
 	return staged, nil
+}
+
+// joined returns changes with each of an entity leading to what the last one leads to; where
+// several lead from one state, one does.
+func joined(changes []reactor.Change) []reactor.Change {
+	type state struct {
+		entity id.EntityID
+		record *proto.Record
+	}
+	last, from := make(map[id.EntityID]*reactor.Change, len(changes)), make(map[state]bool, len(changes))
+	for i := range changes {
+		last[changes[i].Entity] = &changes[i]
+	}
+	out := make([]reactor.Change, 0, len(changes))
+	for i := range changes {
+		c := *last[changes[i].Entity]
+		c.Before = changes[i].Before
+		if s := (state{c.Entity, c.Before}); !from[s] {
+			from[s] = true
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // answered returns the revisions that answers tell of: up to these an update that does not fit is
