@@ -515,6 +515,56 @@ func TestEqualToWhatIsNotHeldAnyMore(t *testing.T) {
 	})
 }
 
+// TestAcknowledgedAgainWhereItIsPartOfTheBase: the row came with the client's own change, and
+// somebody's on top of it, and the acknowledgement was lost. When that comes, on a connection on
+// which nothing is known of revisions, the change is not merged into the row once more.
+func TestAcknowledgedAgainWhereItIsPartOfTheBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		store := id.StoreID{ULID: id.New(nil)}
+		s.greeting = func(m *proto.Welcome) { m.Store, m.Continues = store, true }
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		conns, frames := s.listen(t, a)
+		w := <-conns
+		q := query(t, a, "ORDER BY name LIMIT 3")
+		created := w.creation("album", with("name", "x", "year", 1))
+		row := proto.Row{Entity: created.Entity, Rev: 1, State: must(entity.Apply(nil, created))}
+		rows := func(sub uint64, row ...proto.Row) *proto.Rows {
+			return &proto.Rows{Sub: sub, Collection: "album", Complete: true, Done: true, Rows: row}
+		}
+		w.send(rows(next[*proto.Subscribe](frames).Sub, row))
+		synctest.Wait()
+		put(t, a, "album", created.Entity, "year", 2)
+		own := next[*proto.Commit](frames)
+		state := must(entity.Apply(row.State, own.Events[0]))
+		row.Rev, row.State = 3, must(entity.Apply(state, w.edit(own.Events[0], with("year", 3))))
+		w.send(rows(1000, row))
+		synctest.Wait()
+		w.conn.Close("cut")
+
+		w = <-conns
+		own = next[*proto.Commit](frames)
+		w.send(&proto.Ack{Transaction: own.Transaction, Rows: []proto.AckRow{{Entity: row.Entity, Rev: row.Rev, Head: row.State.Head}}})
+		sub := next[*proto.Subscribe](frames)
+		if len(sub.Known) != 1 || sub.Known[0].Rev != 0 {
+			t.Fatalf("it names %+v", sub.Known)
+		}
+		answer := rows(sub.Sub)
+		answer.Equal = []proto.KnownRow{{Entity: row.Entity, Rev: row.Rev, Head: sub.Known[0].Head}}
+		w.send(answer)
+		synctest.Wait()
+		if got := q.Rows()[0]; !got.State().Head.Equal(row.State.Head) || text(got, "year") != "3" || got.Pending() {
+			t.Errorf("%s of %v, want %v; pending: %v", text(got, "year"), got.State().Head, row.State.Head, got.Pending())
+		}
+		if left := a.Status().Pending; left != 0 {
+			t.Errorf("%d transactions are pending", left)
+		}
+	})
+}
+
 // TestOnlyWhatWasRefusedIsMadeAgain: a server that was set back refuses a transaction for what
 // it lacks of one album. Another one in flight, which is like it on top of what the server knows
 // of a second album but has not got as a head any more, is left alone: it is accepted, and made
@@ -561,7 +611,7 @@ func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 		if again.Transaction != refused.ID() || again.Attempt != 1 || len(again.Events) != 2 {
 			t.Errorf("made again is %+v, want %s", again, refused.ID())
 		}
-		w.send(&proto.Ack{Transaction: inFlight.Transaction, Rows: []proto.AckRow{{Entity: first.Entity, Rev: 4, Before: theirs.Head}}})
+		w.send(&proto.Ack{Transaction: inFlight.Transaction, Rows: []proto.AckRow{{Entity: first.Entity, Rev: 4, Head: must(entity.Apply(theirs, inFlight.Events[0])).Head}}})
 		synctest.Wait()
 		for len(frames) > 0 {
 			if c, ok := (<-frames).(*proto.Commit); ok {

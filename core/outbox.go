@@ -250,8 +250,9 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 	return missing, nil
 }
 
-// include merges an acknowledged transaction's events on one entity into its base, if
-// that is what the durable node made them on.
+// include merges an acknowledged transaction's events on one entity into its base, if that
+// leads to what the durable node has, or the base is that already: it may have come while the
+// acknowledgement was lost.
 func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (inStep bool, err error) {
 	rec, err := d.record(ctx, row.Entity)
 	if err != nil {
@@ -263,11 +264,10 @@ func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (in
 	}
 	confirmed, rev := base(rec.now), d.baseRev(rec.now)
 	if to := d.revision(row.Rev); to > rev {
-		if !row.Before.Equal(confirmed.Head) {
-			return false, nil
-		}
-		if confirmed, err = p.apply(confirmed, row.Entity); err != nil {
-			return false, err
+		if !row.Head.Equal(confirmed.Head) {
+			if confirmed, err = p.apply(confirmed, row.Entity); err != nil || !row.Head.Equal(confirmed.Head) {
+				return false, nil
+			}
 		}
 		rev = to
 	}

@@ -335,7 +335,7 @@ func TestReplay(t *testing.T) {
 	slices.Reverse(events) // 339
 	m := w.commit(events...)
 	w.send(m)
-	if got := w.ack(); len(got.Rows) != 1 || got.Rows[0].Rev != 1 || len(got.Rows[0].Before) != 0 {
+	if got := w.ack(); len(got.Rows) != 1 || got.Rows[0].Rev != 1 || !got.Rows[0].Head.Equal(proto.NewClock(events[0].ID)) {
 		t.Errorf("%+v", got)
 	}
 	r.want("added 99")

@@ -58,11 +58,12 @@ type Ack struct {
 	Rows        []AckRow
 }
 
-// AckRow is what the durable node made of one entity of an acknowledged transaction.
+// AckRow is what the durable node made of one entity of an acknowledged transaction; or, of a
+// transaction that it had already, what the entity is by now.
 type AckRow struct {
 	Entity id.EntityID
-	Rev    uint64 // of the record after the transaction
-	Before Clock  // its head before the transaction
+	Rev    uint64 // of the record that includes the transaction
+	Head   Clock  // of the same
 }
 
 func (*Ack) frameType() uint64 { return typeAck }
@@ -73,7 +74,7 @@ func (m *Ack) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
 	for _, row := range m.Rows {
 		dst = msgpack.AppendUint(AppendID(dst, row.Entity.ULID), row.Rev)
-		dst = AppendClock(dst, row.Before)
+		dst = AppendClock(dst, row.Head)
 	}
 	return dst
 }
@@ -83,7 +84,7 @@ func (m *Ack) readBody(r *msgpack.Reader) {
 	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	m.Attempt = r.Uint()
 	for n := readRun(r, 3, MaxTxEvents); n > 0 && r.Err() == nil; n-- {
-		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Before: ReadClock(r)})
+		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Head: ReadClock(r)})
 	}
 }
 
