@@ -547,7 +547,7 @@ func TestAcknowledgedAgainWhereItIsPartOfTheBase(t *testing.T) {
 
 		w = <-conns
 		own = next[*proto.Commit](frames)
-		w.send(&proto.Ack{Transaction: own.Transaction, Rows: []proto.AckRow{{Entity: row.Entity, Rev: row.Rev, Head: row.State.Head}}})
+		w.send(&proto.Ack{Transaction: own.Transaction, Rows: []proto.AckRow{{Entity: row.Entity, Rev: row.Rev, Before: row.State.Head, Known: true}}})
 		sub := next[*proto.Subscribe](frames)
 		if len(sub.Known) != 1 || sub.Known[0].Rev != 0 {
 			t.Fatalf("it names %+v", sub.Known)
@@ -611,7 +611,7 @@ func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 		if again.Transaction != refused.ID() || again.Attempt != 1 || len(again.Events) != 2 {
 			t.Errorf("made again is %+v, want %s", again, refused.ID())
 		}
-		w.send(&proto.Ack{Transaction: inFlight.Transaction, Rows: []proto.AckRow{{Entity: first.Entity, Rev: 4, Head: must(entity.Apply(theirs, inFlight.Events[0])).Head}}})
+		w.send(&proto.Ack{Transaction: inFlight.Transaction, Rows: []proto.AckRow{{Entity: first.Entity, Rev: 4, Before: theirs.Head}}})
 		synctest.Wait()
 		for len(frames) > 0 {
 			if c, ok := (<-frames).(*proto.Commit); ok {

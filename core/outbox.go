@@ -250,9 +250,9 @@ func (d *draft) ack(ctx context.Context, m *proto.Ack) (missing map[string][]id.
 	return missing, nil
 }
 
-// include merges an acknowledged transaction's events on one entity into its base, if that
-// leads to what the durable node has, or the base is that already: it may have come while the
-// acknowledgement was lost.
+// include merges an acknowledged transaction's events on one entity into its base, if
+// that is what the durable node made them on. One that it made earlier is part of the base
+// already, if that is what the durable node has.
 func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (inStep bool, err error) {
 	rec, err := d.record(ctx, row.Entity)
 	if err != nil {
@@ -264,9 +264,12 @@ func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (in
 	}
 	confirmed, rev := base(rec.now), d.baseRev(rec.now)
 	if to := d.revision(row.Rev); to > rev {
-		if !row.Head.Equal(confirmed.Head) {
-			if confirmed, err = p.apply(confirmed, row.Entity); err != nil || !row.Head.Equal(confirmed.Head) {
-				return false, nil
+		if !row.Before.Equal(confirmed.Head) {
+			return false, nil
+		}
+		if !row.Known {
+			if confirmed, err = p.apply(confirmed, row.Entity); err != nil {
+				return false, err
 			}
 		}
 		rev = to

@@ -358,8 +358,12 @@ func (s *sequencer) stage(ctx context.Context, g *group, sub *submission) (*stag
 	tx := &stagedTx{sub: sub, events: in.fresh, rows: make([]proto.AckRow, 0, len(in.order)),
 		before: make(map[id.EntityID]*proto.Record, len(in.order))}
 	for _, e := range in.order {
-		now := in.records[e].now
-		tx.rows = append(tx.rows, proto.AckRow{Entity: e, Rev: now.Rev, Head: now.State.Head})
+		t := in.records[e]
+		row := proto.AckRow{Entity: e, Rev: t.now.Rev, Known: len(t.events) == 0}
+		if t.before != nil {
+			row.Before = t.before.State.Head
+		}
+		tx.rows = append(tx.rows, row)
 	}
 	sub.fresh = len(in.fresh) > 0
 	if !sub.fresh {

@@ -57,7 +57,7 @@ func TestAcknowledgedTwiceToldOnce(t *testing.T) {
 		// The row has a later revision and another head than this node knows of.
 		for range 2 {
 			w.send(&proto.Ack{Transaction: commit.Transaction, Attempt: commit.Attempt, Rows: []proto.AckRow{
-				{Entity: commit.Events[0].Entity, Rev: 7, Head: proto.NewClock(w.edit(commit.Events[0], with("year", 1)).ID)}}})
+				{Entity: commit.Events[0].Entity, Rev: 7, Before: proto.NewClock(commit.Events[0].ID), Known: true}}})
 		}
 		w.send(&proto.Ping{Time: 1})
 		until[*proto.Pong](w)

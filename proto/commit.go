@@ -58,12 +58,12 @@ type Ack struct {
 	Rows        []AckRow
 }
 
-// AckRow is what the durable node made of one entity of an acknowledged transaction; or, of a
-// transaction that it had already, what the entity is by now.
+// AckRow is what the durable node made of one entity of an acknowledged transaction.
 type AckRow struct {
 	Entity id.EntityID
-	Rev    uint64 // of the record that includes the transaction
-	Head   Clock  // of the same
+	Rev    uint64 // of the record after the transaction
+	Before Clock  // its head before the transaction
+	Known  bool   // the transaction's events were part of it before, so that it is as it was
 }
 
 func (*Ack) frameType() uint64 { return typeAck }
@@ -71,10 +71,10 @@ func (*Ack) frameType() uint64 { return typeAck }
 func (m *Ack) appendBody(dst []byte) []byte {
 	dst = AppendID(msgpack.AppendArrayLen(dst, 3), m.Transaction.ULID)
 	dst = msgpack.AppendUint(dst, m.Attempt)
-	dst = msgpack.AppendArrayLen(dst, 3*len(m.Rows))
+	dst = msgpack.AppendArrayLen(dst, 4*len(m.Rows))
 	for _, row := range m.Rows {
 		dst = msgpack.AppendUint(AppendID(dst, row.Entity.ULID), row.Rev)
-		dst = AppendClock(dst, row.Head)
+		dst = msgpack.AppendBool(AppendClock(dst, row.Before), row.Known)
 	}
 	return dst
 }
@@ -83,8 +83,8 @@ func (m *Ack) readBody(r *msgpack.Reader) {
 	r.Array(3)
 	m.Transaction = id.TransactionID{ULID: ReadID(r)}
 	m.Attempt = r.Uint()
-	for n := readRun(r, 3, MaxTxEvents); n > 0 && r.Err() == nil; n-- {
-		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Head: ReadClock(r)})
+	for n := readRun(r, 4, MaxTxEvents); n > 0 && r.Err() == nil; n-- {
+		m.Rows = append(m.Rows, AckRow{Entity: id.EntityID{ULID: ReadID(r)}, Rev: r.Uint(), Before: ReadClock(r), Known: r.Bool()})
 	}
 }
 

@@ -111,7 +111,7 @@ func TestLimitsOfFrames(t *testing.T) {
 		"enum":             {schema.MaxEnum, func(n int) Frame { return property(schema.Property{Enum: make([]string, n)}) }},
 		"text of an enum":  {MaxText, func(n int) Frame { return property(schema.Property{Enum: []string{long(n)}}) }},
 		"properties":       {schema.MaxProperties, func(n int) Frame { return &Catalog{Models: []*schema.Model{{Properties: make([]schema.Property, n)}}} }},
-		"head":             {MaxClock, func(n int) Frame { return &Ack{Rows: []AckRow{{Head: ascending(n)}}} }},
+		"head":             {MaxClock, func(n int) Frame { return &Ack{Rows: []AckRow{{Before: ascending(n)}}} }},
 		"state properties": {MaxFrameItems, func(n int) Frame { return &Update{Changes: []RowChange{{Properties: properties(n)}}} }},
 	} {
 		if _, err := DecodeFrame(AppendFrame(nil, of.frame(of.limit))); err != nil {

@@ -130,7 +130,7 @@ func TestEveryFrameTypeHasASample(t *testing.T) {
 // No field of a sample is zero, so that none can be left out of the encoding unseen.
 func TestSamplesAreFull(t *testing.T) {
 	mayBeZero := map[string]bool{ // in one of several
-		"Event.Parents": true, "Event.Nonce": true, "Model.Indexes": true, "Index.Unique": true, "IndexColumn.Desc": true, "Change.Before": true, "Change.Undo": true, "AckRow.Head": true, "KnownRow.Head": true, "Entry.Events": true,
+		"Event.Parents": true, "Event.Nonce": true, "Model.Indexes": true, "Index.Unique": true, "IndexColumn.Desc": true, "Change.Before": true, "Change.Undo": true, "AckRow.Before": true, "AckRow.Known": true, "KnownRow.Head": true, "Entry.Events": true,
 		"RowChange.Head": true, "RowChange.Properties": true, "RowChange.Kind": true, "PropertyState.Value": true, "Field.Value": true,
 		"AggregateColumn.Function": true, "AggregateColumn.Path": true, "AggregateColumn.Distinct": true, "Group.Rows": true, "Group.Parts": true,
 		"Present.Gone": true, "Present.User": true, "Present.Since": true, "Present.State": true,

@@ -129,7 +129,7 @@ func sampleFrames(t testing.TB) map[string]Frame {
 			{Collection: "album", Entity: entityID(3), Rev: 9, Kind: RowGone},
 		}, More: true},
 		"commit":  &Commit{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Events: []*Event{sampleCreation(t), sampleEdit(t)}},
-		"ack":     &Ack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Rows: []AckRow{{Entity: entityID(1), Rev: 4, Head: clockOf(1, 2)}, {Entity: entityID(2), Rev: 1}}},
+		"ack":     &Ack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 2, Rows: []AckRow{{Entity: entityID(1), Rev: 4, Before: clockOf(1, 2), Known: true}, {Entity: entityID(2), Rev: 1}}},
 		"nack":    &Nack{Transaction: id.TransactionID{ULID: ulid(21)}, Attempt: 1, Kind: 2, Entity: entityID(1), Message: "access denied: " + strings.Repeat("no ", 10)},
 		"get":     &Get{Request: 6, Collection: "album", Entities: []id.EntityID{entityID(1), entityID(2)}},
 		"reply":   &Reply{Request: 6, Kind: 3, Message: "not found"},
