@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -159,6 +160,61 @@ func TestHalfAnAnswerIsNotForgotten(t *testing.T) {
 		synctest.Wait()
 		if got := names(q); got != "changed 0 changed 1 " {
 			t.Errorf("shows %q", got)
+		}
+	})
+}
+
+// TestRefusedByStorageIsNotSent: storage refuses a transaction while a connection is being made,
+// and what it holds cannot be read. The connection is given up: the transaction, which the caller
+// takes for refused, is not sent to anybody.
+func TestRefusedByStorageIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		connecting := make(chan struct{})
+		engine := faulty.Wrap(memory.NewDisk().Open(), func(c faulty.Call) (f faulty.Fault) {
+			switch {
+			case broken.Load() && c.Op == faulty.Outbox:
+				f.Before = storage.ErrUnavailable
+			case broken.Load() && c.Op == faulty.Commit && len(c.Batch.Outbox) > 0:
+				f.Before = errDisk
+			case c.Op == faulty.Commit && slices.ContainsFunc(c.Batch.Meta, func(m storage.MetaEntry) bool { return m.Key == "source" }):
+				f.Wait = connecting
+			}
+			return f
+		})
+		a := open(t, core.Options{Engine: engine})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		conns, frames := handmade().listen(t, a)
+		<-conns
+		synctest.Wait() // it stores whom it was welcomed by
+
+		broken.Store(true)
+		outcome := make(chan error, 1)
+		go func() {
+			tx := anonymous(a).Begin()
+			_, err := tx.Create(t.Context(), "album", with("name", "refused"))
+			if err == nil {
+				_, err = tx.Commit(t.Context())
+			}
+			outcome <- err
+		}()
+		synctest.Wait()
+		close(connecting)
+		if err := <-outcome; !errors.Is(err, storage.ErrFull) {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		broken.Store(false)
+		<-conns
+		tx := anonymous(a).Begin()
+		if _, err := tx.Create(t.Context(), "album", with("name", "committed")); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+		if sent := next[*proto.Commit](frames); sent.Transaction != tx.ID() {
+			t.Errorf("%s is sent, want %s", sent.Transaction, tx.ID())
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/ankurah-go/ankurah/connectors"
 	"github.com/ankurah-go/ankurah/core/schema"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
 )
 
 // DialOptions says how a link presents itself.
@@ -258,11 +260,17 @@ func (l *Link) adopt(ctx context.Context, p *peer, m *proto.Welcome) error {
 	r.mu.user = m.User
 	r.mu.Unlock()
 	n.system.join(m.System)
-	return n.loop.call(ctx, func() {
+	var unsure error
+	err = n.loop.call(ctx, func() {
+		if r.unsure != nil { // a step after this one: what waits may be what the app was told is refused
+			unsure = fmt.Errorf("%w: it failed, and has not been read since", storage.ErrUnavailable)
+			return
+		}
 		r.source, r.alone, r.view = m.Store, m.Alone, m.View
 		n.status.update(func(s *Status) { s.Connection, s.Ready, s.LastError = Live, true, nil })
 		r.connected(p)
 	})
+	return cmp.Or(err, unsure)
 }
 
 // connected, on the loop, begins to use a peer.
