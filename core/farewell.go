@@ -24,11 +24,41 @@ const (
 // Drain says goodbye to every peer that this durable node serves, so that they connect again,
 // elsewhere or here when it is back: what a peer has sent is decided and answered first,
 // nothing more is taken from it, and it loses nothing. New connections are refused, as not
-// ready. It returns when all are gone, or with the context's error how many are not. Close
-// is still to be called.
+// ready. Members of rooms are away from then on, for other durable nodes too. It returns when
+// all are gone, or with the context's error how many are not. Close is still to be called.
 func (n *Node) Drain(ctx context.Context) (err error) {
 	defer wrap(&err, "drain")
-	peers := n.peers.drain()
+	var clients, durable []*session
+	for _, s := range n.peers.drain() {
+		if s.durable != nil {
+			durable = append(durable, s)
+		} else {
+			clients = append(clients, s)
+		}
+	}
+	if err := n.dismiss(ctx, clients); err != nil {
+		return err
+	}
+	n.handOver()
+	return n.dismiss(ctx, durable) // which have heard of everything that the others have done
+}
+
+// handOver leaves the members of rooms that are here to other durable nodes, as far as these
+// take it soon.
+func (n *Node) handOver() {
+	if n.durable == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.run.ctx, handOverTime)
+	defer cancel()
+	n.durable.handOver(ctx)
+}
+
+// handOverTime is how long a node that ends waits for others to take that.
+const handOverTime = time.Second
+
+// dismiss says goodbye to peers, in a random order, and waits until they are gone.
+func (n *Node) dismiss(ctx context.Context, peers []*session) error {
 	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	pause := min(farewellPause, farewellMost/time.Duration(max(1, len(peers))))
 	next := time.NewTicker(pause)

@@ -264,7 +264,7 @@ func (q *LiveQuery) Close() {
 	}
 	q.mu.subs = nil
 	q.mu.Unlock()
-	q.node.loop.release(q.release)
+	q.node.loop.releases.add(q.release)
 }
 
 func (q *LiveQuery) closedNow() bool {

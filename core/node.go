@@ -139,6 +139,8 @@ type durability interface {
 	// park keeps a peer's transaction whose parents other durable nodes may have, and says
 	// so; else it may find another error for it.
 	park(session context.Context, sub *submission, err *error) bool
+	// handOver leaves the members of rooms that are here to other durable nodes, until ctx ends.
+	handOver(ctx context.Context)
 	// link makes a link keep up an exchange.
 	link(l *Link)
 	// shows reports whether rows that were read from storage show a transaction of this
@@ -290,6 +292,7 @@ func (n *Node) Err() error {
 func (n *Node) Close() (err error) {
 	defer wrap(&err, "close")
 	n.closeOnce.Do(func() {
+		n.handOver()
 		n.run.end(ErrClosed)
 		n.peers.closeAll("the node is closing")
 		n.run.stop(ErrClosed)
@@ -337,37 +340,14 @@ func (m *membership) join(root id.EntityID) {
 
 // loop carries tasks to the node's loop goroutine, on which everything is published.
 type loop struct {
-	run   *runner
-	tasks chan func()
-	wake  chan struct{} // something is to be released
-	mu    struct {
-		sync.Mutex
-		releases []func()
-	}
+	run      *runner
+	tasks    chan func()
+	releases errands // of what is not needed any more
 }
 
 func (l *loop) init(run *runner, size int) {
-	l.run, l.tasks, l.wake = run, make(chan func(), size), make(chan struct{}, 1)
-}
-
-// release has f run on the loop soon. It does not block, so that the loop may call it too;
-// what waits is bounded by what there is to be released.
-func (l *loop) release(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mu.releases = append(l.mu.releases, f)
-	signal(l.wake)
-}
-
-// runReleases runs what release was given.
-func (l *loop) runReleases() {
-	l.mu.Lock()
-	list := l.mu.releases
-	l.mu.releases = nil
-	l.mu.Unlock()
-	for _, f := range list {
-		f()
-	}
+	l.run, l.tasks = run, make(chan func(), size)
+	l.releases.init()
 }
 
 // post hands f to the loop; it blocks while the queue is full, and reports false when

@@ -116,6 +116,26 @@ func (o *outlet) wait(ctx context.Context, f proto.Frame) error {
 	return nil
 }
 
+// deliver queues a frame, and waits until it is sent, or nothing more will be.
+func (o *outlet) deliver(ctx context.Context, f proto.Frame) error {
+	frame, sent := proto.AppendFrame(nil, f), make(chan struct{})
+	o.later(func() iter.Seq[[]byte] {
+		return func(yield func([]byte) bool) {
+			if yield(frame) {
+				close(sent)
+			}
+		}
+	})
+	select {
+	case <-sent:
+		return nil
+	case <-o.ended:
+		return nil // nobody is there to miss it
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (o *outlet) add(frame []byte, always bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

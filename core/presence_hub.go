@@ -19,10 +19,12 @@ type hub struct {
 	node  *Node
 	board *presence.Board
 	begun sync.Once
-	wake  chan struct{}
+	due   errands       // what is to be told
+	ends  chan struct{} // closed when the node hands its members over
 	mu    struct {
 		sync.Mutex
-		due []func()
+		ended   bool                       // ends is closed
+		spreads map[chan struct{}]struct{} // those under way: each closes its channel when it is done
 	}
 }
 
@@ -35,9 +37,12 @@ const tellBytes = 64 << 10
 
 func newHub(n *Node) *hub {
 	l := &n.limits
-	return &hub{node: n, wake: make(chan struct{}, 1), board: presence.New(id.EpochID{ULID: id.New(n.opts.Random)}, presence.Options{
+	h := &hub{node: n, ends: make(chan struct{}), board: presence.New(id.EpochID{ULID: id.New(n.opts.Random)}, presence.Options{
 		Grace: l.PresenceGrace, Lease: l.PresenceLease, Members: l.PresenceMembers, Payer: l.PresencePrincipal, Total: l.PresenceTotal,
 	})}
+	h.due.init()
+	h.mu.spreads = make(map[chan struct{}]struct{})
+	return h
 }
 
 // hub returns a durable node's hub. The node does not have it as a field of that type: what has
@@ -57,7 +62,7 @@ func (h *hub) work(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		h.tellAll()
+		h.due.run()
 		next := h.board.Tick(time.Now())
 		timer.Reset(hubPause)
 		select {
@@ -67,29 +72,11 @@ func (h *hub) work(ctx context.Context) {
 		}
 		timer.Reset(time.Until(next))
 		select {
-		case <-h.wake:
+		case <-h.due.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// soon has f called by the hub's goroutine. It does not block.
-func (h *hub) soon(f func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.mu.due = append(h.mu.due, f)
-	signal(h.wake)
-}
-
-func (h *hub) tellAll() {
-	h.mu.Lock()
-	due := h.mu.due
-	h.mu.due = nil
-	h.mu.Unlock()
-	for _, f := range due {
-		f()
 	}
 }
 
@@ -127,7 +114,7 @@ func (h *hub) join(p *Presence, name string) error {
 	r := newRoom(h.node, name)
 	p.room, p.entered = r, true
 	r.presences[p] = struct{}{}
-	p.seat.watch = h.board.Watch(name, func(w *presence.Watch) { h.soon(func() { h.show(r, w) }) })
+	p.seat.watch = h.board.Watch(name, func(w *presence.Watch) { h.due.add(func() { h.show(r, w) }) })
 	return nil
 }
 
@@ -162,7 +149,7 @@ func (h *hub) leave(p *Presence, how proto.Attendance) {
 func (h *hub) vacate(s *presence.Seat, how proto.Attendance) {
 	if how == proto.Away {
 		s.Depart(time.Now())
-		signal(h.wake) // there is another end to wait for
+		signal(h.due.wake) // there is another end to wait for
 		return
 	}
 	s.Leave(time.Now())

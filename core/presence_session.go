@@ -75,7 +75,7 @@ func (s *session) takeSeat(known *attendedRoom, m *proto.Attend) error {
 		}
 		s.out.must(&proto.Members{Number: m.Number, Reset: true})
 	} else {
-		a.watch = h.board.Watch(m.Room, func(w *presence.Watch) { h.soon(func() { s.tellRoom(w, m.Number) }) })
+		a.watch = h.board.Watch(m.Room, func(w *presence.Watch) { h.due.add(func() { s.tellRoom(w, m.Number) }) })
 	}
 	s.rooms[m.Number] = a
 	return nil
@@ -90,7 +90,7 @@ func (s *session) tellRoom(w *presence.Watch, number uint64) {
 	s.out.later(func() iter.Seq[[]byte] {
 		t := w.Take(tellBytes)
 		if t.More {
-			s.node.hub().soon(func() { s.tellRoom(w, number) })
+			s.node.hub().due.add(func() { s.tellRoom(w, number) })
 		}
 		if !t.First && len(t.List) == 0 {
 			return slices.Values[[][]byte](nil)

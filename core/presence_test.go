@@ -248,41 +248,6 @@ func TestPresenceWaitsForAConnection(t *testing.T) {
 	})
 }
 
-// A server that is started again knows nobody; those who were there see each other come back
-// without having left, and those who do not come have gone.
-func TestPresenceSurvivesARestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		disk := memory.NewDisk()
-		server := durable(t, core.Options{Engine: disk.Open()})
-		nodes := []*core.Node{open(t, core.Options{}), open(t, core.Options{}), open(t, core.Options{})}
-		var members []*onlooker
-		var links []*core.Link
-		for i, n := range nodes {
-			members = append(members, enter(t, anonymous(n), "lobby", string(rune('a'+i))))
-			links = append(links, local.Connect(server, n))
-		}
-		members[0].wait("b c")
-		members[1].wait("a c")
-		for _, l := range links {
-			l.Close()
-		}
-		server.Close()
-		server = open(t, core.Options{Engine: disk.Open(), Durable: true})
-		local.Connect(server, nodes[0])
-		time.Sleep(2 * time.Second)
-		members[0].wait("b c")
-		local.Connect(server, nodes[1])
-		members[1].wait("a c")
-		members[1].wait("a c")
-		if members[0].gone()+members[1].gone() != "" {
-			t.Errorf("%q, %q have left", members[0].gone(), members[1].gone())
-		}
-		time.Sleep(6 * time.Second)
-		members[0].wait("b")
-		members[1].wait("a")
-	})
-}
-
 // A member that moves to another connection, as after a reload, has never left; what is said on
 // the old one does not count any more.
 func TestPresenceMovesWithItsKey(t *testing.T) {
@@ -443,7 +408,8 @@ func TestHostilePresence(t *testing.T) {
 	honest, _ := hello()
 	honest.send(&proto.Attend{Number: 1, Room: "lobby", Key: key, Seq: 5, State: proto.AppendFields(nil, named("matt"))})
 	guard.wait("matt")
-	forged := &proto.Spread{List: []proto.Attending{{Room: "lobby", Member: key.Member(), Seq: 1 << 60, Home: id.EpochID{ULID: id.New(nil)}, User: "mallory", State: proto.AppendFields(nil, named("mallory"))}}}
+	forged := &proto.Spread{List: []proto.Attending{{Room: "lobby", Home: id.EpochID{ULID: id.New(nil)}, Seq: 1 << 60,
+		Present: proto.Present{Member: key.Member(), User: "mallory", State: proto.AppendFields(nil, named("mallory"))}}}}
 	for name, frames := range map[string][]proto.Frame{
 		"speaks as a server":  {forged},
 		"tells members":       {&proto.Members{Number: 1}},
@@ -465,88 +431,6 @@ func TestHostilePresence(t *testing.T) {
 	honest.send(&proto.Attend{Number: 99, Room: "lobby", Key: key, Seq: 7, Attendance: proto.Gone}) // a number that stands for nothing
 	honest.send(&proto.Ping{Time: 1})
 	until[*proto.Pong](honest)
-}
-
-// Presence crosses durable nodes with stores of their own, in any topology; who is cut off is
-// gone after the lease, and there again when the line is mended.
-func TestPresenceCrossesReplicatingServers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRegion(t, 4)
-		r.connect(1, 0)
-		r.connect(2, 1)
-		r.connect(0, 2) // a ring
-		tail := r.connect(3, 2)
-		for i := 1; i < 4; i++ {
-			if err := r.sites[i].node.WaitReady(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var members []*onlooker
-		for i, s := range r.sites {
-			n := open(t, core.Options{Limits: quick})
-			members = append(members, enter(t, anonymous(n), "lobby", string(rune('a'+i))))
-			local.Connect(s.node, n)
-		}
-		everybody := func(want ...string) {
-			t.Helper()
-			for i, w := range want {
-				members[i].wait(w)
-			}
-		}
-		everybody("b c d", "a c d", "a b d", "a b c")
-		if err := members[3].Set(named("dd")); err != nil {
-			t.Fatal(err)
-		}
-		everybody("b c dd", "a c dd", "a b dd", "a b c")
-		members[1].Leave()
-		everybody("c dd")
-		members[3].wait("a c")
-
-		tail.set(true)
-		time.Sleep(14 * time.Second)
-		if members[0].sees() != "c dd" {
-			t.Errorf("before the lease is over %q are seen", members[0].sees())
-		}
-		time.Sleep(3 * time.Second)
-		members[0].wait("c")
-		members[3].wait("")
-		tail.set(false)
-		members[0].wait("c dd")
-		members[3].wait("a c")
-	})
-}
-
-// Processes of one store tell each other; who was served by one that is killed moves to another
-// without having left, and who does not is gone after the lease.
-func TestPresenceCrossesProcesses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := share(t, 3)
-		a, b, lost := open(t, core.Options{}), open(t, core.Options{}), open(t, core.Options{})
-		first := local.Connect(c.nodes[0], a)
-		local.Connect(c.nodes[1], b)
-		local.Connect(c.nodes[0], lost)
-		matt, dom := enter(t, anonymous(a), "lobby", "matt"), enter(t, anonymous(b), "lobby", "dom")
-		enter(t, anonymous(lost), "lobby", "lost")
-		matt.wait("dom lost")
-		dom.wait("lost matt")
-		guard := enter(t, anonymous(c.nodes[2]), "lobby", "")
-		guard.wait("dom lost matt")
-
-		first.Close()
-		c.kill(0)
-		local.Connect(c.nodes[2], a)
-		matt.wait("dom lost")
-		if err := matt.Set(named("bellamy")); err != nil {
-			t.Fatal(err)
-		}
-		dom.wait("bellamy lost")
-		time.Sleep(16 * time.Second)
-		dom.wait("bellamy")
-		guard.wait("bellamy dom")
-		if dom.gone() != "lost" || guard.gone() != "lost" {
-			t.Errorf("%q and %q have left", dom.gone(), guard.gone())
-		}
-	})
 }
 
 // Nothing of presence is stored.

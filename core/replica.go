@@ -123,8 +123,8 @@ func (r *replica) work(ctx context.Context) {
 			r.runSteps(ctx, r.gather(s))
 		case task := <-r.node.loop.tasks:
 			task()
-		case <-r.node.loop.wake:
-			r.node.loop.runReleases()
+		case <-r.node.loop.releases.wake:
+			r.node.loop.releases.run()
 		case <-ctx.Done():
 			return
 		}

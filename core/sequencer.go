@@ -119,6 +119,8 @@ func (s *sequencer) start() {
 	s.node.run.start(s.unpark)
 }
 
+func (s *sequencer) handOver(ctx context.Context) { s.node.hub().handOver(ctx) }
+
 func openSequencer(ctx context.Context, n *Node) (_ *sequencer, err error) {
 	if n.others, err = joinOthers(ctx, n); err != nil {
 		return nil, err
@@ -439,8 +441,8 @@ func (s *sequencer) commitAll(ctx context.Context) {
 			}
 		case task := <-s.node.loop.tasks:
 			task()
-		case <-s.node.loop.wake:
-			s.node.loop.runReleases()
+		case <-s.node.loop.releases.wake:
+			s.node.loop.releases.run()
 		case <-ctx.Done():
 			return
 		}

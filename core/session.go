@@ -196,7 +196,7 @@ func (s *session) end() {
 		sub.stop()
 	}
 	if len(subs) > 0 { // so that nothing is left when Serve returns
-		_ = s.node.loop.call(context.Background(), s.node.loop.runReleases)
+		_ = s.node.loop.call(context.Background(), s.node.loop.releases.run)
 	}
 	s.telling.backlog.drop()
 }

@@ -133,7 +133,7 @@ func (sub *subscription) stop() {
 		sub.watch.Stop()
 		return
 	}
-	sub.session.node.loop.release(func() {
+	sub.session.node.loop.releases.add(func() {
 		if sub.window != nil {
 			sub.window.leave(sub)
 		}

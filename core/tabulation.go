@@ -90,7 +90,7 @@ func (t *tabulation) leave(drop func()) {
 	}
 	t.mu.ended = true
 	s.forgetLocked(t)
-	t.node.loop.release(t.stop)
+	t.node.loop.releases.add(t.stop)
 }
 
 // groups returns the groups in order.

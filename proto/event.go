@@ -296,9 +296,12 @@ func readKind(r *msgpack.Reader) byte {
 	return byte(kind)
 }
 
-func readName(r *msgpack.Reader) string {
+func readName(r *msgpack.Reader) string { return readShort(r, MaxNameBytes) }
+
+// readShort reads a text of which the same few come again and again.
+func readShort(r *msgpack.Reader, max int) string {
 	b := r.StringBytes()
-	if len(b) > MaxNameBytes {
+	if len(b) > max {
 		r.Fail(msgpack.ErrTooLong)
 		return ""
 	}

@@ -66,7 +66,7 @@ func (m *Attend) appendBody(dst []byte) []byte {
 func (m *Attend) readBody(r *msgpack.Reader) {
 	r.Array(6)
 	m.Number = r.Uint()
-	m.Room = readRoom(r)
+	m.Room = readShort(r, MaxRoomBytes)
 	if b := r.Bytes(); len(b) == len(m.Key) {
 		copy(m.Key[:], b)
 	} else {
@@ -104,14 +104,9 @@ func (m *Members) appendBody(dst []byte) []byte {
 	dst = msgpack.AppendBool(dst, m.Reset)
 	dst = msgpack.AppendUint(dst, m.Kind)
 	dst = appendMessage(dst, m.Message)
-	dst = msgpack.AppendArrayLen(dst, 5*len(m.List))
+	dst = msgpack.AppendArrayLen(dst, presentItems*len(m.List))
 	for i := range m.List {
-		p := &m.List[i]
-		dst = AppendID(dst, p.Member.ULID)
-		dst = msgpack.AppendBool(dst, p.Gone)
-		dst = msgpack.AppendString(dst, p.User)
-		dst = msgpack.AppendInt(dst, p.Since)
-		dst = msgpack.AppendBytes(dst, p.State)
+		dst = m.List[i].append(dst)
 	}
 	return dst
 }
@@ -122,10 +117,25 @@ func (m *Members) readBody(r *msgpack.Reader) {
 	m.Reset = r.Bool()
 	m.Kind = r.Uint()
 	m.Message = readText(r)
-	for n := readRun(r, 5, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
-		m.List = append(m.List, Present{
-			Member: id.MemberID{ULID: ReadID(r)}, Gone: r.Bool(), User: readUser(r), Since: r.Int(), State: readPresence(r),
-		})
+	for n := readRun(r, presentItems, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+		m.List = append(m.List, readPresent(r))
+	}
+}
+
+// presentItems is how many items a Present is in an array.
+const presentItems = 5
+
+func (p *Present) append(dst []byte) []byte {
+	dst = AppendID(dst, p.Member.ULID)
+	dst = msgpack.AppendBool(dst, p.Gone)
+	dst = msgpack.AppendString(dst, p.User)
+	dst = msgpack.AppendInt(dst, p.Since)
+	return msgpack.AppendBytes(dst, p.State)
+}
+
+func readPresent(r *msgpack.Reader) Present {
+	return Present{
+		Member: id.MemberID{ULID: ReadID(r)}, Gone: r.Bool(), User: readShort(r, MaxUserBytes), Since: r.Int(), State: readPresence(r),
 	}
 }
 
@@ -143,84 +153,78 @@ type Spread struct {
 
 // Home is a durable node that serves members, from one opening to its end.
 type Home struct {
-	ID   id.EpochID
-	Beat uint64 // grows while it is alive
-	Age  uint64 // how long ago the sender knows that it was, in milliseconds
-	All  bool   // all its members have been told since Begin, and not only those that have changed
+	ID     id.EpochID
+	Beat   uint64 // grows while it is alive
+	Age    uint64 // how long ago the sender knows that it was, in milliseconds
+	All    bool   // all its members have been told since Begin, and not only those that have changed
+	Closed bool   // it has ended in good order, with this beat: its members are Away
 }
 
 // Attending is a member of a room, as its home says.
 type Attending struct {
-	Room   string
-	Member id.MemberID
-	Seq    uint64
-	Gone   bool
-	Home   id.EpochID
-	User   string
-	Since  int64
-	State  []byte
+	Room string
+	Home id.EpochID
+	Seq  uint64
+	Present
 }
+
+// attendingItems is how many items an Attending is in an array.
+const attendingItems = 3 + presentItems
 
 func (*Spread) frameType() uint64 { return typeSpread }
 
 func (m *Spread) appendBody(dst []byte) []byte {
 	dst = AppendID(msgpack.AppendArrayLen(dst, 6), m.From.ULID)
 	dst = msgpack.AppendBool(dst, m.Again)
-	for _, list := range [][]id.EpochID{m.Ask, m.Begin} {
-		dst = msgpack.AppendArrayLen(dst, len(list))
-		for _, h := range list {
-			dst = AppendID(dst, h.ULID)
-		}
-	}
-	dst = msgpack.AppendArrayLen(dst, 4*len(m.Homes))
+	dst = appendHomes(appendHomes(dst, m.Ask), m.Begin)
+	dst = msgpack.AppendArrayLen(dst, 5*len(m.Homes))
 	for _, h := range m.Homes {
 		dst = AppendID(dst, h.ID.ULID)
 		dst = msgpack.AppendUint(dst, h.Beat)
 		dst = msgpack.AppendUint(dst, h.Age)
 		dst = msgpack.AppendBool(dst, h.All)
+		dst = msgpack.AppendBool(dst, h.Closed)
 	}
-	dst = msgpack.AppendArrayLen(dst, 8*len(m.List))
+	dst = msgpack.AppendArrayLen(dst, attendingItems*len(m.List))
 	for i := range m.List {
 		a := &m.List[i]
 		dst = msgpack.AppendString(dst, a.Room)
-		dst = AppendID(dst, a.Member.ULID)
-		dst = msgpack.AppendUint(dst, a.Seq)
-		dst = msgpack.AppendBool(dst, a.Gone)
 		dst = AppendID(dst, a.Home.ULID)
-		dst = msgpack.AppendString(dst, a.User)
-		dst = msgpack.AppendInt(dst, a.Since)
-		dst = msgpack.AppendBytes(dst, a.State)
+		dst = msgpack.AppendUint(dst, a.Seq)
+		dst = a.Present.append(dst)
 	}
 	return dst
+}
+
+func appendHomes(dst []byte, homes []id.EpochID) []byte {
+	dst = msgpack.AppendArrayLen(dst, len(homes))
+	for _, h := range homes {
+		dst = AppendID(dst, h.ULID)
+	}
+	return dst
+}
+
+func readHomes(r *msgpack.Reader) (homes []id.EpochID) {
+	for n := r.ArrayLen(MaxHomes); n > 0 && r.Err() == nil; n-- {
+		homes = append(homes, id.EpochID{ULID: ReadID(r)})
+	}
+	return homes
 }
 
 func (m *Spread) readBody(r *msgpack.Reader) {
 	r.Array(6)
 	m.From = id.EpochID{ULID: ReadID(r)}
 	m.Again = r.Bool()
-	for _, list := range []*[]id.EpochID{&m.Ask, &m.Begin} {
-		for n := r.ArrayLen(MaxHomes); n > 0 && r.Err() == nil; n-- {
-			*list = append(*list, id.EpochID{ULID: ReadID(r)})
-		}
+	m.Ask = readHomes(r)
+	m.Begin = readHomes(r)
+	for n := readRun(r, 5, MaxHomes); n > 0 && r.Err() == nil; n-- {
+		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: ReadID(r)}, Beat: r.Uint(), Age: r.Uint(), All: r.Bool(), Closed: r.Bool()})
 	}
-	for n := readRun(r, 4, MaxHomes); n > 0 && r.Err() == nil; n-- {
-		m.Homes = append(m.Homes, Home{ID: id.EpochID{ULID: ReadID(r)}, Beat: r.Uint(), Age: r.Uint(), All: r.Bool()})
-	}
-	for n := readRun(r, 8, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
+	for n := readRun(r, attendingItems, MaxFrameItems); n > 0 && r.Err() == nil; n-- {
 		m.List = append(m.List, Attending{
-			Room: readRoom(r), Member: id.MemberID{ULID: ReadID(r)}, Seq: r.Uint(), Gone: r.Bool(),
-			Home: id.EpochID{ULID: ReadID(r)}, User: readUser(r), Since: r.Int(), State: readPresence(r),
+			Room: readShort(r, MaxRoomBytes), Home: id.EpochID{ULID: ReadID(r)}, Seq: r.Uint(), Present: readPresent(r),
 		})
 	}
-}
-
-func readRoom(r *msgpack.Reader) string {
-	b := r.StringBytes()
-	if len(b) > MaxRoomBytes {
-		r.Fail(msgpack.ErrTooLong)
-		return ""
-	}
-	return names.of(b)
 }
 
 func readAttendance(r *msgpack.Reader) Attendance {
@@ -275,13 +279,4 @@ func DecodeFields(b []byte) (fields []Field, err error) {
 		fields = append(fields, Field{Name: readName(&r), Value: value.Read(&r)})
 	}
 	return fields, r.Done()
-}
-
-func readUser(r *msgpack.Reader) string {
-	b := r.StringBytes()
-	if len(b) > MaxUserBytes {
-		r.Fail(msgpack.ErrTooLong)
-		return ""
-	}
-	return names.of(b)
 }

@@ -161,9 +161,9 @@ func sampleFrames(t testing.TB) map[string]Frame {
 			{Member: MemberKey{1}.Member(), User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
 			{Member: MemberKey{2}.Member(), Gone: true},
 		}},
-		"spread": &Spread{From: id.EpochID{ULID: ulid(29)}, Again: true, Ask: []id.EpochID{{ULID: ulid(32)}}, Begin: []id.EpochID{{ULID: ulid(30)}}, Homes: []Home{{ID: id.EpochID{ULID: ulid(30)}, Beat: 7, Age: 1500, All: true}}, List: []Attending{
-			{Room: "lobby", Member: MemberKey{1}.Member(), Seq: 1 << 50, Home: id.EpochID{ULID: ulid(30)}, User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()},
-			{Room: "lobby", Member: MemberKey{2}.Member(), Seq: 3, Gone: true, Home: id.EpochID{ULID: ulid(31)}},
+		"spread": &Spread{From: id.EpochID{ULID: ulid(29)}, Again: true, Ask: []id.EpochID{{ULID: ulid(32)}}, Begin: []id.EpochID{{ULID: ulid(30)}}, Homes: []Home{{ID: id.EpochID{ULID: ulid(30)}, Beat: 7, Age: 1500, All: true, Closed: true}}, List: []Attending{
+			{Room: "lobby", Home: id.EpochID{ULID: ulid(30)}, Seq: 1 << 50, Present: Present{Member: MemberKey{1}.Member(), User: "matt", Since: 1_700_000_000_000_000, State: sampleFields()}},
+			{Room: "lobby", Home: id.EpochID{ULID: ulid(31)}, Seq: 3, Present: Present{Member: MemberKey{2}.Member(), Gone: true}},
 		}},
 		"ping": &Ping{Time: 1_700_000_000_000_000},
 		"pong": &Pong{Time: 1_700_000_000_000_000, Position: samplePosition(1 << 40)},

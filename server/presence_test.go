@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,19 +103,33 @@ func (g *guest) gone() string {
 	return strings.Join(g.left, " ")
 }
 
+// presenceStores are those of the sharedStores that differ in how presence crosses servers.
+var presenceStores = []string{"postgres/servers=2", "tikv/servers=2", "tikv/servers=2/nats"}
+
+// twoServers starts two servers on a store of that kind.
+func twoServers(t *testing.T, kind string, args ...string) *cluster {
+	t.Helper()
+	for _, k := range sharedStores {
+		if k.name != kind {
+			continue
+		}
+		c := &cluster{t: t, store: k.start(t), addresses: []string{freeAddress(t), freeAddress(t)}, processes: make([]*process, 2)}
+		c.store.args = append(slices.Clone(c.store.args), args...)
+		for i := range c.processes {
+			c.spawn(i)
+		}
+		return c
+	}
+	t.Fatalf("no store is a %s", kind)
+	return nil
+}
+
 // Members see each other through all servers on one store. When one server is killed, those who
 // move to another have never left, and those who do not are gone after the lease.
 func TestPresenceCrossesServersOfAStore(t *testing.T) {
-	for _, kind := range sharedStores {
-		t.Run(kind.name, func(t *testing.T) {
-			store := kind.start(t)
-			store.args = append(slices.Clone(store.args), "--limit=presence-lease=3s,presence-grace=2s")
-			c := &cluster{t: t, store: store}
-			for i := range 2 {
-				c.addresses = append(c.addresses, freeAddress(t))
-				c.processes = append(c.processes, nil)
-				c.spawn(i)
-			}
+	for _, name := range presenceStores {
+		t.Run(name, func(t *testing.T) {
+			c := twoServers(t, name, "--limit=presence-lease=3s,presence-grace=2s")
 			a, b, lost := c.enterAt(0, "a"), c.enterAt(1, "b"), c.enterAt(0, "lost")
 			for _, g := range []*guest{a, b, lost} {
 				g.sees("a", "b", "lost")
@@ -140,5 +155,45 @@ func TestPresenceCrossesServersOfAStore(t *testing.T) {
 			c.enterAt(0, "e").sees("a", "b", "d", "e")
 			b.sees("a", "b", "d", "e")
 		})
+	}
+}
+
+// When a server is told to stop its members are away: who moves to another server has never left,
+// and who does not is gone after the grace, and not at the end of the lease.
+func TestPresenceOfAServerThatIsStopped(t *testing.T) {
+	limits := "--limit=presence-lease=1h,presence-grace=2s"
+	for _, name := range presenceStores {
+		t.Run(name, func(t *testing.T) { twoServers(t, name, limits).stopUnderGuests(0) })
+	}
+	for stopped, name := range []string{"replicas/dialled", "replicas/dialling"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, limits)
+			c := &cluster{t: t, addresses: p.addresses[:], processes: p.processes[:]}
+			for _, address := range p.addresses { // the second joins the first's system
+				dial(t, "ws://"+address).Close()
+			}
+			c.stopUnderGuests(stopped)
+		})
+	}
+}
+
+// stopUnderGuests stops one of two servers, in good order, under somebody who moves to the other
+// and somebody who does not.
+func (c *cluster) stopUnderGuests(stopped int) {
+	moves, stays, lost := c.enterAt(stopped, "moves"), c.enterAt(1-stopped, "stays"), c.enterAt(stopped, "lost")
+	for _, g := range []*guest{moves, stays, lost} {
+		g.sees("lost", "moves", "stays")
+	}
+	lost.node.Close()
+	if err := c.processes[stopped].Process.Signal(syscall.SIGTERM); err != nil {
+		c.t.Fatal(err)
+	}
+	c.processes[stopped].Wait()
+	moves.sees("moves", "stays")
+	stays.sees("moves", "stays")
+	for name, g := range map[string]*guest{"moves": moves, "stays": stays} {
+		if gone := g.gone(); gone != "lost" {
+			c.t.Errorf("who %s has seen %q leave", name, gone)
+		}
 	}
 }

@@ -24,11 +24,12 @@ type pair struct {
 	processes [2]*process
 }
 
-func newPair(t *testing.T) *pair {
+func newPair(t *testing.T, args ...string) *pair {
 	p := &pair{}
 	for i := range p.addresses {
 		p.addresses[i] = freeAddress(t)
 		p.args[i] = []string{"--addr=" + p.addresses[i], "--data=" + t.TempDir(), "--metrics"}
+		p.args[i] = append(p.args[i], args...)
 	}
 	p.args[1] = append(p.args[1], "--peers=ws://"+p.addresses[0])
 	for i := range p.processes {

@@ -60,6 +60,7 @@ func (e *entry) key() key { return key{e.told.Home, e.told.Room, e.told.Member} 
 type home struct {
 	beat    uint64
 	heard   time.Time  // of the beat
+	closed  bool       // it was the last one (P7)
 	via     *Neighbour // who told the beat
 	entries map[key]*entry
 
@@ -292,10 +293,13 @@ func (b *Board) chargeLocked(e *entry, payer string) {
 func (b *Board) Tick(now time.Time) (next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now.Sub(b.mu.beaten) >= b.options.Lease/3 {
-		b.beatLocked(now)
+	next = now.Add(b.options.Lease)
+	if !b.mu.homes[b.self].closed {
+		if now.Sub(b.mu.beaten) >= b.options.Lease/3 {
+			b.beatLocked(now)
+		}
+		next = b.mu.beaten.Add(b.options.Lease / 3)
 	}
-	next = b.mu.beaten.Add(b.options.Lease / 3)
 	b.mu.away = due(b.mu.away, now, func(e *entry) { b.goneLocked(now, e) })
 	b.mu.gone = due(b.mu.gone, now, b.dropLocked)
 	for _, list := range [][]*deadline{b.mu.away, b.mu.gone} {
@@ -332,6 +336,23 @@ func (b *Board) beatLocked(now time.Time) {
 	b.spreadHomeLocked(b.self, nil)
 }
 
+// Close has the board's own home end: neighbours are told that its members are away, so that they
+// have gone after the grace if they do not come again elsewhere. It reports whether there are any.
+// It is called before the last Takes.
+func (b *Board) Close(now time.Time) (members bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.mu.homes[b.self]
+	if !h.closed {
+		h.closed = true
+		b.beatLocked(now)
+	}
+	for _, e := range h.entries {
+		members = members || !e.told.Gone
+	}
+	return members
+}
+
 func (b *Board) spreadHomeLocked(of id.EpochID, from *Neighbour) {
 	for n := range b.mu.neighbours {
 		if n != from {
@@ -343,19 +364,26 @@ func (b *Board) spreadHomeLocked(of id.EpochID, from *Neighbour) {
 	}
 }
 
-// expireLocked forgets the entries of homes that nothing was heard of for a lease, and the homes
-// themselves after two more (P5). It returns when the next is due.
+// lifeLocked returns for how long a home is alive of which nothing more is heard (P3, P7).
+func (b *Board) lifeLocked(h *home) time.Duration {
+	if h.closed {
+		return min(b.options.Grace, b.options.Lease)
+	}
+	return b.options.Lease
+}
+
+// expireLocked forgets the entries of homes that nothing was heard of for as long as they live,
+// and the homes themselves two leases later (P5). It returns when the next is due.
 func (b *Board) expireLocked(now time.Time) (next time.Time) {
 	next = now.Add(b.options.Lease)
 	for of, h := range b.mu.homes {
 		if of == b.self {
 			continue
 		}
-		since := h.since
+		end := h.since.Add(b.options.Lease)
 		if h.sure {
-			since = h.heard
+			end = h.heard.Add(b.lifeLocked(h))
 		}
-		end := since.Add(b.options.Lease)
 		switch {
 		case now.Before(end):
 			if end.Before(next) {

@@ -206,8 +206,11 @@ func (w *world) step() {
 	case 8:
 		w.cut(w.lines[w.random.IntN(len(w.lines))])
 	case 9:
-		if w.random.IntN(4) == 0 {
+		switch w.random.IntN(8) {
+		case 0:
 			w.crash(w.random.IntN(len(w.nodes)))
+		case 1:
+			w.stop(w.random.IntN(len(w.nodes)))
 		}
 	default:
 		w.deliver(false)
@@ -231,6 +234,13 @@ func (w *world) cut(l *line) {
 	} else {
 		w.connect(l)
 	}
+}
+
+// stop ends a node in good order, of which some may not hear, and starts another in its place.
+func (w *world) stop(i int) {
+	w.nodes[i].board.Close(w.now)
+	w.deliver(w.random.IntN(2) == 0)
+	w.crash(i)
 }
 
 // crash ends a node, and starts another in its place.
@@ -348,6 +358,66 @@ func (w *world) check() {
 	}
 }
 
+// Of a node that ends in good order all others know, through whomever: its members stay for the
+// grace, and have gone then, unless they have come again elsewhere.
+func TestMembersOfAClosedNode(t *testing.T) {
+	w := &world{t: t, random: rand.New(rand.NewPCG(1, 1)), now: time.UnixMicro(1_700_000_000_000_000)}
+	for range 4 { // the first two are processes of one store, the others a chain behind the second
+		w.nodes = append(w.nodes, w.start())
+	}
+	for i := range 2 {
+		w.joinBus(w.nodes[i])
+		w.lines = append(w.lines, &line{ends: [2]*node{w.nodes[i+1], w.nodes[i+2]}})
+		w.connect(w.lines[i])
+	}
+	settle := func(d time.Duration) {
+		w.pass(d)
+		for range len(w.nodes) {
+			w.deliver(true)
+		}
+	}
+	moves, stays := &member{key: proto.MemberKey{1}}, &member{key: proto.MemberKey{2}}
+	enter := func(m *member, at *node) {
+		m.seat = at.board.Seat("lobby", m.key.Member(), "matt", "matt")
+		w.must(m.seat.Set(w.now, m.next(w), encoded("here")))
+	}
+	seen := func(when string, want ...*member) {
+		t.Helper()
+		for i, n := range w.nodes[1:] {
+			w.look(n)
+			here := n.view["lobby"]
+			for _, m := range want {
+				if here[m.key.Member()] == "" {
+					t.Errorf("%s: node %d does not see a member", when, i+1)
+				}
+			}
+			if len(here) != len(want) {
+				t.Errorf("%s: node %d sees %d members, want %d", when, i+1, len(here), len(want))
+			}
+		}
+	}
+	first := w.nodes[0]
+	settle(0)
+	enter(moves, first)
+	enter(stays, first)
+	settle(time.Second)
+	seen("at first", moves, stays)
+	if !first.board.Close(w.now) {
+		t.Error("it has no members")
+	}
+	settle(0)
+	w.bus = w.bus[1:] // it is not there any more
+	settle(options.Grace - time.Second)
+	seen("within the grace", moves, stays)
+	enter(moves, w.nodes[3])
+	settle(500 * time.Millisecond)
+	seen("when one has come elsewhere", moves, stays)
+	settle(time.Second)
+	seen("after the grace", moves)
+	settle(options.Lease)
+	seen("for good", moves)
+}
+
 func TestLimits(t *testing.T) {
 	now := time.Now()
 	b := presence.New(id.EpochID{ULID: id.New(nil)}, presence.Options{Grace: time.Second, Lease: 3 * time.Second, Members: 2, Payer: 3, Total: 4})
@@ -377,7 +447,7 @@ func TestLimits(t *testing.T) {
 	n := b.Meet(func() {})
 	home := id.EpochID{ULID: id.New(nil)}
 	for i := range 10 {
-		n.Hear(now, &proto.Spread{List: []proto.Attending{{Room: "a", Member: proto.MemberKey{100, byte(i)}.Member(), Seq: 1, Home: home}}})
+		n.Hear(now, &proto.Spread{List: []proto.Attending{{Room: "a", Home: home, Seq: 1, Present: proto.Present{Member: proto.MemberKey{100, byte(i)}.Member()}}}})
 	}
 	if b.Len() != 4 {
 		t.Errorf("there are %d entries", b.Len())
@@ -406,13 +476,13 @@ func TestHostileNeighbour(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := b.Meet(func() {})
-	lie := proto.Attending{Room: "a", Member: proto.MemberKey{1}.Member(), Seq: 1 << 63, Home: self, State: encoded("mallory")}
+	lie := proto.Attending{Room: "a", Home: self, Seq: 1 << 63, Present: proto.Present{Member: proto.MemberKey{1}.Member(), State: encoded("mallory")}}
 	other := lie
 	other.Home = id.EpochID{ULID: id.New(nil)}
 	n.Hear(now, &proto.Spread{List: []proto.Attending{lie, other}, Homes: []proto.Home{{ID: self, Beat: 1 << 60}, {ID: other.Home, Beat: 1 << 60, Age: 1 << 63}}})
 	for range 5000 {
 		h := id.EpochID{ULID: id.New(nil)}
-		n.Hear(now, &proto.Spread{Homes: []proto.Home{{ID: h, Beat: 1}}, List: []proto.Attending{{Room: "b", Member: id.MemberID(h), Seq: 1, Home: h}}})
+		n.Hear(now, &proto.Spread{Homes: []proto.Home{{ID: h, Beat: 1}}, List: []proto.Attending{{Room: "b", Home: h, Seq: 1, Present: proto.Present{Member: id.MemberID(h)}}}})
 	}
 	if b.Len() > 100 {
 		t.Errorf("there are %d entries", b.Len())

@@ -21,6 +21,8 @@
 //	    is neither shown nor told
 //	P6  a beat is taken from a neighbour that has told all entries since the board was sure:
 //	    what was told before may have been left out. Any other is asked for all of them
+//	P7  a home that ends in good order says so with its last beat. It is alive for a grace from
+//	    then on, and not for the lease: its members are away, as when each one's connection ended
 //
 // Nothing is stored: a board begins empty.
 //

@@ -167,7 +167,7 @@ func (n *Neighbour) gatherLocked(now time.Time) {
 	}
 	for of, all := range n.homes {
 		if h := n.board.mu.homes[of]; h != nil && h.sure {
-			n.beats = append(n.beats, proto.Home{ID: of, Beat: h.beat, Age: uint64(max(0, now.Sub(h.heard).Milliseconds())), All: all})
+			n.beats = append(n.beats, proto.Home{ID: of, Beat: h.beat, Age: uint64(max(0, now.Sub(h.heard).Milliseconds())), All: all, Closed: h.closed})
 			if all {
 				n.begin = append(n.begin, of)
 			}
@@ -273,7 +273,7 @@ func (from teller) beatLocked(now time.Time, m proto.Home) {
 		return
 	}
 	h.tellers[from] = telling{done: true}
-	h.beat, h.heard, h.via, h.teller = m.Beat, now.Add(-age), n, nobody
+	h.beat, h.heard, h.closed, h.via, h.teller = m.Beat, now.Add(-age), m.Closed, n, nobody
 	if h.sure {
 		b.spreadHomeLocked(m.ID, n)
 		return

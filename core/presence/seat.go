@@ -30,8 +30,8 @@ func (s *Seat) Set(now time.Time, seq uint64, state []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := b.memberLocked(s.room, s.member)
-	told := &proto.Attending{Room: s.room, Member: s.member, Home: b.self, User: s.user, Since: now.UnixMicro(), State: state}
-	told.Seq = min(seq, uint64(now.Add(time.Hour).UnixMicro()))
+	told := &proto.Attending{Room: s.room, Home: b.self, Seq: min(seq, uint64(now.Add(time.Hour).UnixMicro())),
+		Present: proto.Present{Member: s.member, User: s.user, Since: now.UnixMicro(), State: state}}
 	if m != nil {
 		if s.taken && s.entryLocked() == nil && told.Seq <= m.best.Seq {
 			return nil

@@ -67,7 +67,7 @@ func (w *Watch) Take(bytes int) Told {
 		}
 		delete(w.dirty, id)
 		if m := r.members[id]; m.present() {
-			t.List = append(t.List, proto.Present{Member: id, User: m.best.User, Since: m.best.Since, State: m.best.State})
+			t.List = append(t.List, m.best.Present)
 			bytes -= presentBytes + len(m.best.User) + len(m.best.State)
 		} else {
 			t.List = append(t.List, proto.Present{Member: id, Gone: true})

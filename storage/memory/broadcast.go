@@ -31,6 +31,9 @@ func (s *Shared) Broadcast(ctx context.Context, message []byte) error {
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, alive := d.mu.sharers[s]; !alive {
+		return storage.ErrFenced
+	}
 	for other := range d.mu.sharers {
 		if other == s || other.listening == nil {
 			continue
