@@ -19,8 +19,9 @@ import (
 // come before effects; what the loop reads meanwhile it reads from the view. So live
 // queries see all transactions whole and in order, whoever committed them.
 type others struct {
-	node   *Node
-	shared storage.Shared
+	node    *Node
+	shared  storage.Shared
+	foreign foreign
 }
 
 // joinOthers makes the node one of the processes of a shared store; nil where the engine's
@@ -34,7 +35,7 @@ func joinOthers(ctx context.Context, n *Node) (*others, error) {
 	if n.self, err = shared.Join(ctx); err != nil {
 		return nil, err
 	}
-	return &others{n, shared}, nil
+	return &others{node: n, shared: shared}, nil
 }
 
 // open reads where the other processes' feeds stand.
@@ -181,18 +182,17 @@ func (o *others) publish(ctx context.Context, own []*publication) error {
 	n := o.node
 	view, err := o.shared.View(ctx)
 	if err != nil {
-		o.failed(err)
-		n.publishEach(own)
+		o.alone(own, err)
 		return err
 	}
 	defer view.Close()
 	list, err := o.arrange(ctx, view, own)
 	if err != nil {
-		o.failed(err)
-		n.publishEach(own)
+		o.alone(own, err)
 		return err
 	}
-	n.open.changing(replaced(list))
+	o.foreign.look(list)
+	n.open.recalling(replaced(list))
 	defer n.open.changed()
 	n.view = view
 	defer func() { n.view = nil; n.stepOn(nil) }()
@@ -201,10 +201,13 @@ func (o *others) publish(ctx context.Context, own []*publication) error {
 	return nil
 }
 
-func (o *others) failed(err error) {
+// alone publishes the node's own transactions, where the others' cannot be read.
+func (o *others) alone(own []*publication, err error) {
 	if o.node.run.ctx.Err() == nil {
 		o.node.opts.Listener.failed("look at other processes", err)
 	}
+	o.node.open.changed()
+	o.node.publishEach(own)
 }
 
 // publishEach publishes one transaction after the other, and advances the feeds.
@@ -213,28 +216,26 @@ func (n *Node) publishEach(list []*publication) {
 	for i, p := range list {
 		transactions[i] = p.tx
 	}
-	if len(list) > 0 {
-		list[0].tx.Position = n.feeds.with(list[0].ends)
+	next := func(i int) {
+		if i < len(list) {
+			list[i].tx.Position = n.feeds.with(list[i].ends)
+			n.open.reached(len(list[i].before))
+		}
 	}
+	next(0)
 	n.publishAll(transactions, func(i int) {
 		n.feeds.advance(list[i].ends)
 		n.replication.published.light()
-		if i+1 < len(list) {
-			list[i+1].tx.Position = n.feeds.with(list[i+1].ends)
-		}
+		next(i + 1)
 		if list[i].done != nil {
 			list[i].done()
 		}
 	})
 }
 
-// replaced returns the records that publications of other processes replace. Those of the
-// node's own were left with the snapshots before they were stored.
+// replaced returns the records that publications replace, one after the other.
 func replaced(list []*publication) (old []preserved) {
 	for _, p := range list {
-		if p.own {
-			continue
-		}
 		for e, before := range p.before {
 			old = append(old, preserved{e, before})
 		}

@@ -53,7 +53,8 @@ type group struct {
 	txs    []*stagedTx
 	writes map[id.EntityID]*storage.RecordWrite
 	order  []id.EntityID
-	stored bool // it turned out to be: it is to be published, and was answered with an error
+	looked uint64 // as of which look at other processes it was begun
+	stored bool   // it turned out to be: it is to be published, and was answered with an error
 }
 
 func newGroup() *group { return &group{writes: make(map[id.EntityID]*storage.RecordWrite)} }
@@ -87,6 +88,7 @@ type sequencer struct {
 	flying  map[id.EntityID]int // how many groups in flight hold the entity
 	events  map[id.EventID]*proto.Event
 	cache   recordCache
+	looked  uint64 // as of which look at other processes that is
 	unsure  *group // nobody knows yet whether it is stored; nothing is staged before that
 }
 
@@ -219,6 +221,9 @@ func (s *sequencer) stageAll(ctx context.Context) {
 // accept stages a transaction into the group, or refuses it.
 func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
 	staged, err := (*stagedTx)(nil), s.resolve(ctx)
+	if len(g.txs) == 0 {
+		g.looked = s.looks()
+	}
 	switch {
 	case err != nil:
 	case sub.held != nil && sub.held():
@@ -321,7 +326,11 @@ func (s *sequencer) landed(g *group) {
 		}
 		delete(s.flying, e)
 		delete(s.overlay, e)
-		s.cache.put(e, write.Record)
+		if g.looked == s.looks() {
+			s.cache.put(e, write.Record)
+		} else { // others may have gone on
+			s.cache.drop(e)
+		}
 	}
 	for _, tx := range g.txs {
 		for _, e := range tx.events {
@@ -335,6 +344,7 @@ func (s *sequencer) record(ctx context.Context, e id.EntityID) (*proto.Record, e
 	if r, ok := s.overlay[e]; ok {
 		return r, nil
 	}
+	s.forget()
 	if r, ok := s.cache.get(e); ok {
 		return r, nil
 	}
@@ -457,11 +467,16 @@ func (s *sequencer) write(ctx context.Context, g *group) error {
 		return nil
 	}
 	s.storing.Store(g)
-	n.open.changing(g.old())
 	// A group that was taken is finished even if the node is closing: it may be
 	// acknowledged or not, but never half stored.
-	err := n.engine.Commit(context.WithoutCancel(ctx), g.batch(n.self))
-	n.open.changed()
+	err := s.grounded(context.WithoutCancel(ctx), g)
+	if err == nil {
+		n.open.changing(g.old())
+		err = n.engine.Commit(context.WithoutCancel(ctx), g.batch(n.self))
+	}
+	if n.others == nil || err != nil { // else it goes on while it is published
+		n.open.changed()
+	}
 	if errors.Is(err, storage.ErrUnavailable) {
 		// The outcome is unknown; often it can be read back at once.
 		feed, readErr := n.engine.Feed(context.WithoutCancel(ctx), n.self, n.published.Load(), 1)

@@ -65,6 +65,28 @@ func (s *snapshots) changing(old []preserved) {
 	}
 }
 
+// recalling is changing for what is about to be published and has been stored before, by
+// whomever: a snapshot may have been left a later reading of an entity, which somebody had stored
+// and nobody had published.
+func (s *snapshots) recalling(old []preserved) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.underWay = old
+	for snap := range s.open {
+		for _, p := range old {
+			snap.recall(p)
+		}
+	}
+}
+
+// reached says that the next n changes of those that are under way are shown to whomever begins
+// from now on.
+func (s *snapshots) reached(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.underWay = s.underWay[min(n, len(s.underWay)):]
+}
+
 // changed says that every reader sees the change, or that it was given up.
 func (s *snapshots) changed() {
 	s.mu.Lock()
@@ -86,6 +108,16 @@ func (s *snapshot) keep(p preserved) {
 		s.old = make(map[id.EntityID]*proto.Record)
 	}
 	s.old[p.entity] = p.record
+}
+
+// recall is keep, unless what is kept is older.
+func (s *snapshot) recall(p preserved) {
+	s.keep(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kept := s.old[p.entity]; kept != nil && (p.record == nil || p.record.Rev < kept.Rev) {
+		s.old[p.entity] = p.record
+	}
 }
 
 // record returns the entity as it was when the snapshot began.
