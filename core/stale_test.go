@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -11,6 +12,9 @@ import (
 	"github.com/ankurah-go/ankurah/core/entity"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/faulty"
+	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
 // TestWindowIsNotRefilledWithStaleRows: a node that was away asks for the rows of its window
@@ -91,6 +95,53 @@ func TestStrayedWindowIsNotLiveBeforeItsRowsAreHere(t *testing.T) {
 		synctest.Wait()
 		if q.Status() != core.QueryLive || rowNames(q, "name") != "second" {
 			t.Errorf("when its rows are here it is %v, with %s", q.Status(), rowNames(q, "name"))
+		}
+	})
+}
+
+// TestOnlyWhatWasHeldAgainstTheRowsIsResumed: storage fails while an answer is shown, so that the
+// rows which it does not name are not looked at. Who asks for the same later names them again,
+// and does not go on from where that answer was.
+func TestOnlyWhatWasHeldAgainstTheRowsIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		engine := faulty.Wrap(memory.NewDisk().Open(), failing(&broken, faulty.Scan, faulty.Fault{Before: storage.ErrUnavailable}))
+		a := open(t, core.Options{Engine: engine})
+		register(t, a)
+		conns, frames := handmade().listen(t, a)
+		w := <-conns
+		w.send(&proto.Pong{Position: proto.Position{{Epoch: id.EpochID{ULID: id.New(nil)}, Seq: 9}}})
+		answer := func(collection string, rows ...proto.Row) {
+			w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: collection, Complete: true, Done: true, Rows: rows})
+			synctest.Wait()
+		}
+		query := func(collection, text string) *core.LiveQuery {
+			q, err := anonymous(a).Query(collection, selection(t, text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return q
+		}
+		defer query("record", "artist.name = 'muse'").Close() // what happens to artists is looked up for it
+		answer("record")
+		stays, goes := w.creation("artist", with("name", "stays")), w.creation("artist", with("name", "goes"))
+		row := proto.Row{Entity: stays.Entity, Rev: 1, State: must(entity.Apply(nil, stays))}
+		defer query("artist", "name IS NOT NULL").Close()
+		answer("artist", row, proto.Row{Entity: goes.Entity, Rev: 1, State: must(entity.Apply(nil, goes))})
+
+		q := query("artist", "")
+		synctest.Wait()
+		broken.Store(true)
+		row.Rev, row.State = 2, must(entity.Apply(row.State, w.edit(stays, with("name", "muse"))))
+		answer("artist", row)
+		if q.Status() != core.QueryError {
+			t.Fatalf("it is %v", q.Status())
+		}
+		q.Close()
+		broken.Store(false)
+		defer query("artist", "").Close()
+		if sub := next[*proto.Subscribe](frames); len(sub.After) != 0 || len(sub.Known) != 2 {
+			t.Errorf("it goes on from %v, with %+v", sub.After, sub.Known)
 		}
 	})
 }

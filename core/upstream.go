@@ -27,6 +27,7 @@ type upstream struct {
 	backoff  backoff                  // of asking again where it cannot answer
 	held     []reactor.Change         // by the answer so far, to be published with its end
 	complete bool                     // the answer lists every row
+	unheld   bool                     // and was not held against the rows of a result that was being read
 	listed   map[id.EntityID]struct{} // the rows that it lists
 	support  map[id.EntityID]struct{} // what it says of entities that the rows refer to
 }
@@ -91,7 +92,7 @@ func (r *replica) subscribe(up *upstream) {
 	if len(m.After) == 0 {
 		m.Known = r.known(up)
 	}
-	up.number, up.answered, up.asked, up.complete = m.Sub, false, nil, false
+	up.number, up.answered, up.asked, up.complete, up.unheld = m.Sub, false, nil, false, false
 	up.listed, up.support = make(map[id.EntityID]struct{}), nil
 	r.peer.subs[m.Sub] = up
 	r.peer.out.must(m)
@@ -194,7 +195,7 @@ func (r *replica) answered(up *upstream) {
 func (r *replica) live(up *upstream) {
 	up.answered, up.err = true, nil
 	up.backoff.reset()
-	if up.resumes() {
+	if up.resumes() && !up.unheld { // else rows may be here that are to go
 		r.upstreams.open(up)
 		r.peer.confirm()
 	}
@@ -214,6 +215,7 @@ func (r *replica) stale(up *upstream) *wanted {
 	for res, side := range up.users {
 		res.strayed = res.strayed || res.filling // what is being read has rows of its own
 		if res.strayed {
+			up.unheld = true
 			continue
 		}
 		rows := up.rows(res, side)

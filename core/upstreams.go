@@ -66,10 +66,10 @@ func (u *upstreams) drop(up *upstream) {
 	}
 }
 
-// close notes up to where a selection was in step.
+// close notes up to where a selection was in step, if it is open.
 func (u *upstreams) close(up *upstream) {
 	switch i := u.find(up.hashed()); {
-	case i < 0:
+	case i < 0 || len(u.cursors[i].at) > 0:
 	case len(u.replica.position) > 0:
 		u.set(up.hashed(), u.replica.position)
 	default: // there is nothing to resume from
