@@ -219,6 +219,75 @@ func TestRefusedByStorageIsNotSent(t *testing.T) {
 	})
 }
 
+// TestOnTopOfWhatStorageRefused: a transaction that was begun on top of one that storage then refuses
+// is made on top of what is left.
+func TestOnTopOfWhatStorageRefused(t *testing.T) {
+	for _, there := range []bool{false, true} { // or cannot say that it has
+		t.Run(fmt.Sprint(there), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var broken, unread atomic.Bool
+				storing := make(chan struct{})
+				engine := faulty.Wrap(memory.NewDisk().Open(), func(c faulty.Call) (f faulty.Fault) {
+					switch {
+					case unread.Load() && c.Op == faulty.Records:
+						f.Before = storage.ErrUnavailable
+					case broken.Load() && c.Op == faulty.Commit:
+						broken.Store(false)
+						f.Wait = storing
+						if f.Before = errDisk; there {
+							f.Before, f.After = nil, storage.ErrUnavailable
+						}
+					}
+					return f
+				})
+				a := open(t, core.Options{Engine: engine})
+				if err := a.Register(t.Context(), album); err != nil {
+					t.Fatal(err)
+				}
+				e := add(t, a, "album", "name", "x")
+				want := must(anonymous(a).Get(t.Context(), "album", e)).State().Head
+				failing := anonymous(a).Begin()
+				if err := failing.Set(t.Context(), "album", e, with("year", 1)); err != nil {
+					t.Fatal(err)
+				}
+				broken.Store(true)
+				outcome := make(chan error, 1)
+				go func() {
+					_, err := failing.Commit(t.Context())
+					outcome <- err
+				}()
+				synctest.Wait()
+				above := must(anonymous(a).Get(t.Context(), "album", e)).State().Head
+				if there {
+					want = above
+				}
+				tx := anonymous(a).Begin()
+				if err := tx.Set(t.Context(), "album", e, with("artist", "Muse")); err != nil {
+					t.Fatal(err)
+				}
+				unread.Store(there)
+				close(storing)
+				if err := <-outcome; err == nil {
+					t.Fatal("it was stored")
+				}
+				unread.Store(false)
+				commit(t, tx)
+				_, frames := handmade().listen(t, a)
+				for {
+					m := next[*proto.Commit](frames)
+					if m.Transaction != tx.ID() {
+						continue
+					}
+					if !m.Events[0].Parents.Equal(want) {
+						t.Errorf("it is on top of %v, want %v", m.Events[0].Parents, want)
+					}
+					return
+				}
+			})
+		})
+	}
+}
+
 // asStored holds what a node shows against what a node opened over the same data shows.
 func asStored(t *testing.T, n *core.Node, disk *memory.Disk) {
 	t.Helper()

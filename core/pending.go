@@ -53,6 +53,7 @@ func (d *draft) commit(ctx context.Context, p *pendingTx, forks []*fork, receipt
 		return err
 	}
 	d.edits++
+	d.voided.remove(p.events)
 	d.outbox.add(p, receipt)
 	d.batch.Outbox = append(d.batch.Outbox, storage.OutboxEntry{Seq: p.seq, Data: encodePending(p)})
 	for i, f := range forks {

@@ -250,6 +250,7 @@ func (r *replica) reload(ctx context.Context) error {
 		r.node.overlay.restate(shown)
 		return err
 	}
+	r.voided.reread(&r.outbox, &fresh)
 	r.outbox = fresh
 	clear(r.cache)
 	tx := &reactor.Transaction{}

@@ -1,12 +1,14 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/proto"
 )
 
-// voided is the events of this node that no durable node will ever have: they were refused, or
-// others were made in their place. A transaction that was open at that time may have been made
+// voided is the events of this node that no durable node will ever have: they were refused, by a
+// durable node or by storage, or others were made in their place. A transaction that was open at that time may have been made
 // on top of them, and is to be made on top of something else when it commits. The latest are
 // kept, at least voidedKept.
 type voided struct {
@@ -30,6 +32,24 @@ func (v *voided) remove(events []*proto.Event) {
 	for _, e := range events {
 		delete(v.latest, e.ID)
 		delete(v.earlier, e.ID)
+	}
+}
+
+// reread takes in that storage holds other transactions than memory did.
+func (v *voided) reread(memory, stored *outbox) {
+	for _, p := range memory.pending {
+		var there []*proto.Event
+		if q := stored.byTx[p.tx]; q != nil {
+			there = q.events
+		}
+		for _, e := range p.events {
+			if !slices.ContainsFunc(there, func(x *proto.Event) bool { return x.ID == e.ID }) {
+				v.add(e.ID)
+			}
+		}
+	}
+	for _, p := range stored.pending {
+		v.remove(p.events)
 	}
 }
 
