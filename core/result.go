@@ -402,20 +402,22 @@ func (r *result) attach() {
 	r.followed()
 }
 
-// doubt asks for the rows held on a side, whatever is known of them. Until they are here, the
-// result is not live.
+// doubt asks for the rows held on a side, and for what they refer to, whatever is known of them.
+// Until they are here, the result is not live.
 func (r *result) doubt(side resultset.Side) {
-	var list []id.EntityID
-	for _, row := range r.set.Held(side) {
+	replica, list := r.node.replica, &wanted{}
+	rows := r.set.Held(side)
+	for _, row := range rows {
 		if row.BaseRev > 0 {
-			list = append(list, row.Entity)
+			list.add(row.Collection, row.Entity)
 		}
 	}
-	if len(list) == 0 || r.node.replica.peer == nil {
+	replica.referred(r, rows, func(_ *proto.Record, x referred) { replica.want(list, x) })
+	if list.empty() || replica.peer == nil {
 		return
 	}
 	r.doubts++
-	r.node.replica.peer.askForAll(map[string][]id.EntityID{r.extent.reading.collection: list}, func() {
+	replica.peer.askForAll(list.byCollection, func() {
 		if r.doubts--; r.doubts == 0 && len(r.queries) > 0 {
 			r.followed()
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
@@ -142,6 +143,73 @@ func TestOnlyWhatWasHeldAgainstTheRowsIsResumed(t *testing.T) {
 		defer query("artist", "").Close()
 		if sub := next[*proto.Subscribe](frames); len(sub.After) != 0 || len(sub.Known) != 2 {
 			t.Errorf("it goes on from %v, with %+v", sub.After, sub.Known)
+		}
+	})
+}
+
+// TestWhatRowsReferToIsDoubtedWithThem: storage fails while an answer is shown that does not name a
+// row any more, since what that refers to has changed. Both are asked for when the row is read
+// again.
+func TestWhatRowsReferToIsDoubtedWithThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		engine := faulty.Wrap(memory.NewDisk().Open(), failing(&broken, faulty.Scan, faulty.Fault{Before: storage.ErrUnavailable}))
+		a := open(t, core.Options{Engine: engine})
+		register(t, a)
+		conns, frames := handmade().listen(t, a)
+		w := <-conns
+		artist := w.creation("artist", with("name", "muse"))
+		record := w.creation("record", with("artist", artist.Entity, "name", "drones"))
+		there := make(map[id.EntityID]proto.Row)
+		for _, e := range []*proto.Event{artist, record} {
+			there[e.Entity] = proto.Row{Entity: e.Entity, Rev: 1, State: must(entity.Apply(nil, e))}
+		}
+		answer := func(number uint64, complete bool, entities ...id.EntityID) {
+			parts := map[string]*proto.Rows{"artist": {Sub: number, Collection: "artist"}, "record": {Sub: number, Collection: "record", Complete: complete, Done: true}}
+			for _, e := range entities {
+				collection := "artist"
+				if e == record.Entity {
+					collection = "record"
+				}
+				parts[collection].Rows = append(parts[collection].Rows, there[e])
+			}
+			w.send(parts["artist"])
+			w.send(parts["record"])
+			synctest.Wait()
+		}
+		q, err := anonymous(a).Query("record", selection(t, "artist.name = 'muse'"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		answer(next[*proto.Subscribe](frames).Sub, true, artist.Entity, record.Entity)
+		if rowNames(q, "name") != "drones" {
+			t.Fatalf("shows %q", rowNames(q, "name"))
+		}
+		w.conn.Close("cut")
+		w = <-conns
+		sub := next[*proto.Subscribe](frames)
+		there[artist.Entity] = proto.Row{Entity: artist.Entity, Rev: 2, State: must(entity.Apply(there[artist.Entity].State, w.edit(artist, with("name", "renamed"))))}
+		other := w.creation("artist", with("name", "other")) // to be looked up for the query
+		there[other.Entity] = proto.Row{Entity: other.Entity, Rev: 1, State: must(entity.Apply(nil, other))}
+		broken.Store(true)
+		answer(sub.Sub, true, other.Entity)
+		if q.Status() != core.QueryError {
+			t.Fatalf("it is %v", q.Status())
+		}
+		broken.Store(false)
+		for q.Status() != core.QueryLive {
+			select {
+			case f := <-frames:
+				if get, ok := f.(*proto.Get); ok {
+					answer(get.Request, true, get.Entities...)
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("it is %v", q.Status())
+			}
+		}
+		if rowNames(q, "name") != "" {
+			t.Errorf("shows %q", rowNames(q, "name"))
 		}
 	})
 }
