@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ankurah-go/ankurah"
+	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/examples/model"
 	"github.com/ankurah-go/ankurah/proto"
@@ -104,10 +105,10 @@ func BenchmarkCommits(b *testing.B) {
 	}
 }
 
-// BenchmarkCommitToSubscriber: from a commit at one client to the callback of a live query at
-// another, over WebSockets: both at a server that keeps nothing on disk, or at two that share a
-// store, which has been at rest before each commit, or has not.
-func BenchmarkCommitToSubscriber(b *testing.B) {
+// betweenServers measures how long something takes from one client to another, over WebSockets:
+// both at a server that keeps nothing on disk, or at two that share a store, which has been at rest
+// before, or has not.
+func betweenServers(b *testing.B, measure func(b *testing.B, from, to *ankurah.Node, rest time.Duration)) {
 	for _, on := range []struct {
 		name    string
 		servers int
@@ -125,11 +126,22 @@ func BenchmarkCommitToSubscriber(b *testing.B) {
 				for range on.servers {
 					urls = append(urls, spawn(b, args...).url(b))
 				}
-				benchmarkCommitToSubscriber(b, dial(b, urls[0]), dial(b, urls[len(urls)-1]), rest)
+				measure(b, dial(b, urls[0]), dial(b, urls[len(urls)-1]), rest)
 			})
 		}
 	}
 }
+
+// reportTimes reports the median and the 99th percentile.
+func reportTimes(b *testing.B, took []time.Duration) {
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-median")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
+}
+
+// BenchmarkCommitToSubscriber: from a commit at one client to the callback of a live query at
+// another.
+func BenchmarkCommitToSubscriber(b *testing.B) { betweenServers(b, benchmarkCommitToSubscriber) }
 
 func benchmarkCommitToSubscriber(b *testing.B, writer, reader *ankurah.Node, rest time.Duration) {
 	if _, err := create(b.Context(), writer, "first"); err != nil {
@@ -161,7 +173,39 @@ func benchmarkCommitToSubscriber(b *testing.B, writer, reader *ankurah.Node, res
 		<-seen
 		took = append(took, time.Since(begun))
 	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-median")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
+	reportTimes(b, took)
+}
+
+// BenchmarkNewcomerIsSeen: from entering a room at one client until another one there is told.
+func BenchmarkNewcomerIsSeen(b *testing.B) {
+	betweenServers(b, func(b *testing.B, from, to *ankurah.Node, rest time.Duration) {
+		watch, err := to.Context(ankurah.Anonymous).Watch("lobby")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer watch.Leave()
+		came, left := make(chan struct{}, 16), make(chan struct{}, 16)
+		watch.Subscribe(func(c *core.RoomChange) {
+			for range c.Changed {
+				came <- struct{}{}
+			}
+			for range c.Left {
+				left <- struct{}{}
+			}
+		})
+		var took []time.Duration
+		for b.Loop() {
+			time.Sleep(rest)
+			begun := time.Now()
+			p, err := from.Context(ankurah.Anonymous).Enter("lobby", nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			<-came
+			took = append(took, time.Since(begun))
+			p.Leave()
+			<-left
+		}
+		reportTimes(b, took)
+	})
 }

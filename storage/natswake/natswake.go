@@ -26,15 +26,19 @@ const pause = time.Millisecond
 
 // Hints are a store's hints over NATS.
 type Hints struct {
-	conn    *nats.Conn
-	subject string
-	log     *slog.Logger
+	conn   *nats.Conn
+	log    *slog.Logger
+	topics [storage.NewsKinds]topic
+	life   context.Context
+	end    context.CancelFunc
+	work   sync.WaitGroup
+}
 
-	told  chan struct{}
-	dirty chan struct{} // has room for one: there is something to tell
-	life  context.Context
-	end   context.CancelFunc
-	work  sync.WaitGroup
+// topic is how one kind of news of a store is told.
+type topic struct {
+	subject string
+	told    chan struct{}
+	dirty   chan struct{} // has room for one: there is something to tell
 }
 
 var _ storage.Hints = (*Hints)(nil)
@@ -49,7 +53,10 @@ func Open(addresses, store string, log *slog.Logger) (*Hints, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	h := &Hints{subject: subject(store), log: log, told: make(chan struct{}, 1), dirty: make(chan struct{}, 1)}
+	h := &Hints{log: log}
+	for news := range h.topics {
+		h.topics[news] = topic{subject(store, storage.News(news)), make(chan struct{}, 1), make(chan struct{}, 1)}
+	}
 	h.life, h.end = context.WithCancel(context.Background())
 	conn, err := nats.Connect(addresses,
 		nats.Name("ankurah"), nats.NoEcho(), nats.Timeout(connectTimeout),
@@ -64,28 +71,36 @@ func Open(addresses, store string, log *slog.Logger) (*Hints, error) {
 		return nil, fmt.Errorf("natswake: %w", err)
 	}
 	h.conn = conn
-	if _, err := conn.Subscribe(h.subject, func(*nats.Msg) { hint(h.told) }); err != nil {
-		conn.Close()
-		h.end()
-		return nil, fmt.Errorf("natswake: subscribe to %s: %w", h.subject, err)
+	for _, t := range h.topics {
+		if _, err := conn.Subscribe(t.subject, func(*nats.Msg) { hint(t.told) }); err != nil {
+			conn.Close()
+			h.end()
+			return nil, fmt.Errorf("natswake: subscribe to %s: %w", t.subject, err)
+		}
 	}
 	if !conn.IsConnected() {
 		h.disconnected(conn, conn.LastError())
 	}
-	h.work.Go(h.tell)
+	for _, t := range h.topics {
+		h.work.Go(func() { h.tell(t) })
+	}
 	return h, nil
 }
 
-// subject returns the subject of a store, with nothing in it that NATS reads as more than one
-// part of a name.
-func subject(store string) string {
+// subject returns the subject of some news of a store, whose name has nothing in it that NATS
+// reads as more than one part of a name.
+func subject(store string, news storage.News) string {
 	part := func(r rune) rune {
 		if r <= ' ' || strings.ContainsRune(".*>", r) {
 			return '_'
 		}
 		return r
 	}
-	return "ankurah.wake." + strings.Map(part, store)
+	name := "ankurah.wake." + strings.Map(part, store)
+	if news == storage.NewBroadcasts {
+		name += ".broadcast"
+	}
+	return name
 }
 
 // hint puts into a channel of hints that there is one.
@@ -97,20 +112,20 @@ func hint(c chan struct{}) {
 }
 
 // Tell implements storage.Hints.
-func (h *Hints) Tell() { hint(h.dirty) }
+func (h *Hints) Tell(news storage.News) { hint(h.topics[news].dirty) }
 
 // Told implements storage.Hints.
-func (h *Hints) Told() <-chan struct{} { return h.told }
+func (h *Hints) Told(news storage.News) <-chan struct{} { return h.topics[news].told }
 
 // tell sends a hint when there is something to tell, and not too often.
-func (h *Hints) tell() {
+func (h *Hints) tell(t topic) {
 	for {
 		select {
-		case <-h.dirty:
+		case <-t.dirty:
 		case <-h.life.Done():
 			return
 		}
-		if err := h.conn.Publish(h.subject, nil); err != nil {
+		if err := h.conn.Publish(t.subject, nil); err != nil {
 			h.log.Debug("a hint was not sent", "error", err)
 		}
 		select {
@@ -124,7 +139,9 @@ func (h *Hints) tell() {
 // connected also hints, since something may have been missed.
 func (h *Hints) connected(*nats.Conn) {
 	h.log.Info("connected to NATS")
-	hint(h.told)
+	for _, t := range h.topics {
+		hint(t.told)
+	}
 }
 
 func (h *Hints) disconnected(_ *nats.Conn, err error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ankurah-go/ankurah/internal/leaktest"
+	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/natswake"
 	"github.com/ankurah-go/ankurah/storage/natswake/natstest"
 )
@@ -22,19 +23,29 @@ func open(t *testing.T, url, store string) *natswake.Hints {
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
-		h.Tell() // does nothing
+		h.Tell(storage.NewCommits) // does nothing
 	})
 	return h
 }
 
-// arrives waits for a hint. Who tells does so again and again: a hint may get lost.
+// news is all kinds of it.
+var news = []storage.News{storage.NewCommits, storage.NewBroadcasts}
+
+// arrives waits for a hint of each kind. Who tells does so again and again: a hint may get lost.
 func arrives(t *testing.T, from, at *natswake.Hints) {
+	t.Helper()
+	for _, n := range news {
+		hintArrives(t, from, at, n)
+	}
+}
+
+func hintArrives(t *testing.T, from, at *natswake.Hints, news storage.News) {
 	t.Helper()
 	deadline := time.After(time.Minute)
 	for {
-		from.Tell()
+		from.Tell(news)
 		select {
-		case <-at.Told():
+		case <-at.Told(news):
 			return
 		case <-time.After(10 * time.Millisecond):
 		case <-deadline:
@@ -54,10 +65,12 @@ func connected(t *testing.T, url, store string) *natswake.Hints {
 // looks waits for a hint that nobody has told: something may have been missed.
 func looks(t *testing.T, h *natswake.Hints) {
 	t.Helper()
-	select {
-	case <-h.Told():
-	case <-time.After(time.Minute):
-		t.Fatal("no hint that something may have been missed")
+	for _, n := range news {
+		select {
+		case <-h.Told(n):
+		case <-time.After(time.Minute):
+			t.Fatal("no hint that something may have been missed")
+		}
 	}
 }
 
@@ -72,15 +85,33 @@ func TestProcessesOfAStoreTellEachOther(t *testing.T) {
 		arrives(t, a, b)
 		arrives(t, a, c)
 	}
-	select {
-	case <-other.Told():
-		t.Error("another store is told")
-	case <-a.Told():
-		t.Error("it hears itself")
-	default:
+	for _, n := range news {
+		select {
+		case <-other.Told(n):
+			t.Error("another store is told")
+		case <-a.Told(n):
+			t.Error("it hears itself")
+		default:
+		}
 	}
 	arrives(t, b, a)
 	arrives(t, c, a)
+}
+
+// Who waits for news of one kind is not woken by the other.
+func TestNewsAreKeptApart(t *testing.T) {
+	url := natstest.New(t).URL()
+	a, b := connected(t, url, "s"), connected(t, url, "s")
+	for i, n := range news {
+		for range 5 {
+			hintArrives(t, a, b, n)
+		}
+		select {
+		case <-b.Told(news[1-i]):
+			t.Errorf("news of kind %d are told as the other", n)
+		default:
+		}
+	}
 }
 
 // NATS may be away when a process starts, and later; when it is back, everybody looks, and is
@@ -91,8 +122,8 @@ func TestNATSMayBeAway(t *testing.T) {
 	nats.Stop()
 	b := open(t, nats.URL(), "s")
 	for range 100 { // nobody waits
-		a.Tell()
-		b.Tell()
+		a.Tell(storage.NewCommits)
+		b.Tell(storage.NewBroadcasts)
 	}
 	nats.Start(t)
 	looks(t, a)

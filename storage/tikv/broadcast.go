@@ -1,18 +1,14 @@
 package tikv
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
-	"github.com/ankurah-go/ankurah/storage/kv"
 )
 
 // Broadcasts lie in rows of the cluster: of each feed the last few messages of the process that
@@ -69,7 +65,7 @@ func (e *Engine) Broadcast(ctx context.Context, message []byte) error {
 		return err
 	}
 	defer s.gate.Leave()
-	feed := strings.TrimPrefix(s.leases.feedName(), feedLease)
+	feed := s.ownFeed()
 	switch {
 	case len(message) > storage.MaxBroadcast:
 		return fmt.Errorf("tikv: a broadcast of %d bytes, more than %d", len(message), storage.MaxBroadcast)
@@ -80,32 +76,27 @@ func (e *Engine) Broadcast(ctx context.Context, message []byte) error {
 	defer s.broadcasts.Unlock()
 	s.broadcasts.seq++ // where it fails it may be there all the same
 	x := numbered{s.self, s.broadcasts.seq}
-	return s.transact(ctx, func(tx *transaction) error {
+	err := s.transact(ctx, func(tx *transaction) error {
 		return errors.Join(tx.put(s.slotKey(feed, x.seq), x.row(message)), tx.put(s.headKey(feed), x.row(nil)))
 	})
+	s.wakes.tell(storage.NewBroadcasts) // where it has failed it may be there all the same
+	return err
 }
 
-// Listen implements storage.Broadcaster. It looks the less often the longer nothing has come, and
-// at least every Options.Poll.
+// Listen implements storage.Broadcaster.
 func (e *Engine) Listen(ctx context.Context, hear func(message []byte)) error {
-	l := listener{store: e.store, hear: hear}
-	hear(nil)
-	for wait := pollFloor; ; wait = min(2*wait, e.store.options.Poll) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	l := listener{store: e.store, hear: hear, missed: true} // what came before the first look
+	look := func() (news bool) {
 		news, err := l.look(ctx)
-		switch {
-		case errors.Is(err, storage.ErrClosed):
-			return err
-		case err != nil:
-			l.missed = true
-		case news:
-			wait = pollFloor
+		if l.missed = l.missed || err != nil; errors.Is(err, storage.ErrClosed) {
+			end(err)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return news
 	}
+	e.store.lookOut(ctx, storage.NewBroadcasts, look, func() { look() })
+	return context.Cause(ctx)
 }
 
 // listener knows how far the heads have come.
@@ -147,31 +138,18 @@ func (l *listener) look(ctx context.Context) (news bool, err error) {
 
 // heads returns the last message of every feed.
 func (n *snapshot) heads(ctx context.Context) (map[string]numbered, error) {
-	prefix := n.store.headKey("")
-	r := kv.Range{Start: prefix, End: n.store.ownKey(rowBroadcast, "i")}
 	heads := map[string]numbered{}
-	for {
-		rows, err := n.page(ctx, r, firstPage)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range rows {
-			x, _, err := readNumbered(p.value)
-			if err != nil {
-				return nil, err
-			}
-			heads[string(bytes.TrimPrefix(p.key, prefix))] = x
-		}
-		if len(rows) < firstPage {
-			return heads, nil
-		}
-		r.Start = append(rows[len(rows)-1].key, 0)
-	}
+	err := n.each(ctx, n.store.headKey(""), func(feed string, value []byte) error {
+		x, _, err := readNumbered(value)
+		heads[feed] = x
+		return err
+	})
+	return heads, err
 }
 
 // read returns the messages that have come since the last look, and takes the heads for known.
 func (l *listener) read(ctx context.Context, n *snapshot, heads map[string]numbered) (messages [][]byte, err error) {
-	own := strings.TrimPrefix(l.store.leases.feedName(), feedLease)
+	own := l.store.ownFeed()
 	var keys [][]byte
 	var want []numbered
 	for feed, head := range heads {

@@ -93,7 +93,7 @@ func (s *store) commitGroup(requests []*request) (left []*request) {
 		s.release(gateLease)
 	}
 	if err == nil && g.news {
-		s.wakes.tell()
+		s.wakes.tell(storage.NewCommits)
 	}
 	if err != nil { // for those that were to follow, too: the cluster does not answer
 		g.members, g.rest = g.open, nil

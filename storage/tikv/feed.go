@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/storage"
@@ -65,110 +63,31 @@ type heldFeed struct {
 // feeds returns all feeds that a process has ever joined.
 func (n *snapshot) feeds(ctx context.Context) (feeds []heldFeed, err error) {
 	s := n.store
-	prefix := s.leaseKey(feedLease)
-	r := kv.Range{Start: prefix, End: s.leaseKey(strings.TrimSuffix(feedLease, "/") + "0")}
-	for {
-		rows, err := n.page(ctx, r, firstPage)
+	err = n.each(ctx, s.leaseKey(feedLease), func(name string, value []byte) error {
+		u, err := id.Parse(name)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("%w: the lease of a feed: %w", storage.ErrCorrupt, err)
 		}
-		for _, p := range rows {
-			u, err := id.Parse(strings.TrimPrefix(string(p.key), string(prefix)))
-			if err != nil {
-				return nil, fmt.Errorf("%w: the lease of a feed: %w", storage.ErrCorrupt, err)
-			}
-			l, err := readLease(p.value)
-			if err != nil {
-				return nil, err
-			}
-			feeds = append(feeds, heldFeed{id.NodeID{ULID: u}, l})
-		}
-		if len(rows) < firstPage {
-			return feeds, nil
-		}
-		r.Start = append(rows[len(rows)-1].key, 0)
-	}
+		l, err := readLease(value)
+		feeds = append(feeds, heldFeed{id.NodeID{ULID: u}, l})
+		return err
+	})
+	return feeds, err
 }
 
-// wakes notices what other processes commit.
-type wakes struct {
-	once  sync.Once
-	wake  chan struct{}
-	hints storage.Hints // nil where processes do not tell each other
-}
+// ownFeed returns the name of the process's feed, "" before Join.
+func (s *store) ownFeed() string { return strings.TrimPrefix(s.leases.feedName(), feedLease) }
 
-func (w *wakes) init() { w.wake = make(chan struct{}, 1) }
-
-// openHints opens what Options.Hints has.
-func (s *store) openHints() (err error) {
-	if s.options.Hints == nil {
-		return nil
-	}
-	name := fmt.Sprintf("%d/%s", s.client.GetPDClient().GetClusterID(s.life), s.place.prefix)
-	s.wakes.hints, err = s.options.Hints(name)
-	return err
-}
-
-// tell hints to other processes that this one has committed.
-func (w *wakes) tell() {
-	if w.hints != nil {
-		w.hints.Tell()
-	}
-}
-
-// told receives when another process has, perhaps, committed; never where processes do not
-// tell each other.
-func (w *wakes) told() <-chan struct{} {
-	if w.hints == nil {
-		return nil
-	}
-	return w.hints.Told()
-}
-
-// pass passes a hint on, unless there is one that nobody has taken yet.
-func (w *wakes) pass() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// pollFloor is how often others' feeds are looked at while others commit, and hintFloor how
-// often it is passed on what they tell.
-const (
-	pollFloor = 5 * time.Millisecond
-	hintFloor = time.Millisecond
-)
-
-// watch looks at the feeds of others until the store is closed, the less often the longer
-// nothing has come; where others tell what they commit, it looks as if nothing had.
+// watch looks at the feeds of others until the store is closed. Where a process says that it has
+// committed, that is passed on without a look.
 func (s *store) watch() {
 	w := watcher{store: s}
-	wait, heard := pollFloor, false
-	for look := time.NewTimer(0); ; {
-		select {
-		case <-look.C:
-			wait = min(2*wait, s.options.Poll)
-			if w.look() {
-				s.wakes.pass()
-				if !heard {
-					wait = pollFloor
-				}
-			}
-			heard = false
-			look.Reset(wait)
-		case <-s.wakes.told():
-			heard = true
+	s.lookOut(s.life, storage.NewCommits, func() (news bool) {
+		if news = w.look(); news {
 			s.wakes.pass()
-			select {
-			case <-time.After(hintFloor):
-			case <-s.life.Done():
-			}
-		case <-s.life.Done():
-			look.Stop()
-			return
 		}
-	}
+		return news
+	}, s.wakes.pass)
 }
 
 // watcher knows how far the feeds have come.
@@ -183,7 +102,7 @@ type watcher struct {
 // feeds are read.
 func (w *watcher) look() bool {
 	s := w.store
-	own := strings.TrimPrefix(s.leases.feedName(), feedLease)
+	own := s.ownFeed()
 	keys := [][]byte{s.leaseKey(feedsRow)}
 	for feed, tail := range w.tails {
 		if feed.String() != own {

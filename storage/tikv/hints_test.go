@@ -1,8 +1,12 @@
 package tikv
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/natswake"
@@ -14,13 +18,17 @@ import (
 // bell is storage.Hints that a test looks at, and rings.
 type bell struct {
 	store  string
-	tells  chan struct{}
-	told   chan struct{}
+	tells  [storage.NewsKinds]chan struct{}
+	told   [storage.NewsKinds]chan struct{}
 	closed bool
 }
 
 func newBell() *bell {
-	return &bell{tells: make(chan struct{}, 100), told: make(chan struct{}, 1)}
+	b := &bell{}
+	for news := range b.tells {
+		b.tells[news], b.told[news] = make(chan struct{}, 100), make(chan struct{}, 1)
+	}
+	return b
 }
 
 func (b *bell) open(store string) (storage.Hints, error) {
@@ -28,8 +36,8 @@ func (b *bell) open(store string) (storage.Hints, error) {
 	return b, nil
 }
 
-func (b *bell) Tell()                 { b.tells <- struct{}{} }
-func (b *bell) Told() <-chan struct{} { return b.told }
+func (b *bell) Tell(news storage.News)                 { b.tells[news] <- struct{}{} }
+func (b *bell) Told(news storage.News) <-chan struct{} { return b.told[news] }
 
 func (b *bell) Close() error {
 	b.closed = true
@@ -53,22 +61,23 @@ func TestHintsAreGivenAndTaken(t *testing.T) {
 	if err := e.Commit(t.Context(), &storage.Batch{Meta: []storage.MetaEntry{{Key: "k", Value: []byte("v")}}}); err != nil {
 		t.Fatal(err)
 	}
-	if len(first.tells) > 0 {
+	tells := first.tells[storage.NewCommits]
+	if len(tells) > 0 {
 		t.Error("others are told of what they do not wait for")
 	}
 	for seq := range uint64(3) {
 		if err := appendEntry(e, w, feed, seq+1); err != nil {
 			t.Fatal(err)
 		}
-		<-first.tells
+		<-tells
 	}
-	if err := appendEntry(e, w, feed, 3); !errors.Is(err, storage.ErrConflict) || len(first.tells) > 0 {
-		t.Errorf("of a commit that fails others are told %d times: %v", len(first.tells), err)
+	if err := appendEntry(e, w, feed, 3); !errors.Is(err, storage.ErrConflict) || len(tells) > 0 {
+		t.Errorf("of a commit that fails others are told %d times: %v", len(tells), err)
 	}
 	wake := other.Wake()
 	<-wake // it has seen what was committed
 	for range 3 {
-		second.told <- struct{}{}
+		second.told[storage.NewCommits] <- struct{}{}
 		<-wake
 	}
 	for _, closing := range []*Engine{e, other} {
@@ -78,6 +87,72 @@ func TestHintsAreGivenAndTaken(t *testing.T) {
 	}
 	if !first.closed || !second.closed {
 		t.Error("hints stay open when their engine is closed")
+	}
+}
+
+// Who broadcasts tells the others, and of that alone; who is told hears it.
+func TestBroadcastsAreHintedAt(t *testing.T) {
+	url := tikvtest.URL(t)
+	first, second := newBell(), newBell()
+	from, to := open(t, url, Options{Hints: first.open}), open(t, url, Options{Hints: second.open})
+	defer from.Close()
+	defer to.Close()
+	for _, e := range []*Engine{from, to} {
+		if _, err := e.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heard := make(chan string, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- to.Listen(ctx, func(m []byte) { heard <- string(m) }) }()
+	<-heard // that something may have been missed
+	for i := range 10 {
+		want := fmt.Sprint("message ", i)
+		if err := from.Broadcast(t.Context(), []byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		<-first.tells[storage.NewBroadcasts]
+		second.told[storage.NewBroadcasts] <- struct{}{}
+		if got := <-heard; got != want {
+			t.Errorf("%q is heard, want %q", got, want)
+		}
+	}
+	if len(first.tells[storage.NewCommits]) > 0 {
+		t.Error("broadcasts are told as commits")
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("listening ends with %v", err)
+	}
+}
+
+// Who is told of news acts at once, and looks more and more rarely, as if there were none; who is
+// not told looks often while there are any.
+func TestHintsSaveLooks(t *testing.T) {
+	for _, tells := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBell()
+			s := &store{options: Options{Poll: time.Hour}, wakes: wakes{hints: b}}
+			looks, acts := 0, 0
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go s.lookOut(ctx, storage.NewBroadcasts, func() bool { looks++; return true }, func() { acts++ })
+			const hints = 2000
+			for range hints {
+				time.Sleep(3 * time.Millisecond)
+				if tells {
+					b.told[storage.NewBroadcasts] <- struct{}{}
+					synctest.Wait()
+				}
+			}
+			switch {
+			case tells && (acts != hints || looks > 15):
+				t.Errorf("told %d times it acts %d times, and looks %d times", hints, acts, looks)
+			case !tells && looks < 500:
+				t.Errorf("in 6 s full of news it looks %d times", looks)
+			}
+		})
 	}
 }
 

@@ -37,8 +37,8 @@ type Options struct {
 	// CA, Cert and Key are files in PEM: the authority that the cluster's certificates are
 	// from, and the certificate of this client with its key. Without CA nothing is encrypted.
 	CA, Cert, Key string
-	// Hints, if it is given, opens what the processes of a store tell each other of commits by,
-	// so that each notices at once what another has committed; it looks every Poll all the same.
+	// Hints, if it is given, opens what the processes of a store tell each other by, so that each
+	// notices at once what another has committed or broadcast; it looks every Poll all the same.
 	// The store's name is the same in every process that has it open, and no other store's. What
 	// it returns is closed with the engine.
 	Hints func(store string) (storage.Hints, error)

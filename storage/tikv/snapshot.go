@@ -125,6 +125,27 @@ func (n *snapshot) visit(ctx context.Context, r kv.Range, expect int, visit func
 	return nil
 }
 
+// each calls do for the rows whose keys in the cluster begin so, with what follows in the key.
+func (n *snapshot) each(ctx context.Context, prefix []byte, do func(name string, value []byte) error) error {
+	r := kv.Range{Start: prefix, End: bytes.Clone(prefix)}
+	r.End[len(r.End)-1]++ // every prefix ends with a letter or a slash
+	for {
+		rows, err := n.page(ctx, r, firstPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range rows {
+			if err := do(string(p.key[len(prefix):]), p.value); err != nil {
+				return err
+			}
+		}
+		if len(rows) < firstPage {
+			return nil
+		}
+		r.Start = append(rows[len(rows)-1].key, 0)
+	}
+}
+
 // row is a pair by its key in the cluster, and the key in the kv.Store if it is too long for
 // that.
 type row struct{ key, long, value []byte }
