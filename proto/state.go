@@ -45,6 +45,15 @@ func (s *State) Find(name string) (index int, found bool) {
 	})
 }
 
+// Size returns about how many bytes the state takes in memory.
+func (s *State) Size() int {
+	size := 32 + 18*len(s.Head)
+	for i := range s.Properties {
+		size += 8 + len(s.Properties[i].Name) + s.Properties[i].Value.Size() + len(s.Properties[i].Data)
+	}
+	return size
+}
+
 // Deleted reports whether the entity is marked as deleted.
 func (s *State) Deleted() bool {
 	// The mark sorts before every name that a model can have.

@@ -103,12 +103,18 @@ type Engine interface {
 	Close() error
 }
 
+// MaxPageBytes is about how many bytes of records, and of their sort keys, a page of a scan
+// has at most; one that would have more ends before, but not before its first record. So what
+// a reader keeps in memory does not depend on how large records are.
+const MaxPageBytes = 8 << 20
+
 // Page is one bounded part of a scan.
 type Page struct {
 	Records []*proto.Record
 	// More says that further records may follow; the caller goes on after the sort key
-	// of the last record. A page may be empty and still have More (an engine may bound
-	// the work of one call); then Next is where to go on.
+	// of the last record. A page may have fewer records than were asked for, or none, and
+	// still have More (an engine bounds the work and the memory of one call); Next is
+	// where to go on.
 	More bool
 	// Next is the key to pass as after for the next page; nil when More is false.
 	Next []byte

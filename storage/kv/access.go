@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"sort"
@@ -21,6 +22,7 @@ type access struct {
 	after      []byte // the sort key to go on after, or nil
 	expect     int    // about how many rows will be wanted; 0 for all
 
+	part    int    // how many rows are read at once
 	entries int    // of the index, read
 	more    bool   // rows were left out behind those visited
 	key     []byte // reused
@@ -93,15 +95,43 @@ func (a *access) lookup(ids []id.EntityID, visit func(entity id.EntityID, row []
 	for n := a.first(); len(ids) > 0; n = min(2*n, most) {
 		part := ids[:min(n, len(ids))]
 		ids = ids[len(part):]
+		stopped := false
+		err := a.get(part, func(i int, row []byte) bool {
+			stopped = row != nil && !visit(part[i], row)
+			return !stopped
+		})
+		if err != nil || stopped {
+			return err
+		}
+	}
+	return nil
+}
+
+// Where rows are large, fewer of them are read at once: so many bytes, at first so many rows.
+const (
+	partBytes = 4 << 20
+	firstPart = 256
+)
+
+// get calls visit for the rows of entities, nil where there is none, until it returns false.
+func (a *access) get(ids []id.EntityID, visit func(i int, row []byte) bool) error {
+	for at := 0; at < len(ids); {
+		if a.part == 0 {
+			a.part = firstPart
+		}
+		part := ids[at:min(at+a.part, len(ids))]
 		rows, err := a.reader.Get(recordKeys(a.collection, part))
 		if err != nil {
 			return err
 		}
+		taken := 0
 		for i, row := range rows {
-			if row != nil && !visit(part[i], row) {
+			if taken += len(row); !visit(at+i, row) {
 				return nil
 			}
 		}
+		at += len(part)
+		a.part = min(max(partBytes*len(part)/max(taken, 1), 1), most)
 	}
 	return nil
 }
@@ -285,28 +315,23 @@ func (a *access) follow(keys [][]byte, visit func(entity id.EntityID, row []byte
 	for i, key := range keys {
 		ids[i] = recordEntity(key)
 	}
-	rows, err := a.reader.Get(recordKeys(a.collection, ids))
-	if err != nil {
-		return err
-	}
 	var view rowView
-	for i, row := range rows {
+	var failed error
+	err := a.get(ids, func(i int, row []byte) bool {
 		if row == nil {
-			continue
+			return true
 		}
-		if err := view.reset(ids[i], row); err != nil {
-			return err
+		if failed = view.reset(ids[i], row); failed != nil {
+			return false
 		}
 		a.key = a.index.AppendKey(a.key[:0], &view, ids[i])
 		if !bytes.Equal(a.key, keys[i][len(a.index.prefix):]) {
-			continue
+			return true
 		}
-		if !visit(ids[i], row) {
-			*stop = true
-			return nil
-		}
-	}
-	return nil
+		*stop = !visit(ids[i], row)
+		return !*stop
+	})
+	return cmp.Or(err, failed)
 }
 
 // gather reads all entries of the plan's ranges, which tell the ids, and then rows in

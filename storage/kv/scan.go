@@ -173,9 +173,9 @@ func (sc *scan) behind() bool { return sc.after == nil || bytes.Compare(sc.key, 
 // full or enough rows were examined.
 func (sc *scan) first(a *access) (*storage.Page, error) {
 	page := &storage.Page{}
-	full, passed := false, 0
+	full, passed, taken := false, 0, 0
 	visit := func(entity id.EntityID, row []byte) bool {
-		if full = len(page.Records) == sc.limit || passed == sc.budget; full {
+		if full = len(page.Records) == sc.limit || passed == sc.budget || taken >= storage.MaxPageBytes; full {
 			return false
 		}
 		if !sc.look(entity, row) {
@@ -191,6 +191,7 @@ func (sc *scan) first(a *access) (*storage.Page, error) {
 				return false
 			}
 			page.Records = append(page.Records, rec)
+			taken += len(sc.key) + len(row)
 		}
 		sc.err = sc.row.err()
 		return sc.err == nil

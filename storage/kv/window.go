@@ -8,12 +8,14 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
-// window keeps the rows with the least sort keys of those offered, at most limit. It
-// collects up to twice as many and then drops the greater half, which takes the
-// logarithm of limit per row at worst, and one comparison once the window is settled.
+// window keeps the rows with the least sort keys of those offered, at most limit, and not
+// many more bytes than a page has. It collects up to twice as much and then drops the greater
+// half, which takes the logarithm of limit per row at worst, and one comparison once the
+// window is settled.
 type window struct {
 	limit int
 	kept  []keptRow
+	bytes int    // of kept
 	bound []byte // no row with this key or a greater one can be in the page
 	more  bool   // some row was dropped
 }
@@ -22,6 +24,11 @@ type keptRow struct {
 	key, row []byte
 	entity   id.EntityID
 }
+
+func (k *keptRow) size() int { return len(k.key) + len(k.row) }
+
+// roomyRow is up to which size the room of a row that was dropped is used again.
+const roomyRow = 4 << 10
 
 // offer copies what it keeps.
 func (w *window) offer(key []byte, entity id.EntityID, row []byte) {
@@ -36,7 +43,8 @@ func (w *window) offer(key []byte, entity id.EntityID, row []byte) {
 	}
 	k := &w.kept[len(w.kept)-1]
 	k.key, k.row, k.entity = append(k.key[:0], key...), append(k.row[:0], row...), entity
-	if len(w.kept) >= max(2*w.limit, 64) {
+	w.bytes += k.size()
+	if len(w.kept) >= max(2*w.limit, 64) || w.bytes > 2*storage.MaxPageBytes {
 		w.settle()
 	}
 }
@@ -44,10 +52,24 @@ func (w *window) offer(key []byte, entity id.EntityID, row []byte) {
 // settle sorts the window and drops what is beyond the limit.
 func (w *window) settle() {
 	sort.Slice(w.kept, func(i, j int) bool { return bytes.Compare(w.kept[i].key, w.kept[j].key) < 0 })
-	if len(w.kept) > w.limit {
-		w.kept, w.more = w.kept[:w.limit], true
-		w.bound = append(w.bound[:0], w.kept[w.limit-1].key...)
+	n := 0
+	for w.bytes = 0; n < min(len(w.kept), w.limit); n++ {
+		size := w.kept[n].size()
+		if n > 0 && w.bytes+size > storage.MaxPageBytes {
+			break
+		}
+		w.bytes += size
 	}
+	if n == len(w.kept) {
+		return
+	}
+	for i := range w.kept[n:] {
+		if dropped := &w.kept[n+i]; cap(dropped.key)+cap(dropped.row) > roomyRow {
+			*dropped = keptRow{}
+		}
+	}
+	w.kept, w.more = w.kept[:n], true
+	w.bound = append(w.bound[:0], w.kept[n-1].key...)
 }
 
 // page decodes the window, which is not used afterwards.

@@ -281,7 +281,11 @@ func (e *engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 	sort.Slice(matches, func(i, j int) bool { return bytes.Compare(matches[i].key, matches[j].key) < 0 })
 
 	page := &storage.Page{}
+	taken := 0
 	for _, m := range matches[:min(len(matches), storage.PageSize(limit))] {
+		if taken += len(m.key) + m.record.State.Size(); taken > storage.MaxPageBytes && page.Next != nil {
+			break
+		}
 		page.Records = append(page.Records, m.record)
 		page.Next = m.key
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Pager makes a page of the records that a scan reads. It keeps no more of them than the page
-// can have, twice.
+// can have, twice, by number and by what they take.
 type Pager struct {
 	scan      *Scan
 	selection *ankql.Selection
@@ -19,6 +19,8 @@ type Pager struct {
 	limit     int
 
 	found []found
+	bytes int      // of found
+	bound []byte   // set once records were left out for what they take: none behind it is in the page
 	read  []int    // rows of each ordered part
 	last  [][]byte // the greatest key of each
 }
@@ -27,6 +29,8 @@ type found struct {
 	key    []byte
 	record *proto.Record
 }
+
+func (f *found) size() int { return len(f.key) + f.record.State.Size() }
 
 // NewPager makes a pager for a scan made with the same arguments.
 func NewPager(scan *Scan, sel *ankql.Selection, after []byte, limit int) *Pager {
@@ -42,8 +46,12 @@ func (p *Pager) Add(part Part, rec *proto.Record) {
 	if rec.State.Deleted() || bytes.Compare(key, p.after) <= 0 && p.after != nil || !p.selection.Matches(rec) {
 		return
 	}
-	p.found = append(p.found, found{key, rec})
-	if len(p.found) >= 2*(p.limit+1) {
+	if p.bound != nil && bytes.Compare(key, p.bound) > 0 {
+		return
+	}
+	f := found{key, rec}
+	p.found, p.bytes = append(p.found, f), p.bytes+f.size()
+	if len(p.found) >= 2*(p.limit+1) || p.bytes > 2*storage.MaxPageBytes {
 		p.prune()
 	}
 }
@@ -58,13 +66,21 @@ func (p *Pager) count(part int, key []byte) {
 	}
 }
 
-// prune keeps one record more than the page has room for: it says that there are more.
+// prune keeps one record more than the page has room for: it says that there are more. Where
+// the records take too much, the bound says so.
 func (p *Pager) prune() {
 	sort.Slice(p.found, func(i, j int) bool { return bytes.Compare(p.found[i].key, p.found[j].key) < 0 })
-	if len(p.found) > p.limit+1 {
-		clear(p.found[p.limit+1:])
-		p.found = p.found[:p.limit+1]
+	kept := 0
+	for p.bytes = 0; kept < min(len(p.found), p.limit+1); kept++ {
+		size := p.found[kept].size()
+		if kept > 0 && p.bytes+size > storage.MaxPageBytes {
+			p.bound = p.found[kept-1].key
+			break
+		}
+		p.bytes += size
 	}
+	clear(p.found[kept:])
+	p.found = p.found[:kept]
 }
 
 // horizon returns the key up to which everything was read; nil if that is all there is.
@@ -81,6 +97,9 @@ func (p *Pager) horizon() []byte {
 func (p *Pager) Page() *storage.Page {
 	p.prune()
 	horizon := p.horizon()
+	if p.bound != nil && (horizon == nil || bytes.Compare(p.bound, horizon) < 0) {
+		horizon = p.bound
+	}
 	page := &storage.Page{More: horizon != nil}
 	for _, f := range p.found {
 		if horizon != nil && bytes.Compare(f.key, horizon) > 0 {

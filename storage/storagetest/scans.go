@@ -1,9 +1,12 @@
 package storagetest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/core/id"
+	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/storage"
 )
@@ -136,6 +139,42 @@ func scanGoesOnAfterAnyKey(t *testing.T, e storage.Engine) {
 		for _, key := range keys {
 			t.Logf("%s after %x", text, key)
 			wantRecords(t, scanAll(t, e, s, key, 6), selected(recs, s, key))
+		}
+	}
+}
+
+// What a page takes is bounded however large the rows are and whatever order they are read in,
+// and the pages together have every row.
+func largeRows(t *testing.T, e storage.Engine) {
+	w := NewWorld(35)
+	const large = storage.MaxPageBytes / 16
+	var recs []*proto.Record
+	for i := range int64(60) {
+		name := fmt.Sprint("small ", i)
+		if i%2 == 0 {
+			name = strings.Repeat("large", large/5) + name
+		}
+		_, rec := w.Create(Albums, named(name), proto.Field{Name: "year", Value: value.Int(i * 7 % 60)})
+		recs = append(recs, rec)
+		commit(t, e, storage.Batch{Records: []storage.RecordWrite{{Record: rec}}})
+	}
+	for _, text := range []string{"true", "year < 50", "ORDER BY year", "ORDER BY name", "ORDER BY name DESC"} {
+		s := selection(t, text)
+		wantRecords(t, scanAll(t, e, s, nil, storage.MaxPage), selected(recs, s, nil))
+		var after []byte
+		for more := true; more; {
+			page, err := e.Scan(t.Context(), Albums, s, after, storage.MaxPage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken := 0
+			for _, r := range page.Records {
+				taken += len(s.AppendSortKey(nil, r, r.Entity)) + r.State.Size()
+			}
+			if most := storage.MaxPageBytes + 2*large + 1000; taken > most { // the row that went too far, and its key
+				t.Errorf("%s: a page of %d bytes, more than %d", s, taken, most)
+			}
+			more, after = page.More, page.Next
 		}
 	}
 }

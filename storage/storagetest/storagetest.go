@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"MetaIsAMap", meta},
 		{"FeedsAreApartAndNumbered", feeds},
 		{"ALimitIsAtMostMaxPage", limits},
+		{"APageOfLargeRowsEndsEarly", largeRows},
 		{"ScanMatchesAndOrders", scanMatchesAndOrders},
 		{"ScanByEntity", scanByEntity},
 		{"ScanLeavesOutDeletedAndOtherCollections", scanLeavesOut},

@@ -73,6 +73,7 @@ func (n *snapshot) client() *txnsnapshot.KVSnapshot { return n.store.client.GetS
 const (
 	firstPage = 256
 	mostPage  = 1024
+	pageBytes = 4 << 20 // about, after the first
 )
 
 // Scan implements kv.Snapshot.
@@ -119,7 +120,7 @@ func (n *snapshot) visit(ctx context.Context, r kv.Range, expect int, visit func
 		} else {
 			rows.Start = append(last[:len(last):len(last)], 0)
 		}
-		size = min(2*size, mostPage)
+		size = min(2*size, mostPage, max(size*pageBytes/max(bytesOf(pairs), 1), 1))
 	}
 	o.settle()
 	return nil
@@ -149,6 +150,13 @@ func (n *snapshot) each(ctx context.Context, prefix []byte, do func(name string,
 // row is a pair by its key in the cluster, and the key in the kv.Store if it is too long for
 // that.
 type row struct{ key, long, value []byte }
+
+func bytesOf(rows []row) (bytes int) {
+	for i := range rows {
+		bytes += len(rows[i].key) + len(rows[i].value)
+	}
+	return bytes
+}
 
 // orderly puts rows whose keys begin alike, as far as they are in the rows' keys, in the order
 // of their whole keys.
