@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,21 +148,28 @@ func (s *session) openAggregate(ctx context.Context, a *aggregateSub, m *proto.A
 		return err
 	}
 	var fresh bool
+	var refused error
 	// On the loop, so that no transaction is being published.
 	err = s.node.loop.call(context.WithoutCancel(ctx), func() {
 		a.mu.included = s.own.accepted()
 		_, fresh = s.node.aggregates.find(s.node, s.principal, m.Collection, of, func(t *tabulation) {
 			a.tab = t
+			if refused = t.holding.join(s.payer); refused != nil {
+				return
+			}
 			t.mu.followers = append(t.mu.followers, a)
 			if t.mu.version.status == QueryLive {
 				a.queue()
 			}
 		})
-		if fresh {
+		if fresh && refused == nil {
 			a.tab.start()
 		}
 	})
-	if err != nil {
+	if err = cmp.Or(err, refused); err != nil {
+		if a.tab != nil {
+			a.tab.leave(func() {}) // perhaps it is there for nobody
+		}
 		return err
 	}
 	s.subsMu.Lock()
@@ -275,8 +283,12 @@ func (s *session) dropAggregate(number uint64) {
 func (a *aggregateSub) leave() {
 	a.tab.leave(func() {
 		a.tab.mu.followers = slices.DeleteFunc(a.tab.mu.followers, func(x follower) bool { return x == follower(a) })
+		a.tab.holding.leave(a.session.payer)
 	})
 }
+
+// payer implements follower.
+func (a *aggregateSub) payer() string { return a.session.payer }
 
 // refuse tells the peer that the aggregate failed, and ends it.
 func (a *aggregateSub) refuse(err error) {

@@ -167,15 +167,7 @@ func (w *rowWriter) row(r *proto.Record, known heldRows) error {
 		return w.added(2 * id.Size)
 	}
 	w.next().Rows = append(w.next().Rows, proto.Row{Entity: r.Entity, Rev: r.Rev, State: r.State})
-	return w.added(stateSize(r.State))
-}
-
-func stateSize(s *proto.State) int {
-	size := 32 + 18*len(s.Head)
-	for i := range s.Properties {
-		size += 8 + len(s.Properties[i].Name) + s.Properties[i].Value.Size() + len(s.Properties[i].Data)
-	}
-	return size
+	return w.added(r.State.Size())
 }
 
 func (w *rowWriter) gone(e id.EntityID) error {

@@ -63,12 +63,29 @@ func (b *backlog) add(t *reactor.Transaction, rows []*pendingRow) error {
 	}
 	b.out.all.Add(int64(b.mu.bytes - before))
 	if len(b.mu.rows) > b.limits.Backlog || b.mu.bytes > b.roomLocked() {
-		b.mu.failed = errSlow
-		b.out.all.Add(-int64(b.mu.bytes))
-		b.clearLocked()
-		return errSlow
+		return b.giveUpLocked()
 	}
 	return nil
+}
+
+// giveUp has nothing more sent, on the loop, as add does where it fails.
+func (b *backlog) giveUp() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.failed != nil {
+		return nil
+	}
+	if b.mu.rows == nil {
+		b.out.later(b.frames)
+	}
+	return b.giveUpLocked()
+}
+
+func (b *backlog) giveUpLocked() error {
+	b.mu.failed = errSlow
+	b.out.all.Add(-int64(b.mu.bytes))
+	b.clearLocked()
+	return errSlow
 }
 
 // roomLocked returns how many bytes the backlog may take.
@@ -98,7 +115,7 @@ func (p *pendingRow) size() int {
 	if p.hidden {
 		return pendingSize
 	}
-	return pendingSize + stateSize(p.change.Stored.State)
+	return pendingSize + p.change.Stored.State.Size()
 }
 
 // pendingSize is about what a row that waits takes besides its state.

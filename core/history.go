@@ -13,7 +13,6 @@ import (
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
-	"github.com/ankurah-go/ankurah/storage"
 )
 
 // Revision is one event of an entity's history: who did what, when, and on top of what.
@@ -155,28 +154,36 @@ func (c *Context) events(ctx context.Context, collection string, e id.EntityID) 
 		return nil, ErrNotFound
 	}
 	var events []*proto.Event
+	var sizes pager
 	size := 0
 	for after := (id.EventID{}); ; after = events[len(events)-1].ID {
 		var page []*proto.Event
+		wanted := sizes.next(-1)
 		err := c.node.inTurn(ctx, func() (err error) {
-			page, err = c.node.engine.EntityEvents(ctx, e, after, storage.MaxPage)
+			page, err = c.node.engine.EntityEvents(ctx, e, after, wanted)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, page...)
+		bytes := 0
 		for _, event := range page {
-			size += event.EncodedSize()
+			bytes += event.EncodedSize()
+		}
+		size += bytes
+		if err := keep(ctx, len(page)*pendingSize+bytes); err != nil {
+			return nil, err
 		}
 		switch {
 		case size > c.node.limits.HistoryBytes:
 			return nil, fmt.Errorf("%w: a history of more than %d bytes", ErrLimit, c.node.limits.HistoryBytes)
 		case len(events) > c.node.limits.HistoryEvents:
 			return nil, fmt.Errorf("%w: a history of more than %d events", ErrLimit, c.node.limits.HistoryEvents)
-		case len(page) < storage.MaxPage:
+		case len(page) < wanted:
 			return events, nil
 		}
+		sizes.learn(len(page), bytes)
 	}
 }
 

@@ -111,7 +111,7 @@ func (in *ingest) judge(e *proto.Event, t *touched, state *proto.State) error {
 	if wide := len(state.Head); wide > in.node.limits.Siblings && (t.now == nil || wide > len(t.now.State.Head)) {
 		return fmt.Errorf("%w: %d concurrent changes, more than %d", entity.ErrWide, wide, in.node.limits.Siblings)
 	}
-	if size := stateSize(state); size > proto.MaxStateBytes {
+	if size := state.Size(); size > proto.MaxStateBytes {
 		return fmt.Errorf("%w: the entity would take %d bytes, more than %d", ErrTooLarge, size, proto.MaxStateBytes)
 	}
 	if in.sub.system {

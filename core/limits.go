@@ -48,6 +48,13 @@ type Limits struct {
 	// subscriptions of one connection. Defaults 5,000 and 50,000; beyond them a
 	// subscription fails with KindLimit.
 	SelectionCost, SubscriptionCost int
+	// HeldBytes bounds what this node keeps in memory for the live results of one principal's
+	// connections, or of one address's as with PrincipalRate: the rows of windows (selections
+	// with a LIMIT) and the groups of aggregates, and for the histories that it reads for them.
+	// HeldTotal bounds it over all peers: beyond it, nobody is given much more than there is.
+	// Defaults 128 MiB and 512 MiB. A subscription fails with KindLimit for the one, and comes
+	// again after a while for the other.
+	HeldBytes, HeldTotal int
 	// Scans bounds the answers to peers that are being read from storage at one moment, on
 	// all connections together; the others wait their turn, page by page. Default one for
 	// each processor, and no less than two.
@@ -149,6 +156,8 @@ func (l *Limits) ensureDefaults() {
 	set(&l.Subscriptions, 4096)
 	set(&l.SelectionCost, 5000)
 	set(&l.SubscriptionCost, 50_000)
+	set(&l.HeldBytes, 128<<20)
+	set(&l.HeldTotal, 512<<20)
 	set(&l.Scans, max(2, runtime.GOMAXPROCS(0)))
 	set(&l.Unacknowledged, 2*sendAhead)
 	set(&l.UnacknowledgedBytes, 16<<20)

@@ -20,7 +20,9 @@ type moment struct {
 	own  map[id.EntityID]*proto.Record // a transaction's, over all; may be nil
 
 	found map[id.EntityID]*proto.Record // what was looked up, deleted ones included
+	bytes int                           // that found takes
 	local map[*reading]ankql.Expr       // what the engine is asked for in place of a selection
+	kept  *holding                      // counts the rows that are kept of what is read; may be nil
 	err   error                         // why something was not: all that follows is worth nothing
 }
 
@@ -60,8 +62,8 @@ func found(r *proto.Record, collection string) (ankql.Fields, bool) {
 
 // load looks entities up that have not been.
 func (m *moment) load(entities []id.EntityID) {
-	if m.found == nil || len(m.found)+len(entities) > max(m.node.limits.CachedRecords, len(entities)) {
-		m.found = make(map[id.EntityID]*proto.Record, len(entities))
+	if limits := &m.node.limits; m.found == nil || len(m.found)+len(entities) > max(limits.CachedRecords, len(entities)) || m.bytes > limits.CachedBytes {
+		m.found, m.bytes = make(map[id.EntityID]*proto.Record, len(entities)), 0
 	}
 	var missing []id.EntityID
 	for _, e := range entities {
@@ -84,6 +86,9 @@ func (m *moment) load(entities []id.EntityID) {
 		}
 		for i, e := range page {
 			m.found[e] = records[i]
+			if r := records[i]; r != nil && r.State != nil {
+				m.bytes += r.State.Size()
+			}
 		}
 		m.past.restore(m.found, page)
 	}

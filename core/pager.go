@@ -15,7 +15,7 @@ const (
 	sampled   = 32 // rows of a page that are measured
 )
 
-// pager says how many rows to read at once.
+// pager says how many rows, or events, to read at once.
 type pager struct{ rows int }
 
 // next returns the limit of the next page, for somebody who wants so many rows, or a negative
@@ -38,8 +38,13 @@ func (p *pager) read(rows []*proto.Record) {
 	}
 	bytes, count, step := 0, 0, max(1, len(rows)/sampled)
 	for i := 0; i < len(rows); i += step {
-		bytes += stateSize(rows[i].State)
+		bytes += rows[i].State.Size()
 		count++
 	}
+	p.learn(count, bytes)
+}
+
+// learn takes in what so many things took.
+func (p *pager) learn(count, bytes int) {
 	p.rows = max(leastPage, min(storage.MaxPage, pageBytes/max(1, bytes/count)))
 }

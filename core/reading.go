@@ -26,7 +26,8 @@ type reading struct {
 	unjudged   bool             // the agent is not asked about its rows
 	restated   bool             // it asks for the rows' Sync, which no engine keeps
 
-	loop *eyes // at the loop's last moment; belongs to the loop
+	sizes *pager // of its scans one after the other; may be nil
+	loop  *eyes  // at the loop's last moment; belongs to the loop
 }
 
 // trail is references to follow one after the other.

@@ -28,7 +28,7 @@ func (c *recordCache) get(e id.EntityID) (*proto.Record, bool) {
 
 // put keeps a record, in place of others where there is no room: which ones hardly matters.
 func (c *recordCache) put(e id.EntityID, r *proto.Record) {
-	size := stateSize(r.State)
+	size := r.State.Size()
 	c.drop(e)
 	for victim := range c.records {
 		if len(c.records) < c.limits.CachedRecords && c.bytes+size <= c.limits.CachedBytes {

@@ -17,7 +17,7 @@ import (
 func (r *reading) scan(at *moment, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
 	from := r.resolver(at)
 	changed := at.changed()
-	for {
+	for before := at.kept.size(); ; at.kept.back(before) {
 		spare := len(changed)
 		wide := limit
 		if limit >= 0 {
@@ -128,14 +128,21 @@ func unkeptOrder(o ankql.Order) bool { return o.FollowsReferences() || o.Path[0]
 
 // inOrder reads rows in an order that the engine knows, until there are enough.
 func (r *reading) inOrder(at *moment, from ankql.Resolver, s *ankql.Selection, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
-	var sizes pager
+	sizes := r.sizes
+	if sizes == nil {
+		sizes = &pager{}
+	}
 	for len(rows) < limit {
 		page, err := r.node.page(at.ctx, at.from, r.collection, s, after, sizes.next(limit-len(rows)))
 		if err != nil {
 			return nil, false, err
 		}
 		sizes.read(page.Records)
-		rows = append(rows, r.matching(at, from, page.Records)...)
+		matching := r.matching(at, from, page.Records)
+		if err := at.kept.keep(matching); err != nil {
+			return nil, false, err
+		}
+		rows = append(rows, matching...)
 		if len(rows) > limit {
 			return rows[:limit], true, nil
 		}
@@ -160,7 +167,11 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 			return nil, false, err
 		}
 		sizes.read(page.Records)
-		for _, row := range r.matching(at, from, page.Records) {
+		matching := r.matching(at, from, page.Records)
+		if err := at.kept.keep(matching); err != nil {
+			return nil, false, err
+		}
+		for _, row := range matching {
 			key := r.sel.AppendSortKeyWith(nil, row, row.Entity, from)
 			if bytes.Compare(key, after) > 0 {
 				list = append(list, keyedRow{key, row})
@@ -168,6 +179,7 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 		}
 		if limit >= 0 && len(list) > limit+storage.MaxPage {
 			sortKeyed(list)
+			at.kept.cut(list[limit:])
 			clear(list[limit:])
 			list, more = list[:limit], true
 		}
@@ -204,8 +216,9 @@ func (r *reading) eachPage(at *moment, visit func(rows []*proto.Record) error) e
 	unordered := *r
 	unordered.sel = &ankql.Selection{Where: r.sel.Where, Limit: ankql.NoLimit}
 	var after []byte
+	unordered.sizes = &pager{}
 	for {
-		rows, more, err := unordered.scan(at, after, storage.MaxPage)
+		rows, more, err := unordered.scan(at, after, unordered.sizes.next(-1))
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ankurah-go/ankurah/core/reactor"
@@ -24,9 +26,15 @@ type servedWindow struct {
 	watch   *reactor.Watch
 	subs    []*subscription  // in the order in which they came
 	set     *resultset.Set   // nil while the first scan is under way
+	failed  error            // why there will be none
 	buffer  []reactor.Change // published meanwhile
-	waiting []func(error)    // for the scan's end
-	began   bool             // the set is inside a transaction
+	waiting []func()         // for the scan's end
+	stop    func()           // ends the scan
+	payer   string           // for whom it is made
+	holding *holding
+	began   bool // the set is inside a transaction
+
+	buffered, changed int // bytes: of buffer, and put into the set since it was measured
 
 	settled *reactor.Transaction // the one that changes is of
 	changes []resultset.Change
@@ -41,7 +49,8 @@ func (s *servedWindows) join(sub *subscription, x *extent, done func(error)) {
 	}
 	w := s.shared[x.key]
 	if x.key == "" || w == nil {
-		w = &servedWindow{node: sub.session.node, extent: x}
+		w = &servedWindow{node: sub.session.node, extent: x, payer: sub.session.payer}
+		w.holding = w.node.peers.held.begin(w.payer)
 		if x.key != "" {
 			if s.shared == nil {
 				s.shared = make(map[string]*servedWindow)
@@ -53,46 +62,94 @@ func (s *servedWindows) join(sub *subscription, x *extent, done func(error)) {
 	sub.window = w
 	w.subs = append(w.subs, sub)
 	if w.set != nil {
-		done(nil)
+		done(w.admit(sub))
 		return
 	}
-	w.waiting = append(w.waiting, done)
+	w.waiting = append(w.waiting, func() { done(w.admit(sub)) })
+}
+
+// admit gives a subscription its part in the window, which has rows, or says why it has none.
+func (w *servedWindow) admit(sub *subscription) (err error) {
+	switch {
+	case sub.stopped.Load():
+		return ErrClosed
+	case w.set != nil:
+		err = w.holding.join(sub.session.payer)
+		sub.admitted = err == nil
+	case errors.Is(w.failed, ErrLimit) && sub.session.payer != w.payer:
+		err = &Error{Kind: KindDeadline, Err: w.failed} // it was too much for somebody else
+	default:
+		err = w.failed
+	}
+	return err
 }
 
 // start watches, then scans (law L9), for the session that asked first.
 func (w *servedWindow) start(asked *session) {
 	w.watch = w.extent.reading.watch(w)
-	w.node.run.start(func(ctx context.Context) {
+	ctx, stop := context.WithCancel(withSharedTurns(w.node.run.ctx, asked))
+	w.stop = stop
+	w.node.run.start(func(context.Context) {
 		set := w.extent.newSet()
-		err := w.extent.reading.first(withSharedTurns(ctx, asked), func(at *moment) error { return w.extent.fill(at, set) })
-		w.node.loop.post(func() { w.filled(set, err) })
+		err := w.extent.reading.first(ctx, func(at *moment) error {
+			at.kept = w.holding
+			return w.extent.fill(at, set)
+		})
+		w.node.loop.post(func() {
+			w.filled(set, err)
+			w.holding.leave(w.payer)
+		})
 	})
 }
 
 func (w *servedWindow) filled(set *resultset.Set, err error) {
 	defer w.survive()
-	if err == nil {
+	w.stop()
+	if err = cmp.Or(w.failed, err); err == nil {
 		for _, c := range w.extent.reading.caughtUp(w.buffer) {
 			w.place(set, &c)
 		}
 		err = w.extent.fill(w.node.shown, set)
 	}
-	w.buffer = nil
+	w.buffer, w.buffered = nil, 0
 	if err == nil {
 		w.set = set
+		w.measure()
 	} else {
+		w.failed = err
 		w.end()
 	}
 	waiting := w.waiting
 	w.waiting = nil
 	for _, done := range waiting {
-		done(err)
+		done()
 	}
+}
+
+// measure counts what the window takes, and ends the subscriptions for which that is too much.
+func (w *servedWindow) measure() {
+	w.changed = 0
+	over := w.holding.become(w.set.Bytes(heldSize), true)
+	if over == nil {
+		return
+	}
+	w.node.loop.releases.add(func() { // not within a transaction
+		for _, sub := range slices.Clone(w.subs) {
+			if err := over[sub.session.payer]; err != nil && sub.admitted {
+				sub.session.unsubscribe(sub.number)
+				sub.session.reply(sub.number, err)
+			}
+		}
+	})
 }
 
 // leave takes a subscription away; the last one ends the window.
 func (w *servedWindow) leave(sub *subscription) {
 	w.subs = slices.DeleteFunc(w.subs, func(x *subscription) bool { return x == sub })
+	if sub.admitted {
+		sub.admitted = false
+		w.holding.leave(sub.session.payer)
+	}
 	if len(w.subs) == 0 {
 		w.end()
 	}
@@ -100,6 +157,7 @@ func (w *servedWindow) leave(sub *subscription) {
 
 func (w *servedWindow) end() {
 	w.watch.Stop()
+	w.stop()
 	if shared := w.node.windows.shared; shared[w.extent.key] == w {
 		delete(shared, w.extent.key)
 	}
@@ -134,7 +192,7 @@ func (w *servedWindow) rows() []*proto.Record {
 func (w *servedWindow) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	defer w.survive()
 	if w.set == nil {
-		w.buffer = buffered(w.buffer, c)
+		w.wait(c)
 		return
 	}
 	if !w.began {
@@ -146,12 +204,43 @@ func (w *servedWindow) Touch(_ *reactor.Watch, c *reactor.Change, _, _ bool) {
 	}
 	_, held := w.set.Get(c.Entity)
 	w.place(w.set, c)
+	if c.After != nil {
+		w.changed += heldSize(c.After)
+	}
 	if _, holds := w.set.Get(c.Entity); held || holds {
 		for _, sub := range w.subs {
 			sub.hear(c, held)
 		}
 	}
 }
+
+// wait keeps a change until the first scan has ended. Where too much changes meanwhile, the
+// scan is given up: the peers come again.
+func (w *servedWindow) wait(c *reactor.Change) {
+	if w.failed != nil {
+		return
+	}
+	w.buffer = buffered(w.buffer, c)
+	if c.After != nil {
+		w.buffered += heldSize(c.After)
+	}
+	if w.buffered < w.node.limits.HeldBytes {
+		return
+	}
+	w.buffer, w.buffered = coalesce(w.buffer), 0
+	for i := range w.buffer {
+		if after := w.buffer[i].After; after != nil {
+			w.buffered += heldSize(after)
+		}
+	}
+	if w.buffered >= w.node.limits.HeldBytes/2 {
+		w.buffer, w.failed = nil, &Error{Kind: KindDeadline, Err: errBusy}
+		w.stop()
+	}
+}
+
+// errBusy: a window was not filled in time.
+var errBusy = errors.New("too much changed while rows were read")
 
 // hear tells a subscription of a row in its window.
 func (sub *subscription) hear(c *reactor.Change, held bool) {
@@ -182,6 +271,9 @@ func (w *servedWindow) Settle(t *reactor.Transaction) {
 // Lost implements reactor.Follower.
 func (w *servedWindow) Lost(_ *reactor.Watch, err error) { w.fail(err) }
 
+// measuredBytes is how much a window's rows change, in bytes, before it is measured again.
+const measuredBytes = 1 << 20
+
 // finish refills the window after a transaction, and returns what that has changed. It is
 // called for each of the subscriptions, and works for the first.
 func (w *servedWindow) finish(t *reactor.Transaction) []resultset.Change {
@@ -193,6 +285,9 @@ func (w *servedWindow) finish(t *reactor.Transaction) []resultset.Change {
 	w.changes = w.set.End()
 	if err != nil {
 		w.fail(err)
+	}
+	if w.changed > measuredBytes {
+		w.measure()
 	}
 	return w.changes
 }

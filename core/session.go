@@ -59,6 +59,7 @@ type sessionSet struct {
 	bytes *quota.Quota[string]   // of events that have not been decided, by payer
 	turns *quota.Quota[*session] // of reading pages of answers
 	queue atomic.Int64           // bytes that wait to be sent
+	held  holdings
 	mu    sync.Mutex
 	open  map[*session]struct{}
 
@@ -110,6 +111,10 @@ func (s *sessionSet) closeAll(reason string) {
 		x.conn.Close(reason)
 	}
 }
+
+// Held returns how many bytes this durable node keeps in memory for the live results of its
+// peers, about (Limits.HeldTotal).
+func (n *Node) Held() int64 { return n.peers.held.used() }
 
 // Peers returns how many connections this durable node serves.
 func (n *Node) Peers() int { return len(n.peers.list()) }
@@ -388,7 +393,9 @@ func (s *session) scanning(f func(ctx context.Context)) error {
 				s.conn.Close("internal error")
 			}
 		}()
-		f(withTurns(ctx, s))
+		kept := s.node.peers.held.begin(s.payer)
+		defer kept.leave(s.payer)
+		f(withTurns(ctx, s, kept))
 	})
 	return nil
 }

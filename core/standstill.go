@@ -256,11 +256,11 @@ func (x *incoming) size() int {
 	case *proto.Rows:
 		n += (len(m.Same) + len(m.Gone) + len(m.Absent) + 2*len(m.Equal)) * id.Size
 		for i := range m.Rows {
-			n += stateSize(m.Rows[i].State)
+			n += m.Rows[i].State.Size()
 		}
 	case *proto.Update:
 		for i := range m.Changes {
-			n += stateSize(&proto.State{Head: m.Changes[i].Head, Properties: m.Changes[i].Properties})
+			n += (&proto.State{Head: m.Changes[i].Head, Properties: m.Changes[i].Properties}).Size()
 		}
 	}
 	return n

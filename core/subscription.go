@@ -27,8 +27,9 @@ type subscription struct {
 	cost       int // of sel
 
 	// The rest belongs to the loop.
-	filling bool          // its first answer is on its way: changes are sent as whole rows
-	window  *servedWindow // with a limit
+	filling  bool          // its first answer is on its way: changes are sent as whole rows
+	window   *servedWindow // with a limit
+	admitted bool          // it has its part in the window
 }
 
 // subscribe starts to answer a Subscribe.

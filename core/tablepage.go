@@ -31,6 +31,8 @@ func (t *tabulation) readPages(ctx context.Context, generation int) error {
 	if d := t.node.durable; d != nil {
 		ctx = d.inTurns(ctx)
 	}
+	rows := *t.rows
+	rows.sizes = &pager{}
 	var snap *snapshot
 	begin := func() {
 		t.meanwhile = make(map[id.EntityID]*passage)
@@ -42,7 +44,7 @@ func (t *tabulation) readPages(ctx context.Context, generation int) error {
 		}
 	})
 	for err == nil && snap != nil {
-		page, failed := t.page(snap.at(ctx, t.node))
+		page, failed := t.page(&rows, snap.at(ctx, t.node))
 		t.node.open.end(snap)
 		snap = nil
 		if failed != nil {
@@ -55,6 +57,7 @@ func (t *tabulation) readPages(ctx context.Context, generation int) error {
 			if failed = t.enter(page); failed != nil {
 				return
 			}
+			t.measure()
 			if t.edge = page.edge; t.edge != nil {
 				begin()
 				return
@@ -79,13 +82,13 @@ type tablePage struct {
 	edge  []byte // the id of the last; nil if there are no more
 }
 
-// page reads rows behind the edge, in a goroutine of its own.
-func (t *tabulation) page(at *moment) (*tablePage, error) {
+// page reads some rows behind the edge, in a goroutine of its own.
+func (t *tabulation) page(reading *reading, at *moment) (*tablePage, error) {
 	if page, err := t.count(at); page != nil || err != nil {
 		return page, err
 	}
-	from := t.rows.resolver(at)
-	rows, more, err := t.rows.present(at, from, t.edge, storage.MaxPage)
+	from := reading.resolver(at)
+	rows, more, err := reading.present(at, from, t.edge, reading.sizes.next(-1))
 	if err == nil {
 		err = at.err
 	}
@@ -101,7 +104,7 @@ func (t *tabulation) page(at *moment) (*tablePage, error) {
 		return nil, at.past.tooOld()
 	}
 	if len(changed) > 0 {
-		rows = t.rows.replaced(rows, changed, from, t.edge)
+		rows = reading.replaced(rows, changed, from, t.edge)
 		rows = slices.DeleteFunc(rows, func(r *proto.Record) bool { return behind(r.Entity, page.edge) })
 	}
 	page.rows = rows

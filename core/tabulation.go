@@ -22,6 +22,8 @@ type follower interface {
 	mark(names []string, tx *reactor.Transaction)
 	// refuse ends it, because the tabulation failed.
 	refuse(err error)
+	// payer is for whom it is kept.
+	payer() string
 }
 
 // tabulation is one aggregation, kept true for whoever observes it.
@@ -51,6 +53,7 @@ type tabulation struct {
 	meanwhile  map[id.EntityID]*passage
 	edge       []byte // a durable node's table holds the rows up to here
 	backoff    backoff
+	holding    *holding // what the table takes; nil on an ephemeral node
 
 	held   map[id.EntityID]*proto.Record // an ephemeral node's: the rows in the table
 	buffer []reactor.Change              // published while they are read
@@ -128,6 +131,9 @@ func (t *tabulation) unwatch() {
 		t.watch = nil
 	}
 	t.table, t.held, t.buffer, t.meanwhile, t.touched = nil, nil, nil, nil, nil
+	if t.holding != nil {
+		t.holding.become(0, true)
+	}
 }
 
 // start watches, then reads the rows (law L9).
@@ -181,6 +187,26 @@ func (t *tabulation) Settle(tx *reactor.Transaction) {
 	}
 	if !t.filling {
 		t.publish(tx)
+	}
+	t.measure()
+}
+
+// measure counts what the table takes, and refuses those for whom that is too much.
+func (t *tabulation) measure() {
+	if t.holding == nil || t.table == nil {
+		return
+	}
+	over := t.holding.become(t.table.Bytes(), !t.filling)
+	if over == nil {
+		return
+	}
+	t.mu.Lock()
+	followers := slices.Clone(t.mu.followers)
+	t.mu.Unlock()
+	for _, f := range followers {
+		if err := over[f.payer()]; err != nil {
+			f.refuse(err)
+		}
 	}
 }
 

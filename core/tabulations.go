@@ -49,6 +49,9 @@ func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *a
 	if !n.opts.Durable && !t.rows.ownOnly() {
 		t.afar = newDistant(t)
 	}
+	if n.opts.Durable {
+		t.holding = n.peers.held.begin()
+	}
 	join(t)
 	if key != "" {
 		if s.mu.open == nil {

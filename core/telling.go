@@ -22,6 +22,9 @@ type telling struct {
 	}
 }
 
+// toldBacklogs is how many backlogs of rows may change while a peer takes an answer.
+const toldBacklogs = 4
+
 // toldRow is the last that an update has said of a row.
 type toldRow struct {
 	rev    uint64
@@ -57,6 +60,9 @@ func (x *telling) tell(t *reactor.Transaction, rows []*pendingRow) error {
 		}
 		for _, row := range rows {
 			x.mu.told[row.change.Entity] = toldRow{row.change.Rev, row.hidden}
+		}
+		if len(x.mu.told) > toldBacklogs*x.backlog.limits.Backlog {
+			return x.backlog.giveUp()
 		}
 	}
 	if x.backlog.empty() && x.out.push(update(t, rows)) {

@@ -10,6 +10,7 @@ import (
 
 // init makes what the sessions of a node share.
 func (s *sessionSet) init(limits *Limits) {
+	s.held.limits = limits
 	s.bytes = quota.New[string](limits.CommitBytes, limits.UnacknowledgedBytes)
 	s.turns = quota.New[*session](limits.Scans, limits.Scans)
 }
@@ -43,18 +44,28 @@ type turnsKey struct{}
 type asker struct {
 	session *session // who pays; nil for nobody
 	shared  bool     // it is for others too, who do not wait until the session has paid
+	kept    *holding // counts what is kept until the answer is sent; may be nil
 }
 
 // withTurns returns a context for answering a peer: pages are read in turn with those of
-// other sessions, and what they take is charged to the peer.
-func withTurns(ctx context.Context, s *session) context.Context {
-	return context.WithValue(ctx, turnsKey{}, asker{session: s})
+// other sessions, and what they take is charged to the peer, as is what keep counts to kept.
+func withTurns(ctx context.Context, s *session, kept *holding) context.Context {
+	return context.WithValue(ctx, turnsKey{}, asker{session: s, kept: kept})
+}
+
+// keep counts what is kept in memory until an answer is sent; of what is not read for a peer,
+// nothing.
+func keep(ctx context.Context, bytes int) error {
+	if who, ok := ctx.Value(turnsKey{}).(asker); ok && who.kept != nil {
+		return who.kept.grow(bytes)
+	}
+	return nil
 }
 
 // withSharedTurns is withTurns for what several peers will share; s, which asked first, pays,
 // if it is not nil.
 func withSharedTurns(ctx context.Context, s *session) context.Context {
-	return context.WithValue(ctx, turnsKey{}, asker{s, true})
+	return context.WithValue(ctx, turnsKey{}, asker{session: s, shared: true})
 }
 
 // inTurns implements durability.

@@ -196,9 +196,9 @@ func (x *extent) fill(at *moment, set *resultset.Set) error {
 func (x *extent) scan(at *moment, n resultset.Need) (rows []*proto.Record, more bool, err error) {
 	switch {
 	case n.N < 0: // in any order: the set sorts them
-		err = x.reading.each(at, func(r *proto.Record) error {
-			rows = append(rows, r)
-			return nil
+		err = x.reading.eachPage(at, func(page []*proto.Record) error {
+			rows = append(rows, page...)
+			return at.kept.keep(page)
 		})
 		return rows, false, err
 	case n.From == nil:

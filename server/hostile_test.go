@@ -171,6 +171,19 @@ var attacks = []struct {
 		}
 	}},
 	{"349 selections that cost much", 2, hostileSelections},
+	{"349 windows of large rows", 2, func(a *attacker) {
+		p, err := a.peer()
+		if err != nil {
+			return
+		}
+		p.ignore()
+		for sub := uint64(1); ; sub++ { // each another one, and only the last few are still wanted
+			order := fmt.Sprint("ORDER BY name, artist LIMIT ", 1_000_000+sub)
+			if !p.send(&proto.Subscribe{Sub: sub, Collection: "album", Text: order}) || !p.send(&proto.Unsubscribe{Sub: sub - 5}) {
+				return
+			}
+		}
+	}},
 	{"a flood of questions", 2, hostileQuestions},
 	{"277 a reader that does not read", 8, func(a *attacker) {
 		p, err := a.peer()

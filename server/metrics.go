@@ -28,6 +28,7 @@ func (s *server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	counter := func(name, help string, value any) { writeMetric(w, "counter", name, help, value) }
 
 	gauge("ankurah_connections", "Open connections.", s.endpoint.Connections())
+	gauge("ankurah_held_bytes", "Bytes kept in memory for the live results of peers.", s.node.Held())
 	counter("ankurah_connections_total", "Connections accepted since the start.", s.metrics.connections.Load())
 	counter("ankurah_connections_refused_total", "Connections refused since the start.", s.metrics.turnedAway.Load())
 	counter("ankurah_transactions_refused_total", "Transactions refused since the start.", s.metrics.refused.Load())

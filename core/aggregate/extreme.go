@@ -67,6 +67,14 @@ func (x *extreme) fill(rows []candidate, more bool) {
 	}
 }
 
+// size returns about how many bytes the rows kept take.
+func (x *extreme) size() (bytes int) {
+	for i := range x.best {
+		bytes += 64 + 2*len(x.best[i].key)
+	}
+	return bytes
+}
+
 func (x *extreme) value() value.Value {
 	if len(x.best) == 0 {
 		return value.Null

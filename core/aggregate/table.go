@@ -52,6 +52,7 @@ type Table struct {
 	dirty  map[string]struct{} // changed since Changed
 	hungry map[string]struct{} // may be short
 	values int                 // different values kept
+	bytes  int                 // that groups take, about
 	key    []byte              // of the row being looked at
 
 	difference bool // counts may be negative, and a group may be of no rows
@@ -92,6 +93,7 @@ func NewDifference(a *ankql.Aggregation, limits Limits) *Table {
 func (t *Table) found(name string, key []value.Value) *group {
 	g := &group{key: key, cells: make([]cell, len(t.of.Columns))}
 	t.groups[name] = g
+	t.bytes += t.size(name)
 	return g
 }
 
@@ -139,8 +141,14 @@ func (t *Table) change(row ankql.Fields, e id.EntityID, weight int64, known bool
 // leave drops a group without rows.
 func (t *Table) leave(name string, g *group) {
 	for i := range g.cells {
-		t.values -= len(g.cells[i].distinct)
+		c := &g.cells[i]
+		t.values -= len(c.distinct)
+		t.bytes -= c.extreme.size()
+		for key := range c.distinct {
+			t.bytes -= distinctSize + len(key)
+		}
 	}
+	t.bytes -= t.size(name)
 	delete(t.groups, name)
 	delete(t.hungry, name)
 }
@@ -170,6 +178,8 @@ func (t *Table) column(g *group, i int, row ankql.Fields, e id.EntityID, weight 
 }
 
 func (t *Table) place(c *cell, a *ankql.Aggregate, v value.Value, e id.EntityID, weight int64, known bool) {
+	t.bytes -= c.extreme.size()
+	defer func() { t.bytes += c.extreme.size() }()
 	switch {
 	case !known:
 	case weight > 0:
@@ -195,7 +205,22 @@ func (t *Table) distinguish(c *cell, v value.Value, weight int64) {
 		delete(c.distinct, string(key))
 	}
 	t.values += len(c.distinct) - before
+	t.bytes += (len(c.distinct) - before) * (distinctSize + len(key))
 }
+
+// About how many bytes it takes to keep a group, each of its cells, and one of the different
+// values of a cell, besides what these are of.
+const (
+	groupSize    = 512
+	cellSize     = 256
+	distinctSize = 64
+)
+
+// size returns about how many bytes a group takes by itself, with the Group that shows it.
+func (t *Table) size(name string) int { return groupSize + 4*len(name) + cellSize*len(t.of.Columns) }
+
+// Bytes returns about how many bytes the groups take.
+func (t *Table) Bytes() int { return t.bytes }
 
 // AddCount adds rows that nobody has looked at, where nothing but how many there are is
 // asked for (CountsOnly).
@@ -272,7 +297,10 @@ func (t *Table) Fill(s Short, rows []Row, more bool) {
 	for i, r := range rows {
 		list[i] = candidateOf(a, a.Field().Value(r.Fields, nil).Scalar(), r.Entity)
 	}
-	g.cells[s.Column].extreme.fill(list, more)
+	x := &g.cells[s.Column].extreme
+	t.bytes -= x.size()
+	x.fill(list, more)
+	t.bytes += x.size()
 }
 
 // Changed returns the ids of the groups that rows were added to or taken from since the

@@ -174,6 +174,12 @@ func TestKeptInStepIsFilledAnew(t *testing.T) {
 		if short == 0 && len(groupBy) < 2 {
 			t.Errorf("by %v: no extreme was ever short, which proves little", groupBy)
 		}
+		for e := range w.rows {
+			w.set(t, e, nil)
+		}
+		if got, want := w.table.Bytes(), aggregate.New(w.of, limits).Bytes(); got != want {
+			t.Errorf("by %v: without rows it takes %d bytes, an empty one %d", groupBy, got, want)
+		}
 	}
 }
 

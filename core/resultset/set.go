@@ -167,6 +167,14 @@ func (s *Set) Held(side Side) []*proto.Record {
 	return rows
 }
 
+// Bytes returns the sum of what the rows held take, as size says, and of their keys.
+func (s *Set) Bytes(size func(*proto.Record) int) (bytes int) {
+	for _, e := range s.held {
+		bytes += len(e.key) + size(e.row)
+	}
+	return bytes
+}
+
 // Begin starts a run of changes that End reports.
 func (s *Set) Begin() {
 	s.before = s.Rows()
