@@ -74,7 +74,7 @@ func (sub *subscription) answerWindow(ctx context.Context, m *proto.Subscribe) e
 	var rows []*proto.Record
 	answer := make(chan error, 1)
 	joined := n.loop.post(func() {
-		n.windows.join(sub, x, func(err error) {
+		n.sequencer().windows.join(sub, x, func(err error) {
 			if err == nil {
 				rows = sub.window.rows()
 			}

@@ -177,7 +177,7 @@ func (s *sequencer) recatalog(ctx context.Context) {
 	known := n.catalog.all()
 	changed, err := n.loadCatalog(ctx)
 	if err == nil {
-		n.peers.broadcast(changed)
+		s.peers.broadcast(changed)
 		var again []*schema.Model
 		for _, old := range known {
 			m, _ := n.catalog.get(old.Collection)

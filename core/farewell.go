@@ -29,7 +29,7 @@ const (
 func (n *Node) Drain(ctx context.Context) (err error) {
 	defer wrap(&err, "drain")
 	var clients, durable []*session
-	for _, s := range n.peers.drain() {
+	for _, s := range n.peers().drain() {
 		if s.durable != nil {
 			durable = append(durable, s)
 		} else {
@@ -98,7 +98,7 @@ func (s *sessionSet) drain() []*session {
 // anew, and shown what it may see by then; what it may not see any more it forgets. Live queries
 // that are open on this node itself keep to what was so when they were opened.
 func (n *Node) Reconsider() {
-	for _, s := range n.peers.list() {
+	for _, s := range n.peers().list() {
 		s.leave(errFarewell)
 	}
 }

@@ -172,8 +172,10 @@ func (c *Context) events(ctx context.Context, collection string, e id.EntityID) 
 			bytes += event.EncodedSize()
 		}
 		size += bytes
-		if err := keep(ctx, len(page)*pendingSize+bytes); err != nil {
-			return nil, err
+		if c.node.keep != nil {
+			if err := c.node.keep(ctx, len(page)*pendingSize+bytes); err != nil {
+				return nil, err
+			}
 		}
 		switch {
 		case size > c.node.limits.HistoryBytes:

@@ -26,6 +26,15 @@ type holding struct {
 	parts map[string]int // how many have a part in it, by payer
 }
 
+// keeping is a holding as those see it who do not serve peers, where there is one.
+type keeping interface {
+	join(payer string) error
+	leave(payer string)
+	grow(bytes int) error
+	become(bytes int, shown bool) (over map[string]error)
+	size() int
+}
+
 // errCrowded: it says nothing about what was asked for. Another time there may be room.
 var errCrowded = errors.New("this node keeps too much for all of its peers; another time there may be room")
 
@@ -119,11 +128,8 @@ func (x *holding) growLocked(bytes int64) {
 	}
 }
 
-// size returns how much it takes; of none, nothing.
+// size returns how much it takes.
 func (x *holding) size() int {
-	if x == nil {
-		return 0
-	}
 	x.of.mu.Lock()
 	defer x.of.mu.Unlock()
 	return int(x.bytes)
@@ -146,28 +152,6 @@ func (x *holding) become(bytes int, shown bool) (over map[string]error) {
 		}
 	}
 	return over
-}
-
-// keep counts rows among what a holding takes; none where nobody counts.
-func (x *holding) keep(rows []*proto.Record) error {
-	if x == nil || len(rows) == 0 {
-		return nil
-	}
-	return x.grow(rowsSize(rows))
-}
-
-// cut takes back what was counted for rows that are not kept after all.
-func (x *holding) cut(list []keyedRow) {
-	if x != nil && len(list) > 0 {
-		x.grow(-rowsSize(rowsOf(list)))
-	}
-}
-
-// back has it take what it took before.
-func (x *holding) back(to int) {
-	if x != nil {
-		x.grow(to - x.size())
-	}
 }
 
 func rowsSize(rows []*proto.Record) (bytes int) {

@@ -33,7 +33,7 @@ type Subscription struct {
 // selections have values in them.
 func (n *Node) ServedPeers() []ServedPeer {
 	var peers []ServedPeer
-	for _, s := range n.peers.list() {
+	for _, s := range n.peers().list() {
 		p := ServedPeer{Node: s.peer, Remote: s.conn.Remote(), Durable: s.durable != nil, User: s.principal.Name}
 		s.subsMu.Lock()
 		for _, sub := range s.subs {

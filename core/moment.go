@@ -22,7 +22,7 @@ type moment struct {
 	found map[id.EntityID]*proto.Record // what was looked up, deleted ones included
 	bytes int                           // that found takes
 	local map[*reading]ankql.Expr       // what the engine is asked for in place of a selection
-	kept  *holding                      // counts the rows that are kept of what is read; may be nil
+	kept  keeping                       // counts the rows that are kept of what is read; may be nil
 	err   error                         // why something was not: all that follows is worth nothing
 }
 
@@ -91,6 +91,30 @@ func (m *moment) load(entities []id.EntityID) {
 			}
 		}
 		m.past.restore(m.found, page)
+	}
+}
+
+// keep counts rows that are kept of what was read.
+func (m *moment) keep(rows []*proto.Record) error {
+	if m.kept == nil || len(rows) == 0 {
+		return nil
+	}
+	return m.kept.grow(rowsSize(rows))
+}
+
+// counted returns what has kept count what it does now.
+func (m *moment) counted() (again func()) {
+	if m.kept == nil {
+		return func() {}
+	}
+	before := m.kept.size()
+	return func() { m.kept.grow(before - m.kept.size()) }
+}
+
+// leave takes back what was counted for rows that are not kept after all.
+func (m *moment) leave(list []keyedRow) {
+	if m.kept != nil && len(list) > 0 {
+		m.kept.grow(-rowsSize(rowsOf(list)))
 	}
 }
 

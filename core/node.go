@@ -77,16 +77,15 @@ type Node struct {
 	shown   *moment   // what the loop has published; belongs to the loop
 	world   *world    // around what it is publishing, where references are followed
 	status  statusBoard
-	peers   sessionSet
 
 	aggregates tabulations
 	loop       loop
 	durable    durability                                         // of a durable node
 	turn       func(ctx context.Context, read func() error) error // likewise: see inTurn
+	keep       func(ctx context.Context, bytes int) error         // likewise: counts what an answer is made of
 	replica    *replica                                           // of an ephemeral node
 	presence   attending                                          // who is in which room
 	results    results                                            // of live queries
-	windows    servedWindows                                      // of peers
 
 	published   atomic.Uint64 // durable: seq of the own feed's last published transaction
 	feeds       feeds         // durable
@@ -131,11 +130,14 @@ type durability interface {
 	inTurns(ctx context.Context) context.Context
 	// recatalog takes in what others have written to the catalog, and tells peers.
 	recatalog(ctx context.Context)
+	// keeping returns what counts what something takes in memory that is kept for peers.
+	keeping() keeping
+	// closePeers ends the connections of the peers that are served.
+	closePeers(reason string)
 	// start starts the goroutines, the loop among them.
 	start()
-	// admit decides about a peer that says it is durable, and exchange serves it.
+	// admit decides about a peer that says it is durable.
 	admit(p policy.Principal, m *proto.Hello) error
-	exchange(s *session) error
 	// park keeps a peer's transaction whose parents other durable nodes may have, and says
 	// so; else it may find another error for it.
 	park(session context.Context, sub *submission, err *error) bool
@@ -294,7 +296,9 @@ func (n *Node) Close() (err error) {
 	n.closeOnce.Do(func() {
 		n.handOver()
 		n.run.end(ErrClosed)
-		n.peers.closeAll("the node is closing")
+		if n.durable != nil {
+			n.durable.closePeers("the node is closing")
+		}
 		n.run.stop(ErrClosed)
 		if n.replica != nil {
 			n.replica.attendant.close()

@@ -17,7 +17,7 @@ import (
 func (r *reading) scan(at *moment, after []byte, limit int) (rows []*proto.Record, more bool, err error) {
 	from := r.resolver(at)
 	changed := at.changed()
-	for before := at.kept.size(); ; at.kept.back(before) {
+	for again := at.counted(); ; again() {
 		spare := len(changed)
 		wide := limit
 		if limit >= 0 {
@@ -139,7 +139,7 @@ func (r *reading) inOrder(at *moment, from ankql.Resolver, s *ankql.Selection, a
 		}
 		sizes.read(page.Records)
 		matching := r.matching(at, from, page.Records)
-		if err := at.kept.keep(matching); err != nil {
+		if err := at.keep(matching); err != nil {
 			return nil, false, err
 		}
 		rows = append(rows, matching...)
@@ -168,7 +168,7 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 		}
 		sizes.read(page.Records)
 		matching := r.matching(at, from, page.Records)
-		if err := at.kept.keep(matching); err != nil {
+		if err := at.keep(matching); err != nil {
 			return nil, false, err
 		}
 		for _, row := range matching {
@@ -179,7 +179,7 @@ func (r *reading) sorted(at *moment, from ankql.Resolver, s *ankql.Selection, af
 		}
 		if limit >= 0 && len(list) > limit+storage.MaxPage {
 			sortKeyed(list)
-			at.kept.cut(list[limit:])
+			at.leave(list[limit:])
 			clear(list[limit:])
 			list, more = list[:limit], true
 		}

@@ -79,6 +79,8 @@ type sequencer struct {
 	done   chan groupResult // from commitAll, which takes no group before its last is settled
 
 	parking parking
+	peers   sessionSet
+	windows servedWindows // of peers
 
 	storing atomic.Pointer[group] // from before it is stored until it is published
 
@@ -99,8 +101,7 @@ type groupResult struct {
 
 // openDurable reads what makes a node durable: the end of its feed, and the catalog.
 func openDurable(ctx context.Context, n *Node) (durability, error) {
-	n.peers.init(&n.limits)
-	n.turn = n.takeTurn
+	n.turn, n.keep = n.takeTurn, keepForAnswer
 	n.presence = newHub(n)
 	s, err := openSequencer(ctx, n)
 	if err != nil {
@@ -121,6 +122,22 @@ func (s *sequencer) start() {
 	s.node.run.start(s.unpark)
 }
 
+// sequencer returns what makes the node durable. Only what serves peers may call it, so that who
+// serves none does not link it.
+func (n *Node) sequencer() *sequencer { return n.durable.(*sequencer) }
+
+// peers returns the sessions of those whom the node serves. An ephemeral one serves nobody.
+func (n *Node) peers() *sessionSet {
+	if s, ok := n.durable.(*sequencer); ok {
+		return &s.peers
+	}
+	return new(sessionSet)
+}
+
+func (s *sequencer) keeping() keeping { return s.peers.held.begin() }
+
+func (s *sequencer) closePeers(reason string) { s.peers.closeAll(reason) }
+
 func (s *sequencer) handOver(ctx context.Context) { s.node.hub().handOver(ctx) }
 
 func openSequencer(ctx context.Context, n *Node) (_ *sequencer, err error) {
@@ -133,6 +150,7 @@ func openSequencer(ctx context.Context, n *Node) (_ *sequencer, err error) {
 		flying: make(map[id.EntityID]int), events: make(map[id.EventID]*proto.Event),
 		cache: newRecordCache(&n.limits),
 	}
+	s.peers.init(&n.limits)
 	s.parking.wake = make(chan struct{}, 1)
 	last, err := lastSeq(ctx, n)
 	s.next = last + 1

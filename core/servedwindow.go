@@ -50,7 +50,7 @@ func (s *servedWindows) join(sub *subscription, x *extent, done func(error)) {
 	w := s.shared[x.key]
 	if x.key == "" || w == nil {
 		w = &servedWindow{node: sub.session.node, extent: x, payer: sub.session.payer}
-		w.holding = w.node.peers.held.begin(w.payer)
+		w.holding = w.node.peers().held.begin(w.payer)
 		if x.key != "" {
 			if s.shared == nil {
 				s.shared = make(map[string]*servedWindow)
@@ -158,7 +158,7 @@ func (w *servedWindow) leave(sub *subscription) {
 func (w *servedWindow) end() {
 	w.watch.Stop()
 	w.stop()
-	if shared := w.node.windows.shared; shared[w.extent.key] == w {
+	if shared := w.node.sequencer().windows.shared; shared[w.extent.key] == w {
 		delete(shared, w.extent.key)
 	}
 }

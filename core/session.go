@@ -114,10 +114,10 @@ func (s *sessionSet) closeAll(reason string) {
 
 // Held returns how many bytes this durable node keeps in memory for the live results of its
 // peers, about (Limits.HeldTotal).
-func (n *Node) Held() int64 { return n.peers.held.used() }
+func (n *Node) Held() int64 { return n.peers().held.used() }
 
 // Peers returns how many connections this durable node serves.
-func (n *Node) Peers() int { return len(n.peers.list()) }
+func (n *Node) Peers() int { return len(n.peers().list()) }
 
 // Serve runs a connection that somebody opened to this node, until it ends, and closes
 // it. Its error says why it ended: nil when the peer closed it in good order. A panic
@@ -133,7 +133,7 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(n.run.ctx, func() { cancel(ErrClosed) })()
-	s := &session{node: n, conn: conn, out: newOutlet(conn, &n.limits, &n.peers.queue), run: newRunner(ctx),
+	s := &session{node: n, conn: conn, out: newOutlet(conn, &n.limits, &n.peers().queue), run: newRunner(ctx),
 		commits: make(chan struct{}, n.limits.Unacknowledged), scans: make(chan struct{}, sessionScans),
 		subs: make(map[uint64]*subscription), rooms: make(attendances), gone: make(chan struct{})}
 	s.reading, s.stopReading = context.WithCancelCause(s.run.ctx)
@@ -155,16 +155,16 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 		return err
 	}
 	s.payer = payer(s.principal, conn.Remote(), s.peer)
-	buckets, leave := n.peers.rates.join(s.payer, &n.limits)
+	buckets, leave := n.peers().rates.join(s.payer, &n.limits)
 	defer leave()
 	s.rates = buckets
-	if err := n.peers.add(s); err != nil {
+	if err := n.peers().add(s); err != nil {
 		s.refuse(err)
 		return err
 	}
 	defer s.expire()()
 	// After that, so that no model is registered between the two and not sent.
-	serve := func() error { return n.durable.exchange(s) }
+	serve := func() error { return n.sequencer().exchange(s) }
 	if s.durable == nil {
 		s.out.must(&proto.Catalog{Models: n.catalog.all()})
 		serve = s.serve
@@ -186,7 +186,7 @@ func (n *Node) Serve(ctx context.Context, conn connectors.Conn) (err error) {
 func (s *session) end() {
 	defer close(s.gone)
 	s.stopReading(errStopped)
-	s.node.peers.remove(s)
+	s.node.peers().remove(s)
 	s.conn.Close("done")
 	s.run.stop(errStopped)
 	s.leaveRooms()
@@ -393,7 +393,7 @@ func (s *session) scanning(f func(ctx context.Context)) error {
 				s.conn.Close("internal error")
 			}
 		}()
-		kept := s.node.peers.held.begin(s.payer)
+		kept := s.node.peers().held.begin(s.payer)
 		defer kept.leave(s.payer)
 		f(withTurns(ctx, s, kept))
 	})

@@ -215,7 +215,7 @@ func (c *catalog) grows(models []*schema.Model) bool {
 func (s *sequencer) register(ctx context.Context, models []*schema.Model) error {
 	grown, err := s.enter(ctx, models)
 	if err == nil && len(grown) > 0 {
-		s.node.peers.broadcast(grown)
+		s.peers.broadcast(grown)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ type tabulation struct {
 	meanwhile  map[id.EntityID]*passage
 	edge       []byte // a durable node's table holds the rows up to here
 	backoff    backoff
-	holding    *holding // what the table takes; nil on an ephemeral node
+	holding    keeping // what the table takes; nil on an ephemeral node
 
 	held   map[id.EntityID]*proto.Record // an ephemeral node's: the rows in the table
 	buffer []reactor.Change              // published while they are read

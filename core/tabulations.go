@@ -50,7 +50,7 @@ func (s *tabulations) find(n *Node, p policy.Principal, collection string, of *a
 		t.afar = newDistant(t)
 	}
 	if n.opts.Durable {
-		t.holding = n.peers.held.begin()
+		t.holding = n.durable.keeping()
 	}
 	join(t)
 	if key != "" {

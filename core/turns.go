@@ -27,12 +27,12 @@ func (s *session) admit(m *proto.Commit) (release func(), err error) {
 	for _, e := range m.Events {
 		size += e.EncodedSize()
 	}
-	if err := s.node.peers.bytes.Take(s.run.ctx, s.payer, size); err != nil {
+	if err := s.node.peers().bytes.Take(s.run.ctx, s.payer, size); err != nil {
 		<-s.commits
 		return nil, err
 	}
 	return func() {
-		s.node.peers.bytes.Give(s.payer, size)
+		s.node.peers().bytes.Give(s.payer, size)
 		<-s.commits
 	}, nil
 }
@@ -53,9 +53,9 @@ func withTurns(ctx context.Context, s *session, kept *holding) context.Context {
 	return context.WithValue(ctx, turnsKey{}, asker{session: s, kept: kept})
 }
 
-// keep counts what is kept in memory until an answer is sent; of what is not read for a peer,
-// nothing.
-func keep(ctx context.Context, bytes int) error {
+// keepForAnswer counts what is kept in memory until an answer is sent; of what is not read for
+// a peer, nothing.
+func keepForAnswer(ctx context.Context, bytes int) error {
 	if who, ok := ctx.Value(turnsKey{}).(asker); ok && who.kept != nil {
 		return who.kept.grow(bytes)
 	}
@@ -95,12 +95,12 @@ func (n *Node) takeTurn(ctx context.Context, read func() error) error {
 			return err
 		}
 	}
-	if err := n.peers.turns.Take(ctx, who.session, 1); err != nil {
+	if err := n.peers().turns.Take(ctx, who.session, 1); err != nil {
 		return err
 	}
 	began := time.Now()
 	defer func() {
-		n.peers.turns.Give(who.session, 1)
+		n.peers().turns.Give(who.session, 1)
 		if who.session != nil {
 			who.session.charge(int(time.Since(began) / unitsPer))
 		}

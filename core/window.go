@@ -198,7 +198,7 @@ func (x *extent) scan(at *moment, n resultset.Need) (rows []*proto.Record, more 
 	case n.N < 0: // in any order: the set sorts them
 		err = x.reading.eachPage(at, func(page []*proto.Record) error {
 			rows = append(rows, page...)
-			return at.kept.keep(page)
+			return at.keep(page)
 		})
 		return rows, false, err
 	case n.From == nil:
