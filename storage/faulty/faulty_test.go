@@ -16,7 +16,8 @@ import (
 )
 
 func TestWithoutFaultsItIsTheEngine(t *testing.T) {
-	storagetest.Run(t, func(testing.TB) storage.Engine { return faulty.Wrap(memory.New(), nil) })
+	storagetest.Run(t, func(testing.TB) storage.Engine { return faulty.Wrap(memory.New(), nil) },
+		storagetest.Counts, storagetest.Indexes, storagetest.Explains, storagetest.Walks, storagetest.Sizes)
 }
 
 func write(key string) *storage.Batch {

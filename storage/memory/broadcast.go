@@ -8,14 +8,8 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
-// heard is how many messages wait for a listener; beyond it they are lost.
-const heard = 256
-
-// listener is where an engine hears what others broadcast.
-type listener struct {
-	messages chan []byte
-	lost     chan struct{} // messages were lost before those that wait
-}
+// heardAhead is how many messages wait for a listener; beyond it they are lost.
+const heardAhead = 256
 
 var _ storage.Broadcaster = (*Shared)(nil)
 
@@ -35,16 +29,8 @@ func (s *Shared) Broadcast(ctx context.Context, message []byte) error {
 		return storage.ErrFenced
 	}
 	for other := range d.mu.sharers {
-		if other == s || other.listening == nil {
-			continue
-		}
-		select {
-		case other.listening.messages <- bytes.Clone(message):
-		default:
-			select {
-			case other.listening.lost <- struct{}{}:
-			default:
-			}
+		if other != s && other.inbox != nil {
+			other.inbox.Put(bytes.Clone(message))
 		}
 	}
 	return nil
@@ -52,24 +38,14 @@ func (s *Shared) Broadcast(ctx context.Context, message []byte) error {
 
 // Listen implements storage.Broadcaster.
 func (s *Shared) Listen(ctx context.Context, hear func(message []byte)) error {
-	l := &listener{messages: make(chan []byte, heard), lost: make(chan struct{}, 1)}
+	inbox := storage.NewInbox(heardAhead)
+	s.listenBy(inbox)
+	defer s.listenBy(nil)
+	return inbox.Hear(ctx, hear)
+}
+
+func (s *Shared) listenBy(inbox *storage.Inbox) {
 	s.disk.mu.Lock()
-	s.listening = l
-	s.disk.mu.Unlock()
-	defer func() {
-		s.disk.mu.Lock()
-		defer s.disk.mu.Unlock()
-		s.listening = nil
-	}()
-	hear(nil)
-	for {
-		select {
-		case m := <-l.messages:
-			hear(m)
-		case <-l.lost:
-			hear(nil)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	defer s.disk.mu.Unlock()
+	s.inbox = inbox
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"github.com/ankurah-go/ankurah/core/id"
@@ -30,18 +31,24 @@ type Shared struct {
 	feed id.NodeID // guarded by the disk's lock
 	wake chan struct{}
 
-	listening *listener // nil while nobody listens; guarded by the disk's lock
+	inbox *storage.Inbox // nil while nobody listens; guarded by the disk's lock
 }
 
 var _ storage.Shared = (*Shared)(nil)
+
+// errJoined is what a second Join returns.
+var errJoined = errors.New("memory: the engine has joined already")
 
 // Join implements storage.Shared.
 func (s *Shared) Join(ctx context.Context) (id.NodeID, error) {
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return id.NodeID{}, storage.ErrClosed
+	case !s.feed.IsZero():
+		return id.NodeID{}, errJoined
 	}
 	taken := make(map[id.NodeID]bool)
 	for other := range d.mu.sharers {
@@ -63,8 +70,9 @@ func (s *Shared) Commit(ctx context.Context, b *storage.Batch) error {
 	d := s.disk
 	d.mu.RLock()
 	_, alive := d.mu.sharers[s]
+	fenced := !alive && !s.closed
 	d.mu.RUnlock()
-	if !alive && !s.closed {
+	if fenced {
 		return storage.ErrFenced
 	}
 	if err := s.engine.Commit(ctx, b); err != nil || len(b.Feed) == 0 {
@@ -92,13 +100,17 @@ func (s *Shared) Lock(ctx context.Context, name string) (unlock func(), err erro
 	d := s.disk
 	for {
 		d.mu.Lock()
-		holder, released := d.mu.locks[name], d.mu.released
-		if holder == nil {
+		closed, holder, released := s.closed, d.mu.locks[name], d.mu.released
+		if holder == nil && !closed {
 			d.mu.locks[name] = s
-			d.mu.Unlock()
-			return func() { s.unlock(name) }, nil
 		}
 		d.mu.Unlock()
+		switch {
+		case closed:
+			return nil, storage.ErrClosed
+		case holder == nil:
+			return func() { s.unlock(name) }, nil
+		}
 		select {
 		case <-released:
 		case <-ctx.Done():

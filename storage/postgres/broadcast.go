@@ -29,11 +29,10 @@ type broadcasts struct {
 	}
 }
 
-// listener is where messages of other processes wait to be heard.
+// listener puts the messages of other processes together.
 type listener struct {
-	messages chan []byte
-	lost     chan struct{}     // some are missing
-	parts    map[string][]byte // of messages that have begun, by sender
+	*storage.Inbox
+	parts map[string][]byte // of messages that have begun, by sender
 }
 
 const (
@@ -122,7 +121,7 @@ func (b *broadcasts) hear(of *pgconn.Notification) {
 	}
 	if of == nil {
 		clear(l.parts)
-		hint(l.lost)
+		l.Lose()
 		return
 	}
 	l.take(of.Payload, b.engine.membership.news.sender)
@@ -140,21 +139,17 @@ func (l *listener) take(payload, self string) {
 	whole, begun := l.parts[sender]
 	delete(l.parts, sender)
 	if err != nil || err2 != nil || number*partBytes != len(whole) || begun != (number > 0) {
-		hint(l.lost) // the beginning came before there was a listener, or a connection
+		l.Lose() // the beginning came before there was a listener, or a connection
 		return
 	}
 	whole = append(whole, part...)
 	switch {
 	case len(whole) > storage.MaxBroadcast || len(l.parts) >= mostSenders:
-		hint(l.lost)
+		l.Lose()
 	case payload[head-1] != lastPart:
 		l.parts[sender] = whole
 	default:
-		select {
-		case l.messages <- whole:
-		default:
-			hint(l.lost)
-		}
+		l.Put(whole)
 	}
 }
 
@@ -165,20 +160,10 @@ func (e *Engine) Listen(ctx context.Context, hear func(message []byte)) error {
 	}
 	e.gate.Leave()
 	b := &e.membership.broadcasts
-	l := &listener{messages: make(chan []byte, heardAhead), lost: make(chan struct{}, 1), parts: map[string][]byte{}}
+	l := &listener{storage.NewInbox(heardAhead), map[string][]byte{}}
 	b.set(l)
 	defer b.set(nil)
-	hear(nil)
-	for {
-		select {
-		case m := <-l.messages:
-			hear(m)
-		case <-l.lost:
-			hear(nil)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return l.Hear(ctx, hear)
 }
 
 func (b *broadcasts) set(l *listener) {

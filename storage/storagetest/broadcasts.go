@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -69,9 +70,6 @@ func (l *listening) until(t testing.TB, what string, so func() bool) {
 // process itself does not.
 func broadcastsReachTheOthers(t *testing.T, open func(t testing.TB) *Member) {
 	members := []*Member{open(t).Join(), open(t).Join(), open(t).Join()}
-	if _, ok := members[0].Engine.(storage.Broadcaster); !ok {
-		t.Skip("the engine broadcasts nothing")
-	}
 	var all []*listening
 	for _, m := range members {
 		all = append(all, listen(t, m))
@@ -108,5 +106,36 @@ func broadcastsReachTheOthers(t *testing.T, open func(t testing.TB) *Member) {
 	}
 	if err := members[0].Engine.(storage.Broadcaster).Broadcast(t.Context(), make([]byte, storage.MaxBroadcast+1)); err == nil {
 		t.Error("a message that is too large is broadcast")
+	}
+}
+
+// What is broadcast once a listener was told that it may have missed something, it hears: who asks
+// to be told everything again, then and there, is not passed over with the answer.
+func broadcastsAreHeardFromTheFirst(t *testing.T, open func(t testing.TB) *Member) {
+	from, to := open(t).Join(), open(t).Join()
+	for i := range 3 { // which may be missed
+		if err := from.Engine.(storage.Broadcaster).Broadcast(t.Context(), []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var asked sync.Once
+	var heard bool
+	err := to.Engine.(storage.Broadcaster).Listen(ctx, func(message []byte) {
+		asked.Do(func() {
+			if message != nil {
+				t.Errorf("%q is heard before anything may have been missed", message)
+			}
+			if err := from.Engine.(storage.Broadcaster).Broadcast(t.Context(), []byte("answer")); err != nil {
+				t.Error(err)
+			}
+		})
+		if heard = heard || string(message) == "answer"; heard {
+			cancel()
+		}
+	})
+	if !heard || !errors.Is(err, context.Canceled) {
+		t.Errorf("the answer is heard: %v; listening ends with %v", heard, err)
 	}
 }

@@ -273,11 +273,7 @@ func answersAreRight(t *testing.T, e storage.Engine) {
 
 // An index changes what a selection costs, and nothing else: NULLs are not lost, in either
 // direction, nor are rows that leave and come back.
-func indexesAreKeptUp(t *testing.T, e storage.Engine) {
-	indexer, ok := e.(storage.Indexer)
-	if !ok {
-		return // it is a power that an engine may have
-	}
+func indexesAreKeptUp(t *testing.T, e storage.Engine, indexer storage.Indexer) {
 	w := NewWorld(34)
 	recs := createAlbums(t, e, w, 60)
 	column := func(name string, desc bool) schema.IndexColumn {
@@ -342,11 +338,7 @@ func indexesAreKeptUp(t *testing.T, e storage.Engine) {
 }
 
 // What an engine explains is what it does.
-func explanations(t *testing.T, e storage.Engine) {
-	x, ok := e.(storage.Explainer)
-	if !ok {
-		return
-	}
+func explanations(t *testing.T, e storage.Engine, x storage.Explainer) {
 	w := NewWorld(35)
 	recs := createAlbums(t, e, w, 40)
 	for _, text := range Selections {

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,21 +15,27 @@ import (
 )
 
 // RunShared runs the cases in which several engines have one store open at a time, as several
-// processes would. Each case gets a store of its own, empty at first, from place; the function
+// processes would, but for those of the powers that they lack. Each case gets a store of its own, empty at first, from place; the function
 // that place returns opens it once more.
-func RunShared(t *testing.T, place func(t testing.TB) (open func(t testing.TB) storage.Engine)) {
-	cases := []struct {
+func RunShared(t *testing.T, place func(t testing.TB) (open func(t testing.TB) storage.Engine), lacks ...Power) {
+	type sharedCase struct {
 		name string
 		run  func(t *testing.T, open func(t testing.TB) *Member)
-	}{
+	}
+	cases := []sharedCase{
+		{"PowersAreDeclared", func(t *testing.T, open func(t testing.TB) *Member) {
+			powersAreDeclared(t, open(t).Engine, []Power{Broadcasts}, lacks)
+		}},
 		{"EachProcessHasAFeedOfItsOwn", feedsOfTheirOwn},
 		{"HeadsKeepProcessesApart", headsKeepApart},
 		{"AViewIsOfOneMoment", viewIsOfOneMoment},
 		{"ViewsOfABusyStoreAreWhole", viewsAreWhole},
 		{"ACommitWakesOthers", commitWakesOthers},
-		{"BroadcastsReachTheOthers", broadcastsReachTheOthers},
 		{"ALockIsHeldByOne", lockIsHeldByOne},
 		{"ALockIsReleasedByClosing", lockIsReleasedByClosing},
+	}
+	if !slices.Contains(lacks, Broadcasts) {
+		cases = append(cases, sharedCase{"BroadcastsReachTheOthers", broadcastsReachTheOthers}, sharedCase{"BroadcastsAreHeardFromTheFirst", broadcastsAreHeardFromTheFirst})
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,13 +6,16 @@ import (
 	"github.com/ankurah-go/ankurah/storage"
 )
 
-// Run runs every case that needs one engine. Each case gets a new empty one from open
-// and closes it.
-func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
+// Run runs every case that needs one engine, but for those of the powers that it lacks. Each case
+// gets a new empty engine from open and closes it.
+func Run(t *testing.T, open func(t testing.TB) storage.Engine, lacks ...Power) {
 	cases := []struct {
 		name string
 		run  func(t *testing.T, e storage.Engine)
 	}{
+		{"PowersAreDeclared", func(t *testing.T, e storage.Engine) {
+			powersAreDeclared(t, e, []Power{Counts, Indexes, Explains, Walks, Sizes}, lacks)
+		}},
 		{"AnEmptyEngineHasNothing", emptyEngine},
 		{"RecordsComeBackAsWritten", recordsComeBack},
 		{"EventsComeBackAsWritten", eventsComeBack},
@@ -31,10 +34,7 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"ScanByEntity", scanByEntity},
 		{"ScanLeavesOutDeletedAndOtherCollections", scanLeavesOut},
 		{"ScanGoesOnAfterAnyKey", scanGoesOnAfterAnyKey},
-		{"CountEqualsScan", countEqualsScan},
-		{"IndexesAreKeptUp", indexesAreKeptUp},
 		{"AnswersAreRight", answersAreRight},
-		{"ExplanationsSayWhatIsDone", explanations},
 		{"WhatIsReturnedBelongsToTheCaller", ownership},
 		{"OneOfManyCommitsOnAHeadSucceeds", oneOfManySucceeds},
 		{"CommitsOnDifferentEntitiesAllSucceed", allSucceed},
@@ -42,16 +42,19 @@ func Run(t *testing.T, open func(t testing.TB) storage.Engine) {
 		{"AgreesWithTheOracle", agreesWithTheOracle},
 		{"Scenarios", scenarios},
 		{"ALargeBatchIsOneCommit", largeBatch},
-		{"WalksFindEverything", walksFindEverything},
-		{"AWalkKnowsTheFeeds", walkedFeeds},
-		{"AClosedEngineDoesNotWalk", closedWalks},
-		{"SizeGrows", sizeGrows},
 		{"AClosedEngineSaysSo", closedEngine},
 		{"ACancelledContextIsReported", cancelledContext},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, openFor(t, open)) })
 	}
+	runPower(t, open, lacks, Counts, "CountEqualsScan", countEqualsScan)
+	runPower(t, open, lacks, Indexes, "IndexesAreKeptUp", indexesAreKeptUp)
+	runPower(t, open, lacks, Explains, "ExplanationsSayWhatIsDone", explanations)
+	runPower(t, open, lacks, Walks, "WalksFindEverything", walksFindEverything)
+	runPower(t, open, lacks, Walks, "AWalkKnowsTheFeeds", walkedFeeds)
+	runPower(t, open, lacks, Walks, "AClosedEngineDoesNotWalk", closedWalks)
+	runPower(t, open, lacks, Sizes, "SizeGrows", sizeGrows)
 }
 
 // RunDurable runs the cases in which an engine is closed and its data opened again.

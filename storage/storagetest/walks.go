@@ -12,11 +12,7 @@ import (
 
 // walksFindEverything: a walk comes by every record and every event once, in order of ids,
 // whatever the collections, the pages, and what was deleted or evicted.
-func walksFindEverything(t *testing.T, e storage.Engine) {
-	walker, ok := e.(storage.Walker)
-	if !ok {
-		return // the power is optional
-	}
+func walksFindEverything(t *testing.T, e storage.Engine, walker storage.Walker) {
 	wantWalk(t, walker, nil, nil)
 	w := NewWorld(71)
 	var recs []*proto.Record
@@ -100,11 +96,7 @@ func walk[T any](t *testing.T, limit int, next func(last T) ([]T, error)) (all [
 }
 
 // walkedFeeds: a walk knows the feeds, and where each of them ends.
-func walkedFeeds(t *testing.T, e storage.Engine) {
-	walker, ok := e.(storage.Walker)
-	if !ok {
-		return // the power is optional
-	}
+func walkedFeeds(t *testing.T, e storage.Engine, walker storage.Walker) {
 	w := NewWorld(72)
 	want := map[id.NodeID]uint64{}
 	for _, last := range []uint64{1, 300, 1 << 40, 1<<64 - 1} {
@@ -128,11 +120,7 @@ func walkedFeeds(t *testing.T, e storage.Engine) {
 }
 
 // sizeGrows: an engine that knows its size says more when it holds more, or nothing at all.
-func sizeGrows(t *testing.T, e storage.Engine) {
-	sizer, ok := e.(storage.Sizer)
-	if !ok {
-		return // the power is optional
-	}
+func sizeGrows(t *testing.T, e storage.Engine, sizer storage.Sizer) {
 	before, err := sizer.Size(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -148,11 +136,7 @@ func sizeGrows(t *testing.T, e storage.Engine) {
 }
 
 // closedWalks: a closed engine does not walk.
-func closedWalks(t *testing.T, e storage.Engine) {
-	walker, ok := e.(storage.Walker)
-	if !ok {
-		return // the power is optional
-	}
+func closedWalks(t *testing.T, e storage.Engine, walker storage.Walker) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -13,3 +13,11 @@ func TestDiskIsAStore(t *testing.T) {
 		return kvtest.PlaceFunc(func(testing.TB) kv.Store { return disk.Open() })
 	})
 }
+
+// A store without views is one, too.
+func TestPlainStoreConforms(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) kvtest.Place {
+		disk := kvtest.NewDisk()
+		return kvtest.PlaceFunc(func(testing.TB) kv.Store { return kvtest.Plain(disk.Open()) })
+	}, kvtest.Views)
+}
