@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -561,6 +562,73 @@ func TestAcknowledgedAgainWhereItIsPartOfTheBase(t *testing.T) {
 		}
 		if left := a.Status().Pending; left != 0 {
 			t.Errorf("%d transactions are pending", left)
+		}
+	})
+}
+
+// TestAbsentAndThenThere: a durable node says that it has never heard of a row, and then tells of
+// its past, which has come to it. That it was absent is not held against what came afterwards.
+func TestAbsentAndThenThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		s.greeting = func(m *proto.Welcome) { m.Store = id.StoreID{ULID: id.New(nil)} }
+		conns, frames := s.listen(t, a)
+		w := <-conns
+		q := query(t, a, "ORDER BY name LIMIT 3")
+		created, other := w.creation("album", with("name", "x", "year", 1)), w.creation("album", with("name", "y", "year", 1))
+		edit := w.edit(created, with("year", 2))
+		old, beside := must(entity.Apply(nil, created)), must(entity.Apply(nil, other))
+		current := must(entity.Apply(old, edit))
+		rows := func(sub uint64, row ...proto.Row) *proto.Rows {
+			return &proto.Rows{Sub: sub, Collection: "album", Complete: true, Done: true, Rows: row}
+		}
+		there, near := proto.Row{Entity: created.Entity, Rev: 2, State: current}, proto.Row{Entity: other.Entity, Rev: 1, State: beside}
+		w.send(rows(next[*proto.Subscribe](frames).Sub, there, near))
+		synctest.Wait()
+		w.conn.Close("it moves")
+
+		w = <-conns
+		answer := rows(next[*proto.Subscribe](frames).Sub)
+		answer.Absent = []id.EntityID{created.Entity}
+		answer.Equal = []proto.KnownRow{{Entity: other.Entity, Rev: 1, Head: beside.Head.Fingerprint()}}
+		w.send(answer)
+		misfit := w.edit(other, with("year", 3))
+		near = proto.Row{Entity: other.Entity, Rev: 3, State: must(entity.Apply(beside, misfit))}
+		w.send(&proto.Update{Changes: []proto.RowChange{{Collection: "album", Entity: other.Entity, Rev: 3, Head: near.State.Head,
+			Properties: entity.Patch(beside, near.State)}}})
+		get := next[*proto.Get](frames)
+		answer = rows(1000)
+		answer.Absent = []id.EntityID{created.Entity}
+		w.send(answer)
+		w.send(&proto.Update{Changes: []proto.RowChange{{Collection: "album", Entity: created.Entity, Rev: 1, Kind: proto.RowState,
+			Head: old.Head, Properties: old.Properties}}})
+		w.send(&proto.Update{Changes: []proto.RowChange{{Collection: "album", Entity: created.Entity, Rev: 2, Head: current.Head,
+			Properties: entity.Patch(old, current)}}})
+		w.send(rows(get.Request, near))
+		synctest.Wait()
+		asked := false
+		for len(frames) > 0 {
+			if m, ok := (<-frames).(*proto.Get); ok {
+				answer := rows(m.Request)
+				for _, row := range []proto.Row{there, near} {
+					if slices.Contains(m.Entities, row.Entity) {
+						answer.Rows = append(answer.Rows, row)
+					}
+				}
+				asked = asked || slices.Contains(m.Entities, created.Entity)
+				w.send(answer)
+				synctest.Wait()
+			}
+		}
+		if got := rowNames(q, "year"); !asked || got != "2 3" {
+			t.Fatalf("asked for is %v; rows of %s", asked, got)
+		}
+		if head := q.Rows()[0].State().Head; !head.Equal(current.Head) {
+			t.Errorf("head %v, want %v", head, current.Head)
 		}
 	})
 }

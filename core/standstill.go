@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -72,11 +71,15 @@ func (q *standstill) take(ctx context.Context, d *draft, x *incoming) (staged []
 func (q *standstill) end(ctx context.Context, d *draft) (staged []*incoming, err error) {
 	staged = q.queue
 	q.queue, q.bytes = nil, 0
-	d.answered = q.answered(staged)
+	var absent map[int][]id.EntityID
+	d.answered, absent = q.answered(staged)
 	defer func() { d.answered = nil }()
-	for _, x := range staged {
+	for i, x := range staged {
 		if err := x.step.stage(ctx, d); err != nil {
 			return staged, err
+		}
+		for _, e := range absent[i] {
+			delete(d.answered, e)
 		}
 	}
 	d.current.Changes = joined(d.current.Changes)
@@ -108,18 +111,23 @@ func joined(changes []reactor.Change) []reactor.Change {
 }
 
 // answered returns the revisions that answers tell of: up to these an update that does not fit is
-// made up for. What is not there has the greatest.
-func (q *standstill) answered(frames []*incoming) map[id.EntityID]uint64 {
-	revs := make(map[id.EntityID]uint64)
-	for _, x := range frames {
+// made up for. What is not there has the greatest, up to the last frame that says so: absent has
+// those entities by the frame.
+func (q *standstill) answered(frames []*incoming) (revs map[id.EntityID]uint64, absent map[int][]id.EntityID) {
+	revs, absent = make(map[id.EntityID]uint64), make(map[int][]id.EntityID)
+	last := make(map[id.EntityID]int)
+	for i, x := range frames {
 		if m, ok := x.frame.(*proto.Rows); ok {
-			q.peer.named(m, func(e id.EntityID, rev uint64) { revs[e] = max(revs[e], rev) })
+			q.peer.named(m, func(e id.EntityID, rev uint64) { revs[e], last[e] = max(revs[e], rev), i })
 		}
 	}
 	for e, rev := range revs {
-		revs[e] = cmp.Or(rev, math.MaxUint64)
+		if rev == 0 {
+			revs[e] = math.MaxUint64
+			absent[last[e]] = append(absent[last[e]], e)
+		}
 	}
-	return revs
+	return revs, absent
 }
 
 // ask asks for rows, in requests of their own: one that belongs to a subscription or a caller
