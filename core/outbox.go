@@ -278,6 +278,23 @@ func (d *draft) include(ctx context.Context, p *pendingTx, row proto.AckRow) (in
 	return true, d.settle(rec, rec.now.Collection, row.Entity, confirmed, rev)
 }
 
+// awaited calls visit with the entities whose rows acknowledged transactions wait for.
+func (o *outbox) awaited(visit func(e id.EntityID)) {
+	if o.acked == 0 {
+		return
+	}
+	for _, p := range o.pending {
+		if len(p.awaits) == 0 {
+			continue
+		}
+		for _, e := range p.entities() {
+			if _, awaited := p.awaits[e]; awaited {
+				visit(e)
+			}
+		}
+	}
+}
+
 // arrived notes that an entity's base is about to be what the durable node had at rev, and
 // ends the acknowledged transactions that waited for that.
 func (d *draft) arrived(e id.EntityID, rev uint64) {

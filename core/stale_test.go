@@ -213,3 +213,45 @@ func TestWhatRowsReferToIsDoubtedWithThem(t *testing.T) {
 		}
 	})
 }
+
+// TestNotLiveBeforeTheRowsThatAcknowledgementsWaitFor: a row matches by what this node did. It has been
+// acknowledged, on top of what this node does not know, so that the row has been asked for. An
+// answer that does not speak of it does not make the query live before the row is here.
+func TestNotLiveBeforeTheRowsThatAcknowledgementsWaitFor(t *testing.T) {
+	for _, complete := range []bool{true, false} {
+		t.Run(fmt.Sprint(complete), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := open(t, core.Options{})
+				if err := a.Register(t.Context(), album); err != nil {
+					t.Fatal(err)
+				}
+				add(t, a, "album", "name", "x")
+				conns, frames := handmade().listen(t, a)
+				w := <-conns
+				c := next[*proto.Commit](frames)
+				q, err := anonymous(a).Query("album", selection(t, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer q.Close()
+				sub := next[*proto.Subscribe](frames)
+				// It came before, and somebody has deleted it since.
+				e := c.Events[0]
+				w.send(&proto.Ack{Transaction: c.Transaction, Rows: []proto.AckRow{{Entity: e.Entity, Rev: 2, Before: proto.NewClock(w.edit(e, with("year", 1)).ID), Known: true}}})
+				w.send(&proto.Rows{Sub: sub.Sub, Collection: "album", Complete: complete, Done: true})
+				synctest.Wait()
+				if q.Status() != core.QueryLocal || rowNames(q, "name") != "x" {
+					t.Errorf("before the row is here it is %v, with %q", q.Status(), rowNames(q, "name"))
+				}
+				for q.Status() != core.QueryLive {
+					get := next[*proto.Get](frames)
+					w.send(&proto.Rows{Sub: get.Request, Collection: "album", Complete: true, Done: true, Gone: get.Entities})
+					synctest.Wait()
+				}
+				if rowNames(q, "name") != "" {
+					t.Errorf("it shows %q", rowNames(q, "name"))
+				}
+			})
+		})
+	}
+}

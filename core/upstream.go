@@ -205,13 +205,21 @@ func (r *replica) live(up *upstream) {
 // stale returns the rows that the results hold although a complete answer does not name
 // them, with what they refer to; and what rows refer to that it does name, where this node
 // holds something that the answer does not speak of. Of a window only rows before the
-// answer's last say anything, and nothing where it has moved on since.
+// answer's last say anything, and nothing where it has moved on since. Rows that match by what
+// this node did, and that acknowledged transactions wait for, no answer need speak of.
 func (r *replica) stale(up *upstream) *wanted {
 	list := &wanted{}
+	in := func(set map[id.EntityID]struct{}, e id.EntityID) bool { _, found := set[e]; return found }
+	r.outbox.awaited(func(e id.EntityID) {
+		for res := range up.users {
+			if row, held := res.set.Get(e); held && !list.seen[e] && !in(up.asked, e) {
+				list.add(row.Collection, e)
+			}
+		}
+	})
 	if !up.complete {
 		return list
 	}
-	in := func(set map[id.EntityID]struct{}, e id.EntityID) bool { _, found := set[e]; return found }
 	for res, side := range up.users {
 		res.strayed = res.strayed || res.filling // what is being read has rows of its own
 		if res.strayed {
@@ -223,7 +231,7 @@ func (r *replica) stale(up *upstream) *wanted {
 			rows = rows[:throughListed(rows, up.listed)]
 		}
 		for _, row := range rows {
-			if row.BaseRev > 0 && !in(up.listed, row.Entity) && !in(up.asked, row.Entity) {
+			if row.BaseRev > 0 && !in(up.listed, row.Entity) && !in(up.asked, row.Entity) && !list.seen[row.Entity] {
 				list.add(row.Collection, row.Entity)
 			}
 		}

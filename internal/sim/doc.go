@@ -15,7 +15,7 @@
 //
 //   - I1 atomic visibility: rows shown together, by one result or by several, show each
 //     transaction on all of them or on none. On a client that goes for results that are live
-//     and for rows that it has not changed itself, and for its own transactions on all rows;
+//     and for rows that it has not changed itself just now, and for its own transactions on all rows;
 //     of several results together where its storage has not failed.
 //   - I2 read your writes: a row shows every transaction that was committed on its node,
 //     unless it was refused.

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/entity"
@@ -84,6 +85,7 @@ type transaction struct {
 	refused   bool // its author was told that it was refused
 	dismissed bool // and has perhaps forgotten it, or tried again without learning how that went
 	told      map[id.TransactionID]verdict
+	settled   time.Time // when its author was told of its end, the last time
 }
 
 // item is an entity that an application made.
@@ -246,7 +248,7 @@ func (l *ledger) tell(s core.Settled, life int) error {
 	if again && !(before.Err == nil && l.lost.has(t.mark)) && (before.Err != nil || s.Err != nil || before.life == life && !t.origin.memory.unsure()) {
 		return fmt.Errorf("I8: transaction %d was told of twice: %v, then %v", t.mark, before.Err, s.Err)
 	}
-	t.told[s.Transaction] = verdict{s, life}
+	t.told[s.Transaction], t.settled = verdict{s, life}, time.Now()
 	if s.Err == nil {
 		l.ackLocked(t)
 	} else {
@@ -260,6 +262,15 @@ func (l *ledger) tell(s core.Settled, life int) error {
 type verdict struct {
 	core.Settled
 	life int
+}
+
+// unsettledLocked reports whether one of the transactions has not come to an end that its author
+// was told of a minute ago: rows that it has changed may still be on their way.
+func (l *ledger) unsettledLocked(of marks) bool {
+	return slices.ContainsFunc(of.list(), func(mark int) bool {
+		settled := l.list[mark].settled
+		return settled.IsZero() || time.Since(settled) < time.Minute
+	})
 }
 
 // learn takes note of the events of a batch that is on its way to a disk.

@@ -170,7 +170,7 @@ func (m *Machine) atomicLocked(where string, rows []*core.View, inStep bool) err
 			for _, other := range l.list[mark].entities {
 				for _, k := range shown[other] {
 					beside := rows[k]
-					if !included[k].has(mark) && (m.durable || m.memory.own[other] == nil && !beside.Pending() || own) && !l.hiddenLocked(beside, mark) {
+					if !included[k].has(mark) && (m.durable || !l.unsettledLocked(m.memory.own[other]) && !beside.Pending() || own) && !l.hiddenLocked(beside, mark) {
 						return fmt.Errorf("I1: %s, %s: transaction %d is shown on %s and not on %s\n%s", m.name, where, mark, row.ID(), other, l.explainLocked(beside, one(mark)))
 					}
 				}
