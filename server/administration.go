@@ -30,7 +30,7 @@ func (s *server) openAdmin() error {
 	}
 	a := &adminServer{listener: listener, ended: make(chan error, 1), http: &http.Server{
 		Handler: admin.Handler(admin.Options{
-			Node: s.node, Store: s.node.Engine(), Server: s.inspect,
+			Node: s.node, Store: s.node.Engine(), Server: s.inspect, Drain: s.drain,
 			Failed: func(what string, err error) { s.log.Warn("admin request failed", "request", what, "err", err) },
 		}),
 		ReadHeaderTimeout: headerTimeout,
@@ -38,7 +38,7 @@ func (s *server) openAdmin() error {
 	}}
 	s.admin = a
 	go func() { a.ended <- a.http.Serve(listener) }()
-	s.log.Info("answering ankurah inspect, dump and copy", "socket", s.config.Admin)
+	s.log.Info("answering ankurah inspect, dump, copy and drain", "socket", s.config.Admin)
 	return nil
 }
 

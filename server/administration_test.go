@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ankurah-go/ankurah"
 	"github.com/ankurah-go/ankurah/archive"
+	"github.com/ankurah-go/ankurah/connectors/ws"
 	"github.com/ankurah-go/ankurah/examples/model"
 	"github.com/ankurah-go/ankurah/server/admin"
 	"github.com/ankurah-go/ankurah/storage/memory"
@@ -89,5 +91,51 @@ func TestAdminSocket(t *testing.T) {
 	}
 	if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of a server that has stopped: %v", err)
+	}
+}
+
+// A server is drained without being stopped: whoever asks hears that it is not ready, its clients
+// have gone to another one when the command ends, and it takes no new ones.
+func TestDrainOnRequest(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	s := start(t, "--data="+t.TempDir(), "--admin="+socket, "--drain-delay=1ms")
+	dial(t, s.url("ws"))
+	c := admin.NewClient(socket)
+	for range 2 { // again is harmless
+		if err := c.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if peers := s.node.Peers(); peers != 0 {
+			t.Errorf("%d clients are served", peers)
+		}
+	}
+	if code, body := get(t, s.url("http")+"/readyz"); code != 503 || !strings.Contains(body, errDraining.Error()) {
+		t.Errorf("readyz says %d %q", code, body)
+	}
+	if in, err := c.Inspect(t.Context()); err != nil || in.Server.Status != errDraining.Error() {
+		t.Errorf("it runs on: %+v, %v", in.Server, err)
+	}
+	late, err := ankurah.Open(t.Context(), ankurah.Options{Engine: memory.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	refused := make(chan struct{}, 1)
+	defer late.OnStatus(func(s ankurah.Status) {
+		if s.LastError != nil {
+			select {
+			case refused <- struct{}{}:
+			default:
+			}
+		}
+	})()
+	late.Dial(ws.Dialer(s.url("ws"), ws.DialOptions{}), ankurah.DialOptions{})
+	select {
+	case <-refused:
+	case <-time.After(time.Minute):
+		t.Error("a new client is not refused")
+	}
+	if err := s.stop(); err != nil {
+		t.Error(err)
 	}
 }

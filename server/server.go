@@ -206,14 +206,11 @@ func (s *server) appURL() string {
 // what it is committing, and the storage. Clients connect again, here or elsewhere, and send
 // again what was not acknowledged, so that nothing is lost.
 func (s *server) shutdown() error {
-	s.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainDelay+s.config.ShutdownTimeout)
 	defer cancel()
-	time.Sleep(s.config.DrainDelay) // until who asks /readyz has heard it
-	s.endpoint.Refuse()
-	drain, cancelDrain := context.WithTimeout(ctx, s.config.ShutdownTimeout/2)
+	drain, cancelDrain := context.WithTimeout(ctx, s.config.DrainDelay+s.config.ShutdownTimeout/2)
 	defer cancelDrain()
-	if err := s.node.Drain(drain); err != nil {
+	if err := s.drain(drain); err != nil {
 		s.log.Warn("some peers are not done in time, and will be cut off", "err", err)
 	}
 
@@ -235,6 +232,21 @@ func (s *server) shutdown() error {
 	}
 	s.log.Info("stopped")
 	return nil
+}
+
+// drain says that this is not the place to go to any more, and has the node say goodbye to its
+// peers. It returns when they have gone; the server runs on, and serves nobody.
+func (s *server) drain(ctx context.Context) error {
+	if !s.stopping.Swap(true) {
+		s.log.Info("draining")
+		select {
+		case <-time.After(s.config.DrainDelay): // until who asks /readyz has heard it
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.endpoint.Refuse()
+	return s.node.Drain(ctx)
 }
 
 // release closes what is open.

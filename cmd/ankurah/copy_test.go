@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ankurah-go/ankurah/connectors/local"
 	"github.com/ankurah-go/ankurah/core"
 	"github.com/ankurah-go/ankurah/core/id"
 	"github.com/ankurah-go/ankurah/core/policy"
@@ -20,6 +21,7 @@ import (
 	"github.com/ankurah-go/ankurah/proto"
 	"github.com/ankurah-go/ankurah/server/admin"
 	"github.com/ankurah-go/ankurah/storage"
+	"github.com/ankurah-go/ankurah/storage/memory"
 )
 
 var note = &schema.Model{Collection: "note", Properties: []schema.Property{
@@ -58,7 +60,7 @@ func run(t *testing.T, setting string) *running {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: admin.Handler(admin.Options{
-		Node: r.node, Store: r.store, Server: func() admin.Server { return admin.Server{Status: "ready"} },
+		Node: r.node, Store: r.store, Server: func() admin.Server { return admin.Server{Status: "ready"} }, Drain: r.node.Drain,
 		Failed: func(what string, err error) { t.Errorf("%s: %v", what, err) },
 	})}
 	ended := make(chan error, 1)
@@ -186,5 +188,23 @@ func TestDumpAndInspectARunningServer(t *testing.T) {
 		if missing := ankurah(t, nil, append(append([]string{"inspect"}, of...), "00000000000000000000000001")...); missing.status != exitFailed || !strings.Contains(missing.stderr, "there is no entity") {
 			t.Errorf("%+v", missing)
 		}
+	}
+}
+
+// A server is drained by a command: when that ends no client is served, and none is taken.
+func TestDrainOfARunningServer(t *testing.T) {
+	r := run(t, "sqlite:"+filepath.Join(t.TempDir(), "home.db"))
+	client, err := core.Open(t.Context(), core.Options{Engine: memory.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	local.Connect(r.node, client)
+	if err := client.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ankurah(t, nil, "drain", "--server", "unix:"+r.socket).must(t)
+	if peers := r.node.Peers(); peers != 0 {
+		t.Errorf("%d clients are served", peers)
 	}
 }

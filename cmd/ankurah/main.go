@@ -1,5 +1,5 @@
 // Command ankurah looks after the stores of durable nodes: it dumps and restores them, copies
-// them from one engine to another, verifies and inspects them.
+// them from one engine to another, verifies and inspects them, and drains servers.
 //
 //	ankurah dump    --storage pebble:./data -o backup.ankarch
 //	ankurah restore --storage postgres://user@localhost/database backup.ankarch
@@ -57,7 +57,7 @@ type command struct {
 }
 
 // commands are in the order of the help.
-var commands = []*command{dumpCommand, restoreCommand, copyCommand, verifyCommand, inspectCommand}
+var commands = []*command{dumpCommand, restoreCommand, copyCommand, verifyCommand, inspectCommand, drainCommand}
 
 // errUsage is wrapped by errors of a call that makes no sense.
 var errUsage = errors.New("usage")

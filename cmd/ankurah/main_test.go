@@ -70,6 +70,8 @@ func TestEachBadCallIsOneClearLine(t *testing.T) {
 		{"restore --storage sqlite:DIR/new.db DIR/none", exitFailed, "restore: open DIR/none: no such file or directory"},
 		{"restore --storage sqlite:DIR/new.db DIR/text", exitFailed, "restore: DIR/text: this is not an archive of Ankurah"},
 		{"verify --storage pebble:DIR/none", exitFailed, "verify: pebble:DIR/none: there is no such store"},
+		{"drain", exitUsage, "drain wants --server unix:SOCKET, and nothing else"},
+		{"drain --server unix:DIR/none.sock", exitFailed, "drain: "},
 		{"verify --storage sqlite:DIR/text", exitFailed, "verify: file DIR/text: sqlite: not a file of Ankurah's"},
 	} {
 		got := ankurah(t, nil, strings.Fields(strings.ReplaceAll(c.args, "DIR", dir))...)

@@ -55,6 +55,17 @@ func (c *Client) Entity(ctx context.Context, e id.EntityID) (*Entity, error) {
 	return out, c.get(ctx, "/entities/"+e.String(), out)
 }
 
+// Drain has the server send its clients to other servers and take no new ones. It returns when
+// they have gone; the server runs on until it is stopped. Where ctx ends before that, the server
+// stays as it is then: it takes no clients.
+func (c *Client) Drain(ctx context.Context) error {
+	body, err := c.do(ctx, http.MethodPost, "/drain", nil)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
 // ArchiveOptions say which archive is asked for.
 type ArchiveOptions struct {
 	From     *archive.Restored // behind what was restored of it; nil for all

@@ -1,5 +1,5 @@
 // Package admin is how people who look after a server talk to it while it runs: they
-// inspect it, and take what it holds out of it.
+// inspect it, take what it holds out of it, and have its clients go elsewhere.
 //
 // [Handler] answers over HTTP, and [Listen] makes what it is served on: a Unix socket that
 // only the user who runs the server may open. That is the whole of its security, on purpose.

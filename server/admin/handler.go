@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,6 +20,8 @@ type Options struct {
 	Store storage.Engine // the node's
 	// Server tells of the server, peers aside.
 	Server func() Server
+	// Drain has clients go to other servers, and returns when they have gone.
+	Drain func(context.Context) error
 	// Failed is told of an answer that ended with an error.
 	Failed func(what string, err error)
 }
@@ -31,12 +34,14 @@ type handler struct{ Options }
 //	GET  /inspect              an Inspection
 //	GET  /entities/ID          an Entity
 //	POST /archive?follow=true  an archive; the body is empty, or says behind what
+//	POST /drain                nothing, once no client is served any more
 func Handler(o Options) http.Handler {
 	h := &handler{o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /inspect", h.inspect)
 	mux.HandleFunc("GET /entities/{id}", h.entity)
 	mux.HandleFunc("POST /archive", h.archive)
+	mux.HandleFunc("POST /drain", h.drain)
 	return mux
 }
 
@@ -83,6 +88,12 @@ func (h *handler) entity(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, "entity", http.StatusNotFound, errors.New("there is no entity "+e.String()))
 	default:
 		h.answer(w, "entity", found)
+	}
+}
+
+func (h *handler) drain(w http.ResponseWriter, r *http.Request) {
+	if err := h.Drain(r.Context()); err != nil {
+		h.refuse(w, "drain", http.StatusInternalServerError, err)
 	}
 }
 
