@@ -123,6 +123,16 @@ func next[F proto.Frame](frames <-chan proto.Frame) F {
 	}
 }
 
+// heard is next among the frames that have come; ok is false if there is none of the kind.
+func heard[F proto.Frame](frames <-chan proto.Frame) (f F, ok bool) {
+	for len(frames) > 0 {
+		if f, ok = (<-frames).(F); ok {
+			return f, true
+		}
+	}
+	return f, false
+}
+
 func handmade() *byHand {
 	return &byHand{id: id.NodeID{ULID: id.New(nil)}, system: id.EntityID{ULID: id.New(nil)}}
 }

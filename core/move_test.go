@@ -439,7 +439,10 @@ func TestOnlyAPositionCovers(t *testing.T) {
 				e := w.creation("album", with("name", "known"))
 				state := must(entity.Apply(nil, e))
 				w.send(&proto.Rows{Sub: next[*proto.Subscribe](frames).Sub, Collection: "album", Complete: true, Done: true, Rows: []proto.Row{{Entity: e.Entity, Rev: 7, State: state}}})
-				next[*proto.Ping](frames) // at once
+				synctest.Wait()
+				if _, ok := heard[*proto.Ping](frames); !ok {
+					t.Fatal("it does not ask for the position at once")
+				}
 				if covered {
 					w.send(&proto.Pong{Position: proto.Position{{Epoch: epoch, Seq: 9}}})
 				}
@@ -451,8 +454,9 @@ func TestOnlyAPositionCovers(t *testing.T) {
 				if !covered {
 					want = proto.KnownRow{Entity: e.Entity, Head: state.Head.Fingerprint()}
 				}
-				if known := next[*proto.Subscribe](frames).Known; len(known) != 1 || known[0] != want {
-					t.Errorf("it names %+v, want %+v", known, want)
+				synctest.Wait()
+				if sub, ok := heard[*proto.Subscribe](frames); !ok || len(sub.Known) != 1 || sub.Known[0] != want {
+					t.Errorf("it names %+v, want %+v", sub, want)
 				}
 			})
 		})
@@ -744,6 +748,60 @@ func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
 				t.Fatalf("commit %d is %+v, want one on top of %v", i, c, head)
 			}
 			head = proto.NewClock(c.Events[0].ID)
+		}
+	})
+}
+
+// TestWhatIsRightAsItIsIsSentAgain: a server that was set back refuses a transaction for what it
+// lacks of one album, and another one that is on top of what the first does to a second album. The
+// first is made again on the first album alone; then the other is right as it is, and goes out again.
+func TestWhatIsRightAsItIsIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handmade()
+		a := open(t, core.Options{})
+		if err := a.Register(t.Context(), album); err != nil {
+			t.Fatal(err)
+		}
+		conns, frames := s.listen(t, a)
+		w := <-conns
+		_ = query(t, a, "ORDER BY name")
+		lost, kept := w.creation("album", with("name", "lost")), w.creation("album", with("name", "kept"))
+		had, whole := must(entity.Apply(nil, lost)), must(entity.Apply(nil, kept))
+		later := must(entity.Apply(had, w.edit(lost, with("year", 1)))) // which will be lost
+		rows := func(sub uint64, rows ...proto.Row) {
+			w.send(&proto.Rows{Sub: sub, Collection: "album", Complete: true, Done: true, Rows: rows})
+			synctest.Wait()
+		}
+		rows(next[*proto.Subscribe](frames).Sub, proto.Row{Entity: lost.Entity, Rev: 2, State: later}, proto.Row{Entity: kept.Entity, Rev: 1, State: whole})
+		tx := anonymous(a).Begin()
+		for _, e := range []id.EntityID{lost.Entity, kept.Entity} {
+			if err := tx.Set(t.Context(), "album", e, with("year", 5)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := commit(t, tx)
+		second := put(t, a, "album", kept.Entity, "artist", "Muse")
+		var refused []*proto.Commit
+		for range 2 {
+			c := next[*proto.Commit](frames)
+			refused = append(refused, c)
+			w.send(&proto.Nack{Transaction: c.Transaction, Kind: uint64(core.KindMissingParents), Message: "lacking"})
+		}
+		asked := []*proto.Get{next[*proto.Get](frames), next[*proto.Get](frames)}
+		for _, i := range []int{1, 0} { // the second hears first that its row is what it was
+			answer := []proto.Row{{Entity: kept.Entity, Rev: 1, State: whole}}
+			if slices.Contains(asked[i].Entities, lost.Entity) {
+				answer = append(answer, proto.Row{Entity: lost.Entity, Rev: 3, State: had})
+			}
+			rows(asked[i].Request, answer...)
+		}
+		if c, ok := heard[*proto.Commit](frames); !ok || c.Transaction != first.Transaction() || c.Attempt == refused[0].Attempt {
+			t.Fatalf("instead of making the first one again it sends %+v", c)
+		}
+		time.Sleep(time.Minute)
+		c, ok := heard[*proto.Commit](frames)
+		if !ok || c.Transaction != second.Transaction() || len(c.Events) != 1 || c.Events[0].ID != refused[1].Events[0].ID {
+			t.Errorf("instead of sending the second one again it sends %+v", c)
 		}
 	})
 }
