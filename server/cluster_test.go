@@ -100,7 +100,8 @@ func TestServersShareAStore(t *testing.T) {
 	for _, kind := range sharedStores {
 		t.Run(kind.name, func(t *testing.T) {
 			for run := range *clusterRuns {
-				runCluster(t, kind.start(t), kind.servers, seed+uint64(run))
+				seed := seed + uint64(run)
+				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runCluster(t, kind.start(t), kind.servers, seed) })
 			}
 		})
 	}
@@ -157,8 +158,14 @@ func runCluster(t *testing.T, store sharedStore, servers int, seed uint64) {
 // spawn starts a server, and waits until it is there.
 func (c *cluster) spawn(i int) {
 	c.t.Helper()
-	c.processes[i] = spawn(c.t, append([]string{"--addr=" + c.addresses[i]}, c.store.args...)...)
-	c.processes[i].url(c.t)
+	p := spawn(c.t, append([]string{"--addr=" + c.addresses[i]}, c.store.args...)...)
+	c.t.Cleanup(func() {
+		if c.t.Failed() {
+			c.t.Logf("server %d has said:\n%s", i, p.log)
+		}
+	})
+	p.url(c.t)
+	c.processes[i] = p
 }
 
 // revive starts the servers again that have ended by themselves, as one does that was cut off for
