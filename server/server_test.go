@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -487,9 +488,19 @@ func spawn(t testing.TB, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if p.ProcessState == nil {
+		if p.ProcessState != nil {
+			return
+		}
+		if t.Failed() { // what it is doing may be why
+			p.Process.Signal(syscall.SIGQUIT)
+			defer time.AfterFunc(10*time.Second, func() { p.Process.Kill() }).Stop()
+		} else {
 			p.Process.Kill()
-			p.Wait()
+		}
+		p.Wait()
+		if t.Failed() {
+			said := p.log.String()
+			t.Logf("the server said:\n%s", said[max(0, len(said)-256<<10):])
 		}
 	})
 	return p
