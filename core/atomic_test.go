@@ -122,6 +122,45 @@ func TestSlowPeerIsShownWholeMoments(t *testing.T) {
 	})
 }
 
+// TestAnswersBehindWhatGrows: a peer that is slow is told of a row that comes in what waits for it
+// already, in front of an answer that says that the row is not there. The answer does not say so
+// any more when its turn has come.
+func TestAnswersBehindWhatGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := durable(t, core.Options{Limits: core.Limits{SendQueue: 2}})
+		w, _ := greeted(t, server)
+		w.send(&proto.Subscribe{Sub: 1, Collection: "album"})
+		until[*proto.Rows](w)
+		for i := range 70 { // more than the connection and the queue take
+			add(t, server, "album", "name", fmt.Sprint(i))
+			synctest.Wait()
+		}
+		for range 2 { // so that the queue has room behind what waits
+			w.receive()
+			synctest.Wait()
+		}
+		tx := anonymous(server).Begin()
+		comes := must(tx.Create(t.Context(), "album", with("name", "comes")))
+		w.send(&proto.Get{Request: 2, Collection: "album", Entities: []id.EntityID{comes}})
+		synctest.Wait()
+		if _, err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told := false
+		for {
+			switch m := w.receive().(type) {
+			case *proto.Update:
+				told = told || slices.ContainsFunc(m.Changes, func(c proto.RowChange) bool { return c.Entity == comes })
+			case *proto.Rows:
+				if !told || !slices.Equal(m.Same, []id.EntityID{comes}) {
+					t.Errorf("told of it: %v; then %+v", told, m)
+				}
+				return
+			}
+		}
+	})
+}
+
 // TestPeerThatIsTooSlow: one that leaves more than there is room for is disconnected, told why,
 // and brought up to date when it is back.
 func TestPeerThatIsTooSlow(t *testing.T) {

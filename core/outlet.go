@@ -33,6 +33,7 @@ type outlet struct {
 // outgoing is a frame, or what makes frames when its turn has come.
 type outgoing struct {
 	frame []byte
+	final func() []byte // what frame has become when its turn has come; nil where it stays
 	later func() iter.Seq[[]byte]
 }
 
@@ -136,21 +137,25 @@ func (o *outlet) deliver(ctx context.Context, f proto.Frame) error {
 	}
 }
 
-func (o *outlet) add(frame []byte, always bool) bool {
+func (o *outlet) add(frame []byte, always bool) bool { return o.queue(outgoing{frame: frame}, always) }
+
+// queue is add of what has a frame.
+func (o *outlet) queue(x outgoing, always bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	size := len(x.frame)
 	if o.mu.closed {
 		return true // nobody is there to miss it
 	}
-	if len(frame) > proto.MaxFrame && !always {
+	if size > proto.MaxFrame && !always {
 		return false
 	}
-	if !always && o.fullLocked(len(frame)) {
+	if !always && o.fullLocked(size) {
 		return false
 	}
-	o.mu.frames = append(o.mu.frames, outgoing{frame: frame})
-	o.mu.bytes += len(frame)
-	o.all.Add(int64(len(frame)))
+	o.mu.frames = append(o.mu.frames, x)
+	o.mu.bytes += size
+	o.all.Add(int64(size))
 	signal(o.wake)
 	return true
 }
@@ -204,6 +209,9 @@ func (o *outlet) next() (next outgoing, last bool) {
 }
 
 func (o *outlet) send(ctx context.Context, next outgoing) error {
+	if next.final != nil {
+		next.frame = next.final()
+	}
 	if next.later == nil {
 		return o.conn.Send(ctx, next.frame)
 	}

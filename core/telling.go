@@ -44,9 +44,13 @@ func (x *telling) answering() (done func()) {
 	return func() {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		if x.mu.answers--; x.mu.answers == 0 {
-			x.mu.told = nil
-		}
+		x.answeredLocked()
+	}
+}
+
+func (x *telling) answeredLocked() {
+	if x.mu.answers--; x.mu.answers == 0 {
+		x.mu.told = nil
 	}
 }
 
@@ -71,19 +75,33 @@ func (x *telling) tell(t *reactor.Transaction, rows []*pendingRow) error {
 	return x.backlog.add(t, rows)
 }
 
-// answer queues part of an answer if there is room.
+// answer queues part of an answer if there is room. What waits in front of it, with the backlog,
+// may come to say more until its turn has come; then it is corrected once more.
 func (x *telling) answer(w *rowWriter, m *proto.Rows, encoded *[]byte) (queued bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.mu.told) > 0 && x.correctLocked(w, m) {
-		*encoded = proto.AppendFrame(nil, m)
+	x.correctLocked(w, m, encoded)
+	if x.backlog.empty() {
+		return x.out.add(*encoded, false)
 	}
-	return x.out.add(*encoded, false)
+	frame := *encoded
+	queued = x.out.queue(outgoing{frame: frame, final: func() []byte {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.correctLocked(w, m, &frame)
+		x.answeredLocked()
+		return frame
+	}}, false)
+	if queued {
+		x.mu.answers++
+	}
+	return queued
 }
 
 // correctLocked takes from an answer what has been told otherwise: rows that have gone out of
 // sight, and that others are not there.
-func (x *telling) correctLocked(w *rowWriter, m *proto.Rows) (corrected bool) {
+func (x *telling) correctLocked(w *rowWriter, m *proto.Rows, encoded *[]byte) {
+	corrected := false
 	hidden := func(e id.EntityID, rev uint64) bool {
 		last, told := x.mu.told[e]
 		corrected = corrected || told && last.hidden && rev <= last.rev
@@ -108,5 +126,7 @@ func (x *telling) correctLocked(w *rowWriter, m *proto.Rows) (corrected bool) {
 	if m.Done {
 		w.lacking = slices.DeleteFunc(w.lacking, there)
 	}
-	return corrected
+	if corrected {
+		*encoded = proto.AppendFrame(nil, m)
+	}
 }
