@@ -370,18 +370,11 @@ func (l *loop) post(f func()) bool {
 
 // call runs f on the loop and waits for it.
 func (l *loop) call(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	if !l.post(func() { f(); close(done) }) {
+	done := make(chan error, 1)
+	if !l.post(func() { f(); done <- nil }) {
 		return ErrClosed
 	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.run.ctx.Done():
-		return ErrClosed
-	}
+	return l.run.outcome(ctx, done)
 }
 
 // visible returns what selections see of a record: nothing if it is deleted.

@@ -362,14 +362,7 @@ func (r *replica) request(ctx context.Context, ask func(done func(error))) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.node.limits.Request)
 	defer cancel()
-	select {
-	case err := <-outcome:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.node.run.ctx.Done():
-		return ErrClosed
-	}
+	return r.node.run.outcome(ctx, outcome)
 }
 
 // wipe forgets everything that came from a durable node of another system.

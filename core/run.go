@@ -39,6 +39,31 @@ func (r *runner) start(f func(ctx context.Context)) bool {
 	return true
 }
 
+// enqueue hands x to a goroutine of the runner's; it blocks while the queue is full. It fails
+// with ErrClosed when the runner ends instead.
+func enqueue[T any](ctx context.Context, r *runner, queue chan<- T, x T) error {
+	select {
+	case queue <- x:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// outcome waits for how something ends that a goroutine of the runner's does.
+func (r *runner) outcome(ctx context.Context, of <-chan error) error {
+	select {
+	case err := <-of:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return ErrClosed
+	}
+}
+
 // hold makes stop wait for a goroutine that the runner did not start, until release.
 func (r *runner) hold() (release func(), ok bool) {
 	r.mu.Lock()

@@ -190,26 +190,12 @@ func (s *sequencer) commit(ctx context.Context, sub *submission) error {
 	if err := s.submit(ctx, sub); err != nil {
 		return err
 	}
-	select {
-	case err := <-outcome:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.node.run.ctx.Done():
-		return ErrClosed
-	}
+	return s.node.run.outcome(ctx, outcome)
 }
 
 // submit queues a transaction; it blocks while the queue is full.
 func (s *sequencer) submit(ctx context.Context, sub *submission) error {
-	select {
-	case s.queue <- sub:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.node.run.ctx.Done():
-		return ErrClosed
-	}
+	return enqueue(ctx, s.node.run, s.queue, sub)
 }
 
 // stageAll validates what is queued and hands it on in groups, until ctx ends.

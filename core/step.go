@@ -34,14 +34,7 @@ func (r *replica) gather(first *step) []*step {
 
 // hand gives a step to the loop; it blocks while the queue is full.
 func (r *replica) hand(ctx context.Context, s *step) error {
-	select {
-	case r.steps <- s:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.node.run.ctx.Done():
-		return ErrClosed
-	}
+	return enqueue(ctx, r.node.run, r.steps, s)
 }
 
 // await hands a step over and waits until it is done.
@@ -54,14 +47,7 @@ func (r *replica) await(ctx context.Context, s *step) error {
 	if err := r.hand(ctx, waiting); err != nil {
 		return err
 	}
-	select {
-	case err := <-outcome:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.node.run.ctx.Done():
-		return ErrClosed
-	}
+	return r.node.run.outcome(ctx, outcome)
 }
 
 func (s *step) finish(err error) {
