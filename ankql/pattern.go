@@ -23,6 +23,8 @@ type part struct {
 	runes  []rune // otherwise; anyRune for _
 	simple bool
 	search *search // for a long one with runes
+	anchor string  // of the others where letters are compared as they are: the longest run without _
+	lead   int     // how many runes stand before the anchor
 }
 
 // anyRune stands for _ among the runes of a part.
@@ -82,7 +84,26 @@ func newPart(runes []rune, fold bool) part {
 	if len(runes) >= searchFrom {
 		return part{runes: runes, search: newSearch(runes)}
 	}
-	return part{runes: runes}
+	if fold {
+		return part{runes: runes}
+	}
+	anchor, lead := longestRun(runes)
+	return part{runes: runes, anchor: anchor, lead: lead}
+}
+
+// longestRun returns the longest run of runes without _, and where it begins.
+func longestRun(runes []rune) (run string, from int) {
+	begin := 0
+	for i := 0; i <= len(runes); i++ {
+		if i < len(runes) && runes[i] != anyRune {
+			continue
+		}
+		if i-begin > 0 && len(string(runes[begin:i])) > len(run) {
+			run, from = string(runes[begin:i]), begin
+		}
+		begin = i + 1
+	}
+	return run, from
 }
 
 func containsAny(runes []rune) bool {
@@ -213,10 +234,59 @@ func (q *part) find(s string, fold bool) int {
 	if q.search != nil {
 		return q.search.find(s, fold)
 	}
+	if q.anchor != "" {
+		return q.findAnchored(s)
+	}
 	for i := range s {
 		if n, ok := q.prefix(s[i:], fold); ok {
 			return i + n
 		}
 	}
 	return -1
+}
+
+// findAnchored is find by way of the anchor, which is looked for many bytes at a time.
+func (q *part) findAnchored(s string) int {
+	for from := 0; ; from++ {
+		i := strings.Index(s[from:], q.anchor)
+		if i < 0 {
+			return -1
+		}
+		from += i
+		start, ok := back(s, from, q.lead)
+		if !ok {
+			continue
+		}
+		if n, ok := q.prefix(s[start:], false); ok {
+			return start + n
+		}
+	}
+}
+
+// back returns the place that is so many runes before another one, if there are as many.
+func back(s string, from, runes int) (place int, ok bool) {
+	for ; runes > 0; runes-- {
+		if from == 0 {
+			return 0, false
+		}
+		_, size := utf8.DecodeLastRuneInString(s[:from])
+		from -= size
+	}
+	return from, true
+}
+
+// searches reports whether there is something between the ends of a text to look for.
+func (m *Match) searches() bool {
+	p := m.pattern
+	if p == nil {
+		if p, _, _ = compilePattern(m.Pattern, m.Escape, m.Fold); p == nil {
+			return false // Check refuses it
+		}
+	}
+	for i := 1; i < len(p.parts)-1; i++ {
+		if q := &p.parts[i]; q.text != "" || len(q.runes) > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -99,6 +99,43 @@ func TestLongPartsAreFound(t *testing.T) {
 	})
 }
 
+// TestPartsWithPlacesAreFound: a part with _ in it is found by the letters beside them, wherever
+// these stand.
+func TestPartsWithPlacesAreFound(t *testing.T) {
+	ankqltest.Each(t, 2000, func(t *testing.T, g *ankqltest.Gen) {
+		letters := ankqltest.Pick(g, []string{"a", "b"}, []string{"a", "A", "é", "你", "😀", "_"})
+		some := func(most int, letters ...string) string {
+			var text strings.Builder
+			for range g.IntN(most) {
+				text.WriteString(ankqltest.Pick(g, letters...))
+			}
+			return text.String()
+		}
+		r := row{"a": value.String(some(12, letters...))}
+		pattern := ankqltest.Pick(g, "%", "", "_")
+		for range 1 + g.IntN(3) {
+			pattern += some(5, append(letters, "_", "_")...) + "%"
+		}
+		pattern += ankqltest.Pick(g, "", "", letters[0])
+		s := mustParse(t, "a LIKE ?", pattern)
+		if got, want := s.Matches(r), ankqltest.NewWorld(nil).Truth(s.Where, r) == ankql.TruthTrue; got != want {
+			t.Fatalf("%v %s: got %v", r["a"], s, got)
+		}
+	})
+}
+
+// TestSearchesCost: what is looked for anywhere in a text takes more than what is at its ends.
+func TestSearchesCost(t *testing.T) {
+	for text, want := range map[string]int{
+		"a = 'x'": 1, "a LIKE 'x%'": 2, "a LIKE '%x'": 2, "a LIKE 'x%y'": 2, "a LIKE '%'": 2, "a LIKE '%%%'": 2,
+		"a LIKE '%x%'": 12, "a ILIKE 'x%_%y'": 12, "a LIKE '%x%' OR NOT a LIKE '%y%'": 24,
+	} {
+		if got := mustParse(t, text).Cost(); got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
+}
+
 // TestLikeCostsLittleMoreForLongPatterns: a text that is made for it does not make a pattern
 // cost the product of their lengths.
 func TestLikeCostsLittleMoreForLongPatterns(t *testing.T) {

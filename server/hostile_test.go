@@ -380,6 +380,7 @@ func hostileSelections(a *attacker) {
 	for {
 		for _, m := range []*proto.Subscribe{
 			{Text: either(like, 1200)},
+			{Text: either(like, 350)},
 			{Text: like + " ORDER BY artist, name, year LIMIT 1000"},
 			{Text: either("artist = 'a'", 4000)},
 			{Text: list, Params: many},
