@@ -87,8 +87,10 @@ type Limits struct {
 	Cursors int
 	// Rate is how many units a second a durable node carries out for one connection, and
 	// Burst how many at once; a frame costs one, a commit one for each event and for each
-	// 256 bytes of it, a subscription 20, reading for an answer one for each 4 µs. What is
-	// beyond waits, and so does everything after it. Defaults 50,000 and 200,000.
+	// 256 bytes of it, a subscription 20, reading for an answer one for each 4 µs, and so does
+	// holding a row over 16 KiB against a selection that is open, where that takes a
+	// millisecond. What is beyond waits, and so does everything after it; a selection for which
+	// there is a second to wait is refused. Defaults 50,000 and 200,000.
 	Rate, Burst int
 	// PrincipalRate and PrincipalBurst are that for all connections of one principal, and
 	// of principals without a name for all from one address. Defaults 150,000 and 600,000.

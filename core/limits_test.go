@@ -243,3 +243,45 @@ type switchboard struct{ node atomic.Pointer[core.Node] }
 func (s *switchboard) Serve(ctx context.Context, conn connectors.Conn) error {
 	return s.node.Load().Serve(ctx, conn)
 }
+
+// Selections that keep the node busy with large rows are refused, whatever they are open for;
+// others' go on.
+func TestSlowSelectionsAreRefused(t *testing.T) {
+	slow := strings.TrimSuffix(strings.Repeat("NOT name LIKE '%a_b%' AND ", 50), " AND ")
+	for name, ask := range map[string]proto.Frame{
+		"rows":         &proto.Subscribe{Sub: 1, Collection: "album", Text: slow},
+		"a window":     &proto.Subscribe{Sub: 1, Collection: "album", Text: slow + " ORDER BY year LIMIT 2"},
+		"an aggregate": &proto.Aggregate{Sub: 1, Collection: "album", Text: slow, Columns: []proto.AggregateColumn{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
+				return policy.Principal{Name: credentials}, nil
+			}}
+			limits := core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 1000, PrincipalBurst: 1000}
+			server := durable(t, core.Options{Policy: agent, Limits: limits})
+			greedy, _ := raw(t, server)
+			greedy.signIn("greedy")
+			greedy.send(ask)
+			for answered := false; !answered; {
+				switch m := greedy.receive().(type) {
+				case *proto.Rows:
+					answered = m.Done
+				case *proto.Groups:
+					answered = m.Done
+				}
+			}
+			other, _ := raw(t, server)
+			other.signIn("other")
+			if got := other.subscribed(1, "year >= 0"); got != core.KindNone {
+				t.Fatal(got)
+			}
+			create(t, server, "small", 1)
+			large := create(t, server, strings.Repeat("a", 300_000), 2)
+			if m := until[*proto.Reply](greedy); m.Request != 1 || core.Kind(m.Kind) != core.KindLimit {
+				t.Errorf("%+v", m)
+			}
+			for until[*proto.Update](other).Changes[0].Entity != large {
+			}
+		})
+	}
+}

@@ -133,14 +133,11 @@ func (w *servedWindow) measure() {
 	if over == nil {
 		return
 	}
-	w.node.loop.releases.add(func() { // not within a transaction
-		for _, sub := range slices.Clone(w.subs) {
-			if err := over[sub.session.payer]; err != nil && sub.admitted {
-				sub.session.unsubscribe(sub.number)
-				sub.session.reply(sub.number, err)
-			}
+	for _, sub := range w.subs {
+		if err := over[sub.session.payer]; err != nil && sub.admitted {
+			sub.refuseLater(err)
 		}
-	})
+	}
 }
 
 // leave takes a subscription away; the last one ends the window.

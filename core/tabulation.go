@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/aggregate"
@@ -22,8 +23,9 @@ type follower interface {
 	mark(names []string, tx *reactor.Transaction)
 	// refuse ends it, because the tabulation failed.
 	refuse(err error)
-	// payer is for whom it is kept.
+	// payer is for whom it is kept, and pays says whether it can pay for time of the loop.
 	payer() string
+	pays(d time.Duration) bool
 }
 
 // tabulation is one aggregation, kept true for whoever observes it.

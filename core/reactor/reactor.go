@@ -4,6 +4,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ankurah-go/ankurah/ankql"
 	"github.com/ankurah-go/ankurah/core/id"
@@ -54,6 +55,20 @@ type Watcher interface {
 	Settle(t *Transaction)
 }
 
+// Timed is a watcher that is told, during Publish, how long it took to hold a large row against
+// the predicate of a watch, where that was long. If it returns false, the watch is told of nothing
+// any more. It must not call the reactor.
+type Timed interface {
+	Watcher
+	Took(watch *Watch, d time.Duration) (goOn bool)
+}
+
+// What is large, in bytes, and long.
+const (
+	largeRow = 16 << 10
+	longTime = time.Millisecond
+)
+
 // First is a watcher that is told of the end of a transaction before those that are not.
 type First interface {
 	Watcher
@@ -78,6 +93,7 @@ type Watch struct {
 	behind     *behind      // of one that follows references
 	seen       uint64       // the last search that found it; belongs to Publish
 	stopped    atomic.Bool
+	givenUp    bool // by its watcher (Timed); belongs to Publish
 }
 
 // Reactor knows the watches. The zero value is ready to use.
@@ -250,10 +266,9 @@ func (r *Reactor) touched(t *Transaction, touches []touch) []touch {
 		if ix == nil {
 			continue
 		}
+		large := isLarge(c)
 		for _, w := range r.search.candidates(ix, c.Before, c.After, nil) {
-			before := c.Before != nil && w.where.Matches(c.Before)
-			after := c.After != nil && w.where.Matches(c.After)
-			if before || after {
+			if before, after := w.hold(c, nil, nil, large); before || after {
 				touches = append(touches, touch{watch: w, change: c, before: before, after: after})
 			}
 		}
@@ -262,4 +277,33 @@ func (r *Reactor) touched(t *Transaction, touches []touch) []touch {
 		touches = r.followed(t, touches)
 	}
 	return touches
+}
+
+// hold holds a change's rows against the predicate, with what lies behind references before and
+// after it.
+func (w *Watch) hold(c *Change, was, is ankql.Resolver, large bool) (before, after bool) {
+	if w.givenUp || w.stopped.Load() {
+		return false, false
+	}
+	var begun time.Time
+	if large {
+		begun = time.Now()
+	}
+	before = c.Before != nil && w.where.MatchesWith(c.Before, was)
+	after = c.After != nil && w.where.MatchesWith(c.After, is)
+	if large {
+		w.took(time.Since(begun))
+	}
+	return before, after
+}
+
+func (w *Watch) took(d time.Duration) {
+	if timed, ok := w.watcher.(Timed); ok && d >= longTime {
+		w.givenUp = !timed.Took(w, d)
+	}
+}
+
+// isLarge reports whether it may take long to hold a change's rows against a predicate.
+func isLarge(c *Change) bool {
+	return c.Before != nil && c.Before.State.Size() >= largeRow || c.After != nil && c.After.State.Size() >= largeRow
 }

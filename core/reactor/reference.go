@@ -353,8 +353,7 @@ func (f *following) candidates(ix *index, c *Change) []*Watch {
 
 func (f *following) touch(w *Watch, c *Change) {
 	s := f.sightOf(w)
-	before := c.Before != nil && w.where.MatchesWith(c.Before, s.before)
-	after := c.After != nil && w.where.MatchesWith(c.After, s.after)
+	before, after := w.hold(c, s.before, s.after, isLarge(c))
 	if before || after || f.transaction.Loose {
 		f.touches = append(f.touches, touch{watch: w, change: c, before: before, after: after})
 	}
