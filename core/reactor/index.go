@@ -180,6 +180,7 @@ func bySeq(a, b *Watch) int { return cmp.Compare(a.seq, b.seq) }
 type search struct {
 	number uint64
 	found  []*Watch
+	most   int       // how many were found at once since forget
 	keys   [2][]byte // of a field before and after
 }
 
@@ -191,7 +192,7 @@ var nullKey = value.AppendKey(nil, value.Null, value.Ascending)
 // lead to; without one, nothing. The result is valid until the next call.
 func (s *search) candidates(ix *index, before, after *proto.Record, world World) []*Watch {
 	s.number++
-	s.found = s.found[:0]
+	s.most, s.found = max(s.most, len(s.found)), s.found[:0]
 	s.meet(ix.always)
 	for _, sh := range ix.shelves {
 		behind := sh.field.FollowsReferences()
@@ -212,6 +213,12 @@ func (s *search) candidates(ix *index, before, after *proto.Record, world World)
 	}
 	slices.SortFunc(s.found, bySeq)
 	return s.found
+}
+
+// forget lets go of what was found: a watch that has been stopped may lead to much.
+func (s *search) forget() {
+	clear(s.found[:max(s.most, len(s.found))])
+	s.most, s.found = 0, s.found[:0]
 }
 
 func earlier(world World, behind bool) ankql.Resolver {

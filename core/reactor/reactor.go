@@ -180,6 +180,7 @@ type touch struct {
 // all the same before the panic goes on.
 func (r *Reactor) Publish(t *Transaction) {
 	touches := r.touched(t, r.touches[:0])
+	r.search.forget()
 	if len(touches) > 0 {
 		r.touches = nil // not to be used again before it is free: a watcher may publish
 		d := delivery{transaction: t, touches: touches, first: make(map[Watcher]uint64)}
