@@ -34,6 +34,8 @@ type servedWindow struct {
 	holding *holding
 	began   bool // the set is inside a transaction
 
+	handedOver bool // see filledFor
+
 	buffered, changed int // bytes: of buffer, and put into the set since it was measured
 
 	settled *reactor.Transaction // the one that changes is of
@@ -96,8 +98,8 @@ func (w *servedWindow) start(asked *session) {
 			return w.extent.fill(at, set)
 		})
 		w.node.loop.post(func() {
+			defer w.filledFor()
 			w.filled(set, err)
-			w.holding.leave(w.payer)
 		})
 	})
 }
@@ -119,10 +121,20 @@ func (w *servedWindow) filled(set *resultset.Set, err error) {
 		w.failed = err
 		w.end()
 	}
+	w.filledFor()
 	waiting := w.waiting
 	w.waiting = nil
 	for _, done := range waiting {
 		done()
+	}
+}
+
+// filledFor ends the part that the payer has in the window whose subscription had it filled:
+// from here on those have parts who are admitted.
+func (w *servedWindow) filledFor() {
+	if !w.handedOver {
+		w.handedOver = true
+		w.holding.leave(w.payer)
 	}
 }
 
