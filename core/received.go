@@ -104,6 +104,7 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) (missing 
 		}
 	}
 	if up == nil {
+		d.speak()
 		return missing, d.publishHeld(ctx, d.held)
 	}
 	held := up.held
@@ -115,7 +116,23 @@ func (d *draft) rows(ctx context.Context, up *upstream, m *proto.Rows) (missing 
 		return missing, nil
 	}
 	defer func() { up.held = nil }()
+	d.speak(up.listed, up.support)
 	return missing, d.publishHeld(ctx, up.held)
+}
+
+// speak notes that the step's transaction is the durable node's word, and what that names.
+func (d *draft) speak(named ...map[id.EntityID]struct{}) {
+	if !d.node.reactor.Follows() {
+		return
+	}
+	if d.current.Named == nil {
+		d.current.Named = make(map[id.EntityID]bool)
+	}
+	for _, set := range named {
+		for e := range set {
+			d.current.Named[e] = true
+		}
+	}
 }
 
 func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
@@ -137,9 +154,7 @@ func (d *draft) publishHeld(ctx context.Context, held []reactor.Change) error {
 func (d *draft) update(ctx context.Context, m *proto.Update) (missing map[string][]id.EntityID, err error) {
 	own := d.outbox.byTx[m.Transaction]
 	d.current.ID = m.Transaction
-	if d.node.reactor.Follows() && d.current.Named == nil {
-		d.current.Named = make(map[id.EntityID]bool, len(m.Changes))
-	}
+	d.speak()
 	for i := range m.Changes {
 		c := &m.Changes[i]
 		if d.current.Named != nil {

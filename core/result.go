@@ -251,32 +251,29 @@ func (r *result) Settle(t *reactor.Transaction) {
 	defer r.survive()
 	r.began = false
 	withheld := r.withhold(t)
-	changes, ok := r.end()
-	if !ok {
-		return
-	}
-	if len(withheld) > 0 {
+	if r.end(t) && len(withheld) > 0 {
 		r.inquire(t, withheld)
-	}
-	if len(changes) > 0 || len(r.touched) > 0 {
-		r.verify(t, changes)
 	}
 }
 
-// end fills the set and shows what it has become since it began; ok is false if it is to be
-// read again.
-func (r *result) end() (changes []resultset.Change, ok bool) {
+// end fills the set and shows what it has become since it began, by a transaction if t is not
+// nil. It is false if the result is to be read again.
+func (r *result) end(t *reactor.Transaction) bool {
 	failed := r.extent.fill(r.node.shown, r.set)
-	changes = r.set.End()
+	changes := r.set.End()
 	if failed != nil {
 		r.emit(QueryError, failed, changes, ChangeAdded)
 		r.again(failed)
-		return nil, false
+		return false
+	}
+	status := r.status
+	if t != nil && r.verify(t, changes) && status == QueryLive {
+		status = QueryLocal
 	}
 	if len(changes) > 0 || !sameState(r.extent.state(r.set.Rows()), r.shown.window) {
-		r.emit(r.status, r.err, changes, ChangeAdded)
+		r.emit(status, r.err, changes, ChangeAdded)
 	}
-	return changes, true
+	return true
 }
 
 // movesTo reports whether the result can become that of another extent in place: it is one
@@ -314,11 +311,11 @@ func (r *result) move(x *extent) {
 // verify asks the durable node for rows that came into a live window from storage and not
 // with the transaction: the durable node tells of the rows of its own window only, and
 // what left that may have changed since. Where references are followed it is so without a
-// window too (see doubted).
-func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
+// window too (see doubted). It reports whether the result is not live before they are here.
+func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) (doubt bool) {
 	follows := r.extent.reading.follows()
 	if !r.inStep() || r.upstreams[0].sel.Limit < 0 && !follows {
-		return
+		return false
 	}
 	told := make(map[id.EntityID]bool, len(t.Changes))
 	for i := range t.Changes {
@@ -335,10 +332,16 @@ func (r *result) verify(t *reactor.Transaction, changes []resultset.Change) {
 			list.add(c.Row.Collection, c.Entity)
 		}
 	}
+	doubt = follows && t.Named != nil && !list.empty()
 	if follows {
 		r.doubted(t, added, list)
 	}
-	r.node.replica.peer.askFor(list.byCollection)
+	if doubt {
+		r.await(list)
+	} else {
+		r.node.replica.peer.askFor(list.byCollection)
+	}
+	return doubt
 }
 
 func sameState(a, b *WindowState) bool {
@@ -416,8 +419,13 @@ func (r *result) doubt(side resultset.Side) {
 	if list.empty() || replica.peer == nil {
 		return
 	}
+	r.await(list)
+}
+
+// await asks for entities without which the result is not live.
+func (r *result) await(list *wanted) {
 	r.doubts++
-	replica.peer.askForAll(list.byCollection, func() {
+	r.node.replica.peer.askForAll(list.byCollection, func() {
 		if r.doubts--; r.doubts == 0 && len(r.queries) > 0 {
 			r.followed()
 		}

@@ -76,7 +76,7 @@ func (r *replica) release(up *upstream) {
 		r.node.opts.Listener.failed("release", err)
 		changes = asBrought(held)
 	}
-	r.node.publish(&reactor.Transaction{Changes: changes, Loose: true})
+	r.node.publish(&reactor.Transaction{Changes: changes, Named: make(map[id.EntityID]bool), Loose: true})
 }
 
 // subscribe asks the durable node for a selection's rows.

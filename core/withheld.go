@@ -10,7 +10,8 @@ import (
 // match here that no selection of this node's has kept in step. The durable node names each
 // row that comes into a selection. One that it does not name is as it was some time ago, and
 // would show less of a transaction than the rows beside it; so it is withheld from a live
-// result until it has been asked for. What this node does by itself shows at once.
+// result until it has been asked for. A window would fill its place from storage; so there it is
+// shown, and the window is not live until then (see verify). What this node does by itself shows at once.
 
 // enters notes a row that comes because of something that it refers to.
 func (r *result) enters(c *reactor.Change) {
@@ -75,5 +76,5 @@ func (r *result) admit(rows []*proto.Record, generation int) {
 			r.apply(r.set, &reactor.Change{Collection: now.Collection, Entity: e, Rev: now.Rev, Before: now, After: now, Stored: now})
 		}
 	}
-	r.end()
+	r.end(nil)
 }

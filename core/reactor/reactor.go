@@ -38,7 +38,8 @@ type Transaction struct {
 
 	// World finds what lies behind references; it may be nil where Follows is false.
 	World World
-	// Named has entities that whoever sent the transaction spoke of, changed or not.
+	// Named has entities that whoever sent the transaction spoke of, changed or not. It is nil
+	// where nobody sent it.
 	Named map[id.EntityID]bool
 	// Loose says that watchers may have seen entities of the transaction neither as before
 	// nor as after it. Then who follows references is told whatever matches.
