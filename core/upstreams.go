@@ -91,12 +91,15 @@ func (u *upstreams) set(key string, at proto.Position) {
 // disconnected freezes what was in step.
 func (u *upstreams) disconnected() {
 	u.freeze(u.replica.position)
-	for _, up := range u.byKey {
-		u.replica.release(up)
+	all := values(u.byKey)
+	for _, up := range all {
 		up.number, up.answered, up.err = 0, false, nil
 	}
-	for _, up := range values(u.byKey) {
+	for _, up := range all {
 		up.tell()
+	}
+	for _, up := range all {
+		u.replica.release(up) // when nobody is live any more
 	}
 }
 

@@ -61,6 +61,31 @@ func TestRowsFromEarlierAreNotLive(t *testing.T) {
 	}
 }
 
+// TestRowsFromEarlierOffline: what part of an answer brought is shown when the connection ends, and
+// the rows that it makes match are shown then as they are held, by results that are not live.
+func TestRowsFromEarlierOffline(t *testing.T) {
+	for _, text := range []string{"artist.name = 'muse'", "artist.name = 'muse' ORDER BY name LIMIT 5"} {
+		t.Run(text, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := holdEarlier(t)
+				live := watch(t, x.node, "record", text)
+				x.answer(next[*proto.Subscribe](x.frames).Sub, "record", true)
+				x.answer(x.look("artist", "name > ''"), "artist", false, x.renamed)
+				live.Subscribe(func(set *core.ChangeSet) {
+					if names := rowNames(live, "name"); set.Err != nil || set.Status == core.QueryLive && names != "" {
+						t.Errorf("it is %v, with %q: %v", set.Status, names, set.Err)
+					}
+				})
+				x.w.conn.Close("cut")
+				synctest.Wait()
+				if rowNames(live, "name") != "drones" || live.Status() != core.QueryLocal {
+					t.Errorf("offline it is %v, with %q", live.Status(), rowNames(live, "name"))
+				}
+			})
+		})
+	}
+}
+
 // heldEarlier is a node that holds an artist and a record from results that it has closed, and a
 // durable node that is played by hand, where the artist has another name by now.
 type heldEarlier struct {
