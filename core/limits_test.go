@@ -3,7 +3,9 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -262,14 +264,7 @@ func TestSlowSelectionsAreRefused(t *testing.T) {
 			greedy, _ := raw(t, server)
 			greedy.signIn("greedy")
 			greedy.send(ask)
-			for answered := false; !answered; {
-				switch m := greedy.receive().(type) {
-				case *proto.Rows:
-					answered = m.Done
-				case *proto.Groups:
-					answered = m.Done
-				}
-			}
+			greedy.answered()
 			other, _ := raw(t, server)
 			other.signIn("other")
 			if got := other.subscribed(1, "year >= 0"); got != core.KindNone {
@@ -283,5 +278,95 @@ func TestSlowSelectionsAreRefused(t *testing.T) {
 			for until[*proto.Update](other).Changes[0].Entity != large {
 			}
 		})
+	}
+}
+
+// oneAudience is an agent for whom everybody sees the same.
+type oneAudience struct{ *scripted }
+
+func (oneAudience) Audience(policy.Principal) (string, bool) { return "", true }
+
+// Who opens a slow selection just when those who had it open are refused is told of changes, or
+// refused too: there is no window, and no aggregate, left over that nobody tells of them.
+func TestWhoComesAfterSlowSelections(t *testing.T) {
+	slow := strings.TrimSuffix(strings.Repeat("NOT name LIKE '%a_b%' AND ", 50), " AND ")
+	for name, ask := range map[string]proto.Frame{
+		"a window":     &proto.Subscribe{Sub: 1, Collection: "album", Text: slow + " ORDER BY year LIMIT 2"},
+		"an aggregate": &proto.Aggregate{Sub: 1, Collection: "album", Text: slow, Columns: []proto.AggregateColumn{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
+				return policy.Principal{Name: credentials}, nil
+			}}
+			limits := core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 1000, PrincipalBurst: 1000}
+			server := durable(t, core.Options{Policy: oneAudience{agent}, Limits: limits})
+			greedy, _ := raw(t, server)
+			greedy.signIn("greedy")
+			greedy.send(ask)
+			greedy.answered()
+			var late []*wire
+			for i := range 6 {
+				w, _ := raw(t, server)
+				w.signIn(fmt.Sprint("late ", i))
+				late = append(late, w)
+			}
+			// They ask while the change is told of to somebody who is told first: what they ask for
+			// waits with the refusal to come, and is begun before it or after.
+			watching, _ := raw(t, server)
+			watching.signIn("watching")
+			watching.subscribed(1, "year = 2")
+			var asked sync.Once
+			agent.set(func() {
+				agent.read = func(p policy.Principal, _ string, _ policy.Fields) error {
+					if p.Name == "watching" {
+						asked.Do(func() {
+							for _, w := range late {
+								w.send(ask)
+							}
+							for range 10_000 {
+								runtime.Gosched()
+							}
+						})
+					}
+					return nil
+				}
+			})
+			create(t, server, strings.Repeat("a", 300_000), 2)
+			until[*proto.Reply](greedy)
+			var open []*wire
+			for _, w := range late {
+				if w.answered() {
+					open = append(open, w)
+				}
+			}
+			create(t, server, "later", 1)
+			for _, w := range open {
+				for told := false; !told; { // it ends when it is told, or refused, and not else
+					switch w.receive().(type) {
+					case *proto.Update, *proto.Groups, *proto.Reply:
+						told = true
+					}
+				}
+			}
+		})
+	}
+}
+
+// answered waits for the answer to what was asked first, and reports whether it was given.
+func (w *wire) answered() bool {
+	w.t.Helper()
+	for {
+		switch m := w.receive().(type) {
+		case *proto.Rows:
+			if m.Done {
+				return true
+			}
+		case *proto.Groups:
+			if m.Done {
+				return true
+			}
+		case *proto.Reply:
+			return false
+		}
 	}
 }

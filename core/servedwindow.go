@@ -167,6 +167,11 @@ func (w *servedWindow) leave(sub *subscription) {
 func (w *servedWindow) end() {
 	w.watch.Stop()
 	w.stop()
+	w.unshare()
+}
+
+// unshare has the next who asks for the same get a window of its own.
+func (w *servedWindow) unshare() {
 	if shared := w.node.sequencer().windows.shared; shared[w.extent.key] == w {
 		delete(shared, w.extent.key)
 	}

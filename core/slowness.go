@@ -45,6 +45,9 @@ func (w *servedWindow) Took(_ *reactor.Watch, d time.Duration) (goOn bool) {
 			sub.refuseLater(errSlowSelection)
 		}
 	}
+	if !goOn {
+		w.unshare() // who comes before they have left gets one that is told of changes
+	}
 	return goOn
 }
 
@@ -63,6 +66,9 @@ func (t *tabulation) Took(_ *reactor.Watch, d time.Duration) (goOn bool) {
 	t.mu.Unlock()
 	for _, f := range refused {
 		t.node.loop.releases.add(func() { f.refuse(errSlowSelection) })
+	}
+	if !goOn {
+		t.node.aggregates.forget(t) // likewise
 	}
 	return goOn
 }

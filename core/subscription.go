@@ -49,7 +49,7 @@ func (s *session) subscribe(m *proto.Subscribe) error {
 				err = finishErr
 			}
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && (sub == nil || !sub.stopped.Load()) { // else it was ended, and said so
 			s.unsubscribe(m.Sub)
 			s.reply(m.Sub, err)
 		}
