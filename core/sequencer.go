@@ -53,11 +53,23 @@ type group struct {
 	txs    []*stagedTx
 	writes map[id.EntityID]*storage.RecordWrite
 	order  []id.EntityID
+	bytes  int    // of the transactions' events
 	looked uint64 // as of which look at other processes it was begun
 	stored bool   // it turned out to be: it is to be published, and was answered with an error
 }
 
 func newGroup() *group { return &group{writes: make(map[id.EntityID]*storage.RecordWrite)} }
+
+// maxGroupBytes is how large a group's events are that takes no more transactions: what a batch
+// saves is in their number, and an engine holds all of it in memory, twice or more.
+const maxGroupBytes = 4 << 20
+
+func (g *group) add(tx *stagedTx) {
+	g.txs = append(g.txs, tx)
+	for _, e := range tx.events {
+		g.bytes += e.EncodedSize()
+	}
+}
 
 // entered reports whether the feed holds the group's transactions.
 func (g *group) entered(feed []*proto.FeedEntry) bool {
@@ -206,7 +218,7 @@ func (s *sequencer) stageAll(ctx context.Context) {
 		if len(current.txs) == 0 {
 			groups = nil
 		}
-		if len(current.txs) >= s.node.limits.GroupCommit {
+		if len(current.txs) >= s.node.limits.GroupCommit || current.bytes >= maxGroupBytes {
 			queue = nil
 		}
 		select {
@@ -249,7 +261,7 @@ func (s *sequencer) accept(ctx context.Context, g *group, sub *submission) {
 		sub.done(staged.rows, nil) // everything known, stored and published already
 		return
 	}
-	g.txs = append(g.txs, staged)
+	g.add(staged)
 }
 
 // settle takes the outcome of a group. When it failed, what was staged on top of it is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/core"
@@ -14,6 +15,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/policy"
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/storage"
 	"github.com/ankurah-go/ankurah/storage/faulty"
 	"github.com/ankurah-go/ankurah/storage/memory"
 )
@@ -655,5 +657,43 @@ func TestConcurrentTransactions(t *testing.T) {
 	wg.Wait()
 	if v, err := anonymous(n).Get(t.Context(), "album", shared); err != nil || len(v.State().Head) > proto.MaxClock {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+// measured is an engine whose first commit of album events waits, and that tells the largest batch.
+type measured struct {
+	storage.Engine
+	begun, gate chan struct{}
+	once        sync.Once
+	largest     atomic.Int64 // bytes of events
+}
+
+func (e *measured) Commit(ctx context.Context, b *storage.Batch) error {
+	bytes := 0
+	for _, event := range b.Events {
+		bytes += event.EncodedSize()
+	}
+	if bytes > 100_000 {
+		e.once.Do(func() { close(e.begun); <-e.gate })
+		e.largest.Store(max(e.largest.Load(), int64(bytes)))
+	}
+	return e.Engine.Commit(ctx, b)
+}
+
+// Transactions that wait for storage become one batch, but not one of any size: an engine holds it
+// in memory.
+func TestLargeTransactionsAreNotOneBatch(t *testing.T) {
+	e := &measured{Engine: memory.New(), begun: make(chan struct{}), gate: make(chan struct{})}
+	n := durable(t, core.Options{Engine: e})
+	var later sync.WaitGroup
+	later.Go(func() { create(t, n, strings.Repeat("x", 500_000), 1) })
+	<-e.begun
+	for range 30 {
+		later.Go(func() { create(t, n, strings.Repeat("x", 500_000), 1) })
+	}
+	close(e.gate)
+	later.Wait()
+	if largest := e.largest.Load(); largest < 1_000_000 || largest > 5<<20 {
+		t.Errorf("the largest batch has %d bytes of events", largest)
 	}
 }
