@@ -20,7 +20,11 @@ type StateView struct {
 	err    error
 }
 
-type propertyView struct{ name, value []byte }
+type propertyView struct {
+	name, value []byte
+	decoded     bool
+	field       value.Value // once decoded: a selection may ask a thousand times for a long text
+}
 
 // Reset turns the view to the state that b begins with.
 func (v *StateView) Reset(b []byte) error {
@@ -60,12 +64,14 @@ func (v *StateView) Field(name string) value.Value {
 }
 
 func (v *StateView) read(p *propertyView) value.Value {
-	r := msgpack.NewReader(p.value)
-	field := value.Read(&r)
-	if err := r.Done(); err != nil {
-		v.fail(err)
+	if !p.decoded {
+		r := msgpack.NewReader(p.value)
+		p.field, p.decoded = value.Read(&r), true
+		if err := r.Done(); err != nil {
+			v.fail(err)
+		}
 	}
-	return field
+	return p.field
 }
 
 // walk moves the first property of unseen, [name, kind, value, data], to seen.

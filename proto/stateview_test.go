@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/ankurah-go/ankurah/core/id"
@@ -45,6 +46,26 @@ func TestStateViewReadsWhatTheStateReads(t *testing.T) {
 		if view.Deleted() != state.Deleted() || view.Err() != nil {
 			t.Fatalf("deleted %v, want %v; error %v", view.Deleted(), state.Deleted(), view.Err())
 		}
+	}
+}
+
+// A long value is decoded once, however often a selection asks for it.
+func TestStateViewDecodesOnce(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	state := &State{Head: Clock{}, Properties: []PropertyState{{Name: "name", Kind: 1, Value: value.String(long)}}}
+	var v StateView
+	encoded := AppendState(nil, state)
+	if n := testing.AllocsPerRun(10, func() {
+		if err := v.Reset(encoded); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if got, _ := v.Field("name").AsString(); got != long {
+				t.Fatal("another value")
+			}
+		}
+	}); n > 2 {
+		t.Errorf("%v allocations for one value", n)
 	}
 }
 

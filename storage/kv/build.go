@@ -38,8 +38,15 @@ type errand struct{ suggested []*plan.Index }
 func (x *indexer) init(e *Engine) {
 	x.engine, x.worker = e, chore.New(x.step)
 	x.mu.wanted, x.mu.failedAt = map[string]*errand{}, map[string]time.Time{}
-	x.slice = e.options.BuildRows
+	x.slice = min(firstSlice, e.options.BuildRows)
 }
+
+// The steps of a build grow from firstSlice rows, while these are of no more than maxSlice bytes:
+// a step holds them in memory, with the entries, and commits wait for one another.
+const (
+	firstSlice = 16
+	maxSlice   = 2 << 20
+)
 
 // want has the collection looked at, and an index made for each suggestion, unless that
 // has failed a short while ago.
@@ -260,10 +267,12 @@ func (x *indexer) build(ctx context.Context, c *catalogue, ix *index) error {
 		return err
 	}
 	w := &Writes{Checks: []Check{{key, values[0]}}}
+	bytes := 0
 	for _, row := range pairs {
 		if err := w.addEntry(ix, row); err != nil {
 			return err
 		}
+		bytes += len(row.Value)
 		p.rows++
 		p.after = recordEntity(row.Key).Bytes()
 	}
@@ -276,13 +285,15 @@ func (x *indexer) build(ctx context.Context, c *catalogue, ix *index) error {
 		w.Puts = append(w.Puts, Pair{key, p.appendTo(nil)})
 		err = x.engine.finishBuild(ctx, c, ix, w)
 	}
-	return x.adapt(c, err)
+	return x.adapt(c, bytes, err)
 }
 
-// adapt makes the steps smaller when commits get in their way.
-func (x *indexer) adapt(c *catalogue, err error) error {
+// adapt makes the steps smaller when commits get in their way, or rows are large.
+func (x *indexer) adapt(c *catalogue, bytes int, err error) error {
 	switch {
-	case err == nil:
+	case err == nil && bytes > maxSlice:
+		x.slice = max(x.slice/2, 1)
+	case err == nil && bytes <= maxSlice/2:
 		x.slice = min(2*x.slice, x.engine.options.BuildRows)
 	case errors.Is(err, storage.ErrConflict):
 		x.engine.catalogues.forget(c.collection)

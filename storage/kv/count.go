@@ -16,7 +16,7 @@ func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr,
 	}
 	defer e.gate.Leave()
 	sc := scan{ctx: ctx, collection: collection, selection: &ankql.Selection{Where: where, Limit: ankql.NoLimit},
-		after: after, limit: max(limit, 1), budget: max(limit, 1)}
+		after: after, limit: max(limit, 1), budget: max(limit, 1), maxBytes: e.options.ScanBytes}
 	var page *storage.CountPage
 	read := func(r Reader) error {
 		a, _, err := e.access(r, &sc)
@@ -34,15 +34,16 @@ func (e *Engine) Count(ctx context.Context, collection string, where ankql.Expr,
 // count counts the matching rows of a page.
 func (sc *scan) count(a *access) (*storage.CountPage, error) {
 	page := &storage.CountPage{}
-	full, passed := false, 0
+	full := false
 	visit := func(entity id.EntityID, row []byte) bool {
-		if full = passed == sc.budget; full || !sc.look(entity, row) {
+		if full = sc.spent(); full || !sc.look(entity, row) {
 			return false
 		}
 		if sc.key = entity.AppendTo(sc.key[:0]); !sc.behind() {
 			return true
 		}
-		if passed++; sc.matches() {
+		sc.pass(row)
+		if sc.matches() {
 			page.Count++
 		}
 		sc.err = sc.row.err()

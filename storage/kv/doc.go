@@ -67,8 +67,8 @@
 // wrong.
 //
 // A scan in the selection's order stops when its page is full, and after
-// Options.ScanRows rows in any case; the next page goes on by the sort key, whatever plan
-// it is read by then. Where the order is that of ids, which entries tell, the ids in the
+// Options.ScanRows rows or Options.ScanBytes of them in any case; the next page goes on by the sort key,
+// whatever plan it is read by then. Where the order is that of ids, which entries tell, the ids in the
 // ranges, of several indexes perhaps, are sorted before any row is read. Everything else is
 // collected in a window of the page's size, for which all rows in the ranges are read.
 //

@@ -24,6 +24,8 @@ type Options struct {
 	// ScanRows is how many rows one Scan examines at most where the order of the rows
 	// is the selection's, so that it can stop and go on; default 16384.
 	ScanRows int
+	// ScanBytes is how many bytes of rows it examines at most, likewise; default 64 MiB.
+	ScanBytes int
 	// Homes is how many entities' collections are remembered, at about 60 bytes each,
 	// so that finding a record by its entity takes one step instead of two; default
 	// 32768, none if negative.
@@ -37,7 +39,8 @@ type Options struct {
 	// IdleIndexes is how long an index that nobody has declared stays without being used;
 	// default 30 days.
 	IdleIndexes time.Duration
-	// BuildRows is how many rows one step of building an index takes in; default 256.
+	// BuildRows is how many rows one step of building an index takes in at most, fewer where
+	// they are large; default 256.
 	BuildRows int
 	// Planner says when selections are read by indexes; they are kept up in any case. The
 	// default is by what that costs; the others are there to compare the answers.
@@ -66,6 +69,9 @@ const (
 func (o *Options) ensureDefaults() {
 	if o.ScanRows <= 0 {
 		o.ScanRows = 16384
+	}
+	if o.ScanBytes <= 0 {
+		o.ScanBytes = 64 << 20
 	}
 	if o.Homes == 0 {
 		o.Homes = 32768

@@ -83,6 +83,11 @@ func selection(t *testing.T, text string, params ...any) *ankql.Selection {
 
 func year(n int64) proto.Field { return proto.Field{Name: "year", Value: value.Int(n)} }
 
+// long is a name of so many bytes.
+func long(bytes int) proto.Field {
+	return proto.Field{Name: "name", Value: value.String(strings.Repeat("x", bytes))}
+}
+
 func put(t *testing.T, s kv.Store, key string, value []byte) {
 	t.Helper()
 	if err := s.Commit(t.Context(), &kv.Writes{Puts: []kv.Pair{{Key: []byte(key), Value: value}}}); err != nil {
@@ -287,34 +292,72 @@ func TestEnginesShareAStore(t *testing.T) {
 	}
 }
 
-// A scan whose rows come in its own order examines a bounded number of them, and says
+// A scan whose rows come in its own order examines a bounded number of them, and bytes, and says
 // where to go on.
 func TestScanIsBounded(t *testing.T) {
-	disk := kvtest.NewDisk()
-	e, err := kv.Open(t.Context(), disk.Open(), kv.Options{ScanRows: 10})
+	for name, options := range map[string]kv.Options{
+		"rows":  {ScanRows: 10},
+		"bytes": {ScanBytes: 10 * 20_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := kv.Open(t.Context(), kvtest.NewDisk().Open(), options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			w := storagetest.NewWorld(1)
+			var ids []id.EntityID
+			for i := range 35 {
+				_, rec := w.Create("album", year(int64(i)), long(20_000))
+				commit(t, e, storage.RecordWrite{Record: rec})
+				ids = append(ids, rec.Entity)
+			}
+			s := selection(t, "year = 34")
+			var after []byte
+			for i, want := range []int{0, 0, 0, 1} {
+				page, err := e.Scan(t.Context(), "album", s, after, 5)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page.Records) != want || page.More != (i < 3) {
+					t.Fatalf("page %d has %d records, more %v", i, len(page.Records), page.More)
+				}
+				if after = page.Next; i < 3 && !bytes.Equal(after, ids[10*i+9].Bytes()) {
+					t.Fatalf("page %d goes on after %x, want the last row examined", i, after)
+				}
+			}
+		})
+	}
+}
+
+// unwanted is a context that ends when it has been asked so often.
+type unwanted struct {
+	context.Context
+	asked int
+}
+
+func (u *unwanted) Err() error {
+	if u.asked--; u.asked < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A scan that nobody wants any more ends within a few of its rows, if these are large.
+func TestScanOfLargeRowsIsCancelled(t *testing.T) {
+	e, err := kv.Open(t.Context(), kvtest.NewDisk().Open(), kv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
 	w := storagetest.NewWorld(1)
-	var ids []id.EntityID
-	for i := range 35 {
-		_, rec := w.Create("album", year(int64(i)))
+	for i := range 40 {
+		_, rec := w.Create("album", year(int64(i)), long(100_000))
 		commit(t, e, storage.RecordWrite{Record: rec})
-		ids = append(ids, rec.Entity)
 	}
-	s := selection(t, "year = 34")
-	var after []byte
-	for i, want := range []int{0, 0, 0, 1} {
-		page, err := e.Scan(t.Context(), "album", s, after, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page.Records) != want || page.More != (i < 3) {
-			t.Fatalf("page %d has %d records, more %v", i, len(page.Records), page.More)
-		}
-		if after = page.Next; i < 3 && !bytes.Equal(after, ids[10*i+9].Bytes()) {
-			t.Fatalf("page %d goes on after %x, want the last row examined", i, after)
+	for _, s := range []string{"name = 'y'", "name = 'y' ORDER BY year"} {
+		if _, err := e.Scan(&unwanted{t.Context(), 5}, "album", selection(t, s), nil, 5); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", s, err)
 		}
 	}
 }

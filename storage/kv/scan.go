@@ -22,7 +22,8 @@ func (e *Engine) Scan(ctx context.Context, collection string, s *ankql.Selection
 
 // scan answers a Scan and reports on it, unless report is nil.
 func (e *Engine) scan(ctx context.Context, from source, collection string, s *ankql.Selection, after []byte, limit int, report func(*scan, *access)) (*storage.Page, error) {
-	sc := scan{ctx: ctx, collection: collection, selection: s, after: after, limit: storage.PageSize(limit), budget: e.options.ScanRows}
+	sc := scan{ctx: ctx, collection: collection, selection: s, after: after, limit: storage.PageSize(limit),
+		budget: e.options.ScanRows, maxBytes: e.options.ScanBytes}
 	var page *storage.Page
 	var known *catalogue
 	read := func(r Reader) error {
@@ -135,20 +136,39 @@ type scan struct {
 	after      []byte
 	limit      int
 	budget     int // rows examined at most, where the scan can stop and go on
+	maxBytes   int // of these, likewise
 
 	row      rowView // the row that is looked at
 	key      []byte  // its sort key
 	examined int
 	matching int // of these
+	passed   int // of these, which are behind the page's beginning
+	bytes    int // of those passed
+	unasked  int // bytes examined since it was last asked whether the scan is still wanted
 	err      error
 }
 
-// cancelEvery is after how many rows a scan looks whether it is still wanted.
-const cancelEvery = 1024
+// A scan asks whether it is still wanted after so many rows, or bytes of them: a selection may
+// take milliseconds for a large one.
+const (
+	cancelEvery      = 1024
+	cancelEveryBytes = 256 << 10
+)
+
+// pass counts a row that is behind the page's beginning.
+func (sc *scan) pass(row []byte) {
+	sc.passed++
+	sc.bytes += len(row)
+}
+
+// spent reports whether the page has examined what it may.
+func (sc *scan) spent() bool { return sc.passed >= sc.budget || sc.bytes >= sc.maxBytes }
 
 // look turns sc.row to a row; it returns false when the scan has failed.
 func (sc *scan) look(entity id.EntityID, row []byte) bool {
-	if sc.examined++; sc.examined%cancelEvery == 0 {
+	sc.unasked += len(row)
+	if sc.examined++; sc.examined%cancelEvery == 0 || sc.unasked >= cancelEveryBytes {
+		sc.unasked = 0
 		if sc.err = sc.ctx.Err(); sc.err != nil {
 			return false
 		}
@@ -173,9 +193,9 @@ func (sc *scan) behind() bool { return sc.after == nil || bytes.Compare(sc.key, 
 // full or enough rows were examined.
 func (sc *scan) first(a *access) (*storage.Page, error) {
 	page := &storage.Page{}
-	full, passed, taken := false, 0, 0
+	full, taken := false, 0
 	visit := func(entity id.EntityID, row []byte) bool {
-		if full = len(page.Records) == sc.limit || passed == sc.budget || taken >= storage.MaxPageBytes; full {
+		if full = len(page.Records) == sc.limit || sc.spent() || taken >= storage.MaxPageBytes; full {
 			return false
 		}
 		if !sc.look(entity, row) {
@@ -185,7 +205,8 @@ func (sc *scan) first(a *access) (*storage.Page, error) {
 		if !sc.behind() {
 			return true
 		}
-		if passed++; sc.matches() {
+		sc.pass(row)
+		if sc.matches() {
 			rec, err := decodeRow(sc.collection, entity, row)
 			if sc.err = err; err != nil {
 				return false
