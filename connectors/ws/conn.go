@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -19,6 +20,7 @@ import (
 // the end of the socket.
 type conn struct {
 	socket *websocket.Conn
+	raw    syscall.RawConn // under the socket; nil if it is not known
 	remote string
 	limits Limits
 
@@ -30,6 +32,7 @@ type conn struct {
 	opened     atomic.Bool // the node has answered: large frames are taken
 	heard      atomic.Bool // a message arrived since the last look
 	delivering atomic.Bool // the reader waits for the receiver, and so reads no pong
+	seeking    atomic.Bool // a ping is on its way that asks whether the peer is there
 	pinger     *time.Timer
 
 	taken struct { // of the intake
@@ -39,7 +42,9 @@ type conn struct {
 
 	once    sync.Once
 	ending  ending
-	ended   chan struct{} // closed once ending is set
+	ended   <-chan struct{} // closed once ending is set
+	life    context.Context // that ends then
+	die     func()
 	workers sync.WaitGroup
 }
 
@@ -61,13 +66,14 @@ var _ connectors.Conn = (*conn)(nil)
 
 func newConn(socket *websocket.Conn, remote string, l Limits) *conn {
 	socket.SetReadLimit(int64(l.MaxFrame))
+	life, die := context.WithCancel(context.Background())
 	return &conn{
 		socket: socket,
 		remote: remote,
 		limits: l,
 		out:    newSendQueue(l.QueueFrames, l.QueueBytes),
 		in:     make(chan message, 1),
-		ended:  make(chan struct{}),
+		ended:  life.Done(), life: life, die: die,
 	}
 }
 
@@ -142,7 +148,7 @@ func (c *conn) wait() { c.workers.Wait() }
 func (c *conn) end(e ending) {
 	c.once.Do(func() {
 		c.ending = e
-		close(c.ended)
+		c.die()
 		c.pinger.Stop()
 	})
 }
@@ -173,13 +179,32 @@ func (c *conn) read() {
 			return
 		}
 		c.heard.Store(true)
-		c.delivering.Store(true)
-		select {
-		case c.in <- m:
-		case <-c.ended:
+		if !c.deliver(m) {
 			return
 		}
-		c.delivering.Store(false)
+	}
+}
+
+// deliver hands a message over, and reports whether the connection goes on.
+func (c *conn) deliver(m message) bool {
+	select {
+	case c.in <- m:
+		return true
+	default:
+	}
+	c.delivering.Store(true)
+	defer c.delivering.Store(false)
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
+	for {
+		select {
+		case c.in <- m:
+			return true
+		case <-c.ended:
+			return false
+		case <-again.C:
+			c.seek()
+		}
 	}
 }
 
@@ -239,6 +264,28 @@ func (c *conn) ping() {
 		}
 	}
 	c.pinger.Reset(c.limits.PingInterval)
+}
+
+// seek ends the connection if the peer has gone. What the peer sent, and that it closed, may be
+// behind what there is no room for; but its system answers what is sent to it now. So a ping is
+// written, and the answer is seen next time; no pong is waited for.
+func (c *conn) seek() {
+	if c.raw == nil {
+		return
+	}
+	hungUp, idle := look(c.raw)
+	if hungUp {
+		c.end(ending{err: fmt.Errorf("%w by the peer", connectors.ErrClosed), here: true})
+		return
+	}
+	if idle && !c.seeking.Swap(true) {
+		c.workers.Go(func() {
+			defer c.seeking.Store(false)
+			ctx, cancel := context.WithTimeout(context.Background(), lookEvery)
+			defer cancel()
+			_ = c.socket.Ping(ctx)
+		})
+	}
 }
 
 // explain makes errors of reading a socket those of package connectors.

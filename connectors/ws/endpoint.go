@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -85,14 +86,15 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.turnAway(w, r, string(admission))
 		return
 	}
-	pings := newPongs()
-	socket, err := e.accept(w, r, pings)
+	pings, under := newPongs(), &hijacked{ResponseWriter: w}
+	socket, err := e.accept(under, r, pings)
 	if err != nil {
 		e.leave(nil, from)
 		return
 	}
 	c := newConn(socket, remote, e.options.Limits)
 	c.intake, c.from, pings.conn = e.intake, from, c
+	c.raw = rawOf(under.conn)
 	socket.SetReadLimit(int64(e.options.OpeningFrame))
 	c.start()
 	e.enter(c)
@@ -244,10 +246,13 @@ func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, re
 
 // serve has the node serve a connection, and keeps a panic to that connection. The
 // request's context ends with the request's socket, which is ours by now: only its
-// values are kept.
+// values are kept. What is done for a peer ends soon after its connection.
 func (e *Endpoint) serve(ctx context.Context, c *conn) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() {
+		time.AfterFunc(lastWords, func() { cancel(c.ending.err) })
+	})()
 	l := e.options.Listener
 	if l.Connected != nil {
 		l.Connected(c.remote)
