@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +93,31 @@ func TestAdminSocket(t *testing.T) {
 	}
 	if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of a server that has stopped: %v", err)
+	}
+}
+
+// An operator sees what the process spends its memory and time on, where nobody else may look.
+func TestProfilesOnTheSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	s := start(t, "--data="+t.TempDir(), "--admin="+socket)
+	c := admin.NewClient(socket)
+	for name, says := range map[string]string{"heap": "heap profile: ", "goroutine": "goroutine profile: "} {
+		profile, err := c.Profile(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(profile)
+		profile.Close()
+		if err != nil || !strings.HasPrefix(string(text), says) {
+			t.Errorf("%s: %v, %.100s", name, err, text)
+		}
+	}
+	var refused *admin.Refused
+	if _, err := c.Profile(t.Context(), "nothing"); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+		t.Errorf("a profile that there is not: %v", err)
+	}
+	if code, _ := get(t, s.url("http")+"/debug/pprof/heap"); code == http.StatusOK {
+		t.Error("everybody may look")
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +22,7 @@ import (
 	"github.com/ankurah-go/ankurah/core/value"
 	"github.com/ankurah-go/ankurah/internal/leaktest"
 	"github.com/ankurah-go/ankurah/proto"
+	"github.com/ankurah-go/ankurah/server/admin"
 )
 
 var hostileTime = flag.Duration("hostile.time", 300*time.Millisecond, "how long each attack of TestHostilePeers goes on")
@@ -422,6 +426,28 @@ func hostileQuestions(a *attacker) {
 	}
 }
 
+// heapOf returns what holds most of a server's memory: for each place the objects and bytes that
+// are in use, and how it came there.
+func heapOf(t *testing.T, socket string) string {
+	profile, err := admin.NewClient(socket).Profile(t.Context(), "heap")
+	if err != nil {
+		return err.Error()
+	}
+	defer profile.Close()
+	text, err := io.ReadAll(profile)
+	if err != nil {
+		return err.Error()
+	}
+	places := strings.Split(string(text), "\n\n")
+	used := func(place string) (bytes int) {
+		var objects int
+		fmt.Sscanf(place, "%d: %d [", &objects, &bytes)
+		return bytes
+	}
+	slices.SortStableFunc(places, func(a, b string) int { return used(b) - used(a) })
+	return strings.Join(places[:min(len(places), 12)], "\n\n")
+}
+
 // Whatever hostile peers do, the server stays up, its memory stays flat, and two clients that
 // are connected all the while lose nothing, and wait no longer than they would in a crowd.
 func TestHostilePeers(t *testing.T) {
@@ -431,7 +457,8 @@ func TestHostilePeers(t *testing.T) {
 		while = min(while, 50*time.Millisecond) // the race detector looks for something else
 	}
 	t.Logf("seed %d", seed)
-	p := spawn(t, "--addr=127.0.0.1:0", "--data="+t.TempDir(), "--metrics", "--limit=handshake=2s")
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	p := spawn(t, "--addr=127.0.0.1:0", "--data="+t.TempDir(), "--metrics", "--limit=handshake=2s", "--admin="+socket)
 	url := p.url(t)
 	address := strings.TrimPrefix(url, "ws://")
 	http := "http://" + address
@@ -456,7 +483,7 @@ func TestHostilePeers(t *testing.T) {
 			took := b.work(while)
 			end()
 			b.undisturbed()
-			t.Logf("%s, alone %s; %d MiB in use", took, alone, metric(t, http, "go_gc_heap_live_bytes")>>20)
+			t.Logf("%s, alone %s; %d MiB in use, at most %d", took, alone, metric(t, http, "go_gc_heap_live_bytes")>>20, peakMemory(p.Process.Pid)>>20)
 			if most := 50*alone + 5*time.Second; took > most {
 				t.Errorf("the bystanders' commits took %s, alone %s", took, alone)
 			}
@@ -475,12 +502,14 @@ func TestHostilePeers(t *testing.T) {
 	if testing.Short() {
 		return // and needs memory of its own
 	}
-	flat := func() bool { return metric(t, http, "go_gc_heap_live_bytes") < before+128<<20 }
-	// What is in use is known as of the last collection, of which there is one every two minutes
-	// at least.
-	for deadline := time.Now().Add(3 * time.Minute); !flat(); b.work(while) {
+	for deadline := time.Now().Add(3 * time.Minute); ; b.work(while) {
+		held := heapOf(t, socket) // collects what is not in use
+		used := metric(t, http, "go_gc_heap_live_bytes")
+		if used < before+128<<20 {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes are in use after the attacks, %d were before", metric(t, http, "go_gc_heap_live_bytes"), before)
+			t.Fatalf("%d bytes are in use after the attacks, %d were before; where they were taken:\n%s", used, before, held)
 		}
 	}
 	if peak := peakMemory(p.Process.Pid); peak > 1<<30 {

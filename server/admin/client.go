@@ -66,6 +66,12 @@ func (c *Client) Drain(ctx context.Context) error {
 	return body.Close()
 }
 
+// Profile returns a profile of the server's process as text: heap, after a collection, goroutine,
+// allocs, block, mutex or threadcreate. The caller closes it.
+func (c *Client) Profile(ctx context.Context, name string) (io.ReadCloser, error) {
+	return c.do(ctx, http.MethodGet, "/debug/pprof/"+url.PathEscape(name)+"?debug=1&gc=1", nil)
+}
+
 // ArchiveOptions say which archive is asked for.
 type ArchiveOptions struct {
 	From     *archive.Restored // behind what was restored of it; nil for all

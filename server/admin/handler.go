@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/ankurah-go/ankurah/archive"
@@ -35,6 +36,7 @@ type handler struct{ Options }
 //	GET  /entities/ID          an Entity
 //	POST /archive?follow=true  an archive; the body is empty, or says behind what
 //	POST /drain                nothing, once no client is served any more
+//	GET  /debug/pprof/NAME     a profile of the process, as net/http/pprof names them: heap, goroutine, profile, trace, …
 func Handler(o Options) http.Handler {
 	h := &handler{o}
 	mux := http.NewServeMux()
@@ -42,6 +44,9 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /entities/{id}", h.entity)
 	mux.HandleFunc("POST /archive", h.archive)
 	mux.HandleFunc("POST /drain", h.drain)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 
