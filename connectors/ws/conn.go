@@ -45,6 +45,8 @@ type conn struct {
 	ended   <-chan struct{} // closed once ending is set
 	life    context.Context // that ends then
 	die     func()
+	hurry   context.Context // that ends FlushTimeout after: what is being written then is not
+	giveUp  func()
 	workers sync.WaitGroup
 }
 
@@ -67,13 +69,14 @@ var _ connectors.Conn = (*conn)(nil)
 func newConn(socket *websocket.Conn, remote string, l Limits) *conn {
 	socket.SetReadLimit(int64(l.MaxFrame))
 	life, die := context.WithCancel(context.Background())
+	hurry, giveUp := context.WithCancel(context.Background())
 	return &conn{
 		socket: socket,
 		remote: remote,
 		limits: l,
 		out:    newSendQueue(l.QueueFrames, l.QueueBytes),
 		in:     make(chan message, 1),
-		ended:  life.Done(), life: life, die: die,
+		ended:  life.Done(), life: life, die: die, hurry: hurry, giveUp: giveUp,
 	}
 }
 
@@ -149,6 +152,7 @@ func (c *conn) end(e ending) {
 	c.once.Do(func() {
 		c.ending = e
 		c.die()
+		time.AfterFunc(c.limits.FlushTimeout, c.giveUp)
 		c.pinger.Stop()
 	})
 }
@@ -243,7 +247,7 @@ func (c *conn) flush() {
 }
 
 func (c *conn) writeFrame(frame []byte, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(c.hurry, timeout)
 	defer cancel()
 	return c.socket.Write(ctx, websocket.MessageBinary, frame)
 }

@@ -64,3 +64,34 @@ func TestBusyNodeHearsThatThePeerHasGone(t *testing.T) {
 		})
 	}
 }
+
+// Close ends the socket also where the peer takes nothing: what is being written is given up with
+// the rest, and not held until a frame's own time is up.
+func TestCloseOfAFullSocket(t *testing.T) {
+	leaktest.Check(t) // finds the writer
+	over := make(chan struct{})
+	defer close(over)
+	_, address := start(t, nodeFunc(func(context.Context, connectors.Conn) error { // reads nothing
+		<-over
+		return nil
+	}), ws.Options{OpeningFrame: 2 << 20})
+	conn := dial(t, address, ws.DialOptions{Limits: ws.Limits{FlushTimeout: 10 * time.Millisecond, WriteTimeout: time.Hour}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for err := error(nil); err == nil; {
+		err = conn.Send(ctx, make([]byte, 1<<20))
+	}
+	if err := conn.Close("enough"); err != nil {
+		t.Error(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ws.Wait(conn)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the socket is still open")
+	}
+}
