@@ -457,6 +457,7 @@ func TestHostilePeers(t *testing.T) {
 		while = min(while, 50*time.Millisecond) // the race detector looks for something else
 	}
 	t.Logf("seed %d", seed)
+	t.Setenv("GOMEMLIMIT", "768MiB") // as docs/limits.md says: what is not in use does not count
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	p := spawn(t, "--addr=127.0.0.1:0", "--data="+t.TempDir(), "--metrics", "--limit=handshake=2s", "--admin="+socket)
 	url := p.url(t)
