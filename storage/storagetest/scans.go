@@ -149,18 +149,18 @@ func largeRows(t *testing.T, e storage.Engine) {
 	w := NewWorld(35)
 	const large = storage.MaxPageBytes / 16
 	var recs []*proto.Record
-	for i := range int64(60) {
+	for i := range int64(40) {
 		name := fmt.Sprint("small ", i)
 		if i%2 == 0 {
 			name = strings.Repeat("large", large/5) + name
 		}
-		_, rec := w.Create(Albums, named(name), proto.Field{Name: "year", Value: value.Int(i * 7 % 60)})
+		_, rec := w.Create(Albums, named(name), proto.Field{Name: "year", Value: value.Int(i * 7 % 40)})
 		recs = append(recs, rec)
 		commit(t, e, storage.Batch{Records: []storage.RecordWrite{{Record: rec}}})
 	}
-	for _, text := range []string{"true", "year < 50", "ORDER BY year", "ORDER BY name", "ORDER BY name DESC"} {
+	for _, text := range []string{"year < 38", "ORDER BY year", "ORDER BY name DESC"} {
 		s := selection(t, text)
-		wantRecords(t, scanAll(t, e, s, nil, storage.MaxPage), selected(recs, s, nil))
+		var got []*proto.Record
 		var after []byte
 		for more := true; more; {
 			page, err := e.Scan(t.Context(), Albums, s, after, storage.MaxPage)
@@ -174,7 +174,9 @@ func largeRows(t *testing.T, e storage.Engine) {
 			if most := storage.MaxPageBytes + 2*large + 1000; taken > most { // the row that went too far, and its key
 				t.Errorf("%s: a page of %d bytes, more than %d", s, taken, most)
 			}
+			got = append(got, page.Records...)
 			more, after = page.More, page.Next
 		}
+		wantRecords(t, got, selected(recs, s, nil))
 	}
 }
