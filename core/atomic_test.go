@@ -166,10 +166,7 @@ func TestAnswersBehindWhatGrows(t *testing.T) {
 func TestPeerThatIsTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := durable(t, core.Options{Limits: core.Limits{SendQueue: 2, Backlog: 20}})
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		var mu sync.Mutex
 		var reasons []error
 		a.OnStatus(func(s core.Status) {

@@ -79,10 +79,7 @@ func TestCredentialsExpire(t *testing.T) {
 			t.Errorf("with an old ticket: %+v", m)
 		}
 
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		renewed := 0
 		a.Dial(local.NewDialer(server, local.Options{}), core.DialOptions{Renew: func(context.Context) ([]byte, error) {
 			renewed++
@@ -111,10 +108,7 @@ func TestRulesChange(t *testing.T) {
 		for i := range 6 {
 			create(t, server, fmt.Sprint(i), int64(i))
 		}
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		a.Dial(local.NewDialer(server, local.Options{}), core.DialOptions{Credentials: []byte(time.Now().Add(time.Hour).Format(time.RFC3339))})
 		all, some := watch(t, a, "album", "ORDER BY year"), watch(t, a, "album", "year > 1 ORDER BY year LIMIT 3")
 		shown := func(want string) {

@@ -126,10 +126,7 @@ func TestHalfAnAnswerIsNotForgotten(t *testing.T) {
 			}
 			return f
 		})
-		a := open(t, core.Options{Engine: engine, Limits: quick})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{Engine: engine, Limits: quick})
 		s := handmade()
 		conns, frames := s.listen(t, a)
 		w := <-conns
@@ -182,10 +179,7 @@ func TestRefusedByStorageIsNotSent(t *testing.T) {
 			}
 			return f
 		})
-		a := open(t, core.Options{Engine: engine})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{Engine: engine})
 		conns, frames := handmade().listen(t, a)
 		<-conns
 		synctest.Wait() // it stores whom it was welcomed by
@@ -240,10 +234,7 @@ func TestOnTopOfWhatStorageRefused(t *testing.T) {
 					}
 					return f
 				})
-				a := open(t, core.Options{Engine: engine})
-				if err := a.Register(t.Context(), album); err != nil {
-					t.Fatal(err)
-				}
+				a := openAlbums(t, core.Options{Engine: engine})
 				e := add(t, a, "album", "name", "x")
 				want := must(anonymous(a).Get(t.Context(), "album", e)).State().Head
 				failing := anonymous(a).Begin()

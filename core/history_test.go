@@ -236,10 +236,7 @@ func TestNoHistory(t *testing.T) {
 			}
 		}
 	}
-	alone := open(t, core.Options{})
-	if err := alone.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	alone := openAlbums(t, core.Options{})
 	if _, err := anonymous(alone).History(t.Context(), "album", short, core.HistoryOptions{}); !errors.Is(err, core.ErrOffline) {
 		t.Errorf("offline: %v", err)
 	}

@@ -175,10 +175,7 @@ func TestDrain(t *testing.T) {
 		engine := memory.NewDisk()
 		server := durable(t, core.Options{Engine: engine.Open()})
 		var ends []string
-		client := open(t, core.Options{Listener: core.Listener{Disconnected: func(_ id.NodeID, _ string, err error) { ends = append(ends, fmt.Sprint(err)) }}})
-		if err := client.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		client := openAlbums(t, core.Options{Listener: core.Listener{Disconnected: func(_ id.NodeID, _ string, err error) { ends = append(ends, fmt.Sprint(err)) }}})
 		to := &switchboard{}
 		to.node.Store(server)
 		client.Dial(local.NewDialer(to, local.Options{}), core.DialOptions{})
@@ -246,25 +243,40 @@ func (s *switchboard) Serve(ctx context.Context, conn connectors.Conn) error {
 	return s.node.Load().Serve(ctx, conn)
 }
 
+// oneAudience is an agent for whom everybody sees the same.
+type oneAudience struct{ *scripted }
+
+func (oneAudience) Audience(policy.Principal) (string, bool) { return "", true }
+
+// slow is a selection that takes long to hold a large row against.
+var slow = strings.TrimSuffix(strings.Repeat("NOT name LIKE '%a_b%' AND ", 50), " AND ")
+
+// slowed returns a node at which everybody may spend little and sees the same, and a peer that
+// has asked for something.
+func slowed(t *testing.T, ask proto.Frame) (*scripted, *core.Node, *wire) {
+	t.Helper()
+	agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
+		return policy.Principal{Name: credentials}, nil
+	}}
+	limits := core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 1000, PrincipalBurst: 1000}
+	server := durable(t, core.Options{Policy: oneAudience{agent}, Limits: limits})
+	greedy, _ := raw(t, server)
+	greedy.signIn("greedy")
+	greedy.send(ask)
+	greedy.answered()
+	return agent, server, greedy
+}
+
 // Selections that keep the node busy with large rows are refused, whatever they are open for;
 // others' go on.
 func TestSlowSelectionsAreRefused(t *testing.T) {
-	slow := strings.TrimSuffix(strings.Repeat("NOT name LIKE '%a_b%' AND ", 50), " AND ")
 	for name, ask := range map[string]proto.Frame{
 		"rows":         &proto.Subscribe{Sub: 1, Collection: "album", Text: slow},
 		"a window":     &proto.Subscribe{Sub: 1, Collection: "album", Text: slow + " ORDER BY year LIMIT 2"},
 		"an aggregate": &proto.Aggregate{Sub: 1, Collection: "album", Text: slow, Columns: []proto.AggregateColumn{{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
-				return policy.Principal{Name: credentials}, nil
-			}}
-			limits := core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 1000, PrincipalBurst: 1000}
-			server := durable(t, core.Options{Policy: agent, Limits: limits})
-			greedy, _ := raw(t, server)
-			greedy.signIn("greedy")
-			greedy.send(ask)
-			greedy.answered()
+			_, server, greedy := slowed(t, ask)
 			other, _ := raw(t, server)
 			other.signIn("other")
 			if got := other.subscribed(1, "year >= 0"); got != core.KindNone {
@@ -281,29 +293,15 @@ func TestSlowSelectionsAreRefused(t *testing.T) {
 	}
 }
 
-// oneAudience is an agent for whom everybody sees the same.
-type oneAudience struct{ *scripted }
-
-func (oneAudience) Audience(policy.Principal) (string, bool) { return "", true }
-
 // Who opens a slow selection just when those who had it open are refused is told of changes, or
 // refused too: there is no window, and no aggregate, left over that nobody tells of them.
 func TestWhoComesAfterSlowSelections(t *testing.T) {
-	slow := strings.TrimSuffix(strings.Repeat("NOT name LIKE '%a_b%' AND ", 50), " AND ")
 	for name, ask := range map[string]proto.Frame{
 		"a window":     &proto.Subscribe{Sub: 1, Collection: "album", Text: slow + " ORDER BY year LIMIT 2"},
 		"an aggregate": &proto.Aggregate{Sub: 1, Collection: "album", Text: slow, Columns: []proto.AggregateColumn{{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			agent := &scripted{Agent: policy.Permissive(), authenticate: func(credentials string) (policy.Principal, error) {
-				return policy.Principal{Name: credentials}, nil
-			}}
-			limits := core.Limits{Rate: 1000, Burst: 1000, PrincipalRate: 1000, PrincipalBurst: 1000}
-			server := durable(t, core.Options{Policy: oneAudience{agent}, Limits: limits})
-			greedy, _ := raw(t, server)
-			greedy.signIn("greedy")
-			greedy.send(ask)
-			greedy.answered()
+			agent, server, greedy := slowed(t, ask)
 			var late []*wire
 			for i := range 6 {
 				w, _ := raw(t, server)

@@ -114,6 +114,12 @@ func (s *byHand) listen(t testing.TB, n *core.Node) (conns <-chan *wire, frames 
 	return welcomed, sent
 }
 
+// connected is listen, and waits for the first connection.
+func (s *byHand) connected(t testing.TB, n *core.Node) (w *wire, frames <-chan proto.Frame) {
+	conns, frames := s.listen(t, n)
+	return <-conns, frames
+}
+
 // next waits for the next frame of a kind, and passes over others.
 func next[F proto.Frame](frames <-chan proto.Frame) F {
 	for {
@@ -335,10 +341,7 @@ func TestHandshakeDeadlines(t *testing.T) {
 func TestRequestDeadline(t *testing.T) {
 	wanted := id.EntityID{ULID: id.New(nil)}
 	client := func(t *testing.T, d connectors.Dialer) *core.Node {
-		n := open(t, core.Options{Limits: core.Limits{Request: 5 * time.Second}})
-		if err := n.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		n := openAlbums(t, core.Options{Limits: core.Limits{Request: 5 * time.Second}})
 		n.Dial(d, core.DialOptions{})
 		synctest.Wait()
 		return n
@@ -413,10 +416,7 @@ func TestStatusSequence(t *testing.T) {
 		disk := memory.NewDisk()
 		var server atomic.Pointer[core.Node]
 		server.Store(durable(t, core.Options{Engine: disk.Open()}))
-		n := open(t, core.Options{})
-		if err := n.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		n := openAlbums(t, core.Options{})
 		var seen []string
 		var mu sync.Mutex
 		defer n.OnStatus(func(s core.Status) {
@@ -515,10 +515,7 @@ func TestClockOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := durable(t, core.Options{})
 		disk := memory.NewDisk()
-		a := open(t, core.Options{Engine: disk.Open()})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{Engine: disk.Open()})
 		// The server's clock is right; this one answers for it and is 90 minutes ahead.
 		wrong := &byHand{id: server.ID(), system: must2(server.System()), ahead: 90 * time.Minute}
 		link := a.Dial(wrong.accept(t, func(w *wire) { wrong.welcome(w) }), core.DialOptions{})
@@ -570,10 +567,7 @@ func TestClockOffset(t *testing.T) {
 // and not shown.
 func TestOutboxLimit(t *testing.T) {
 	disk := memory.NewDisk()
-	a := open(t, core.Options{Engine: disk.Open(), Limits: core.Limits{Pending: 3}})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{Engine: disk.Open(), Limits: core.Limits{Pending: 3}})
 	r := record(t, watch(t, a, "album", ""))
 	for i := range 3 {
 		create(t, a, fmt.Sprint(i), 1)
@@ -625,10 +619,7 @@ func TestPendingFlag(t *testing.T) {
 
 // TestReceipts: Synced waits while offline, and ends with its context or the node.
 func TestReceipts(t *testing.T) {
-	a := open(t, core.Options{})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{})
 	tx := anonymous(a).Begin()
 	if _, err := tx.Create(t.Context(), "album", with("name", "a")); err != nil {
 		t.Fatal(err)
@@ -687,10 +678,7 @@ func TestCredentials(t *testing.T) {
 			return policy.Principal{Name: "ann"}, nil
 		}
 		server := durable(t, core.Options{Policy: agent})
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		link := a.Dial(local.NewDialer(server, local.Options{}), core.DialOptions{Credentials: []byte("wrong")})
 		time.Sleep(time.Second)
 		if err := a.Status().LastError; core.KindOf(err) != core.KindDenied || !errorContains(err, "wrong") {
@@ -823,10 +811,7 @@ func TestSlowClientCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := durable(t, core.Options{Limits: core.Limits{SendQueue: 4}})
 		disk := memory.NewDisk()
-		a := open(t, core.Options{Engine: disk.Open()})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{Engine: disk.Open()})
 		inner := local.NewDialer(server, local.Options{Queue: 1})
 		var slow atomic.Pointer[slowConn]
 		a.Dial(&dialer{dial: func(ctx context.Context) (connectors.Conn, error) {
@@ -936,12 +921,8 @@ func TestGreedyPeer(t *testing.T) {
 func TestAnswerInPartsDoesNotBringBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
-		conns, frames := s.listen(t, a)
-		w := <-conns
+		a := openAlbums(t, core.Options{})
+		w, frames := s.connected(t, a)
 		q := watch(t, a, "album", "year > 0 ORDER BY year")
 		other := record(t, watch(t, a, "album", "year = 77"))
 		r := record(t, q)
@@ -972,10 +953,7 @@ func TestAnswerInPartsDoesNotBringBack(t *testing.T) {
 // to a connection that nobody makes: who waits for an answer gets what is here.
 func TestLinkClosedAtOnce(t *testing.T) {
 	server := durable(t, core.Options{})
-	n := open(t, core.Options{})
-	if err := n.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	n := openAlbums(t, core.Options{})
 	for range 100 {
 		local.Connect(server, n).Close()
 		eventually(t, "offline", func() bool { return n.Status().Connection == core.Offline })

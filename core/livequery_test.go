@@ -663,10 +663,7 @@ func TestLimitGrowsAcrossNodes(t *testing.T) {
 // window grows short again.
 func TestWindowHearsOfRowsPushedOut(t *testing.T) {
 	server := durable(t, core.Options{})
-	a := open(t, core.Options{})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{})
 	local.Connect(server, a)
 	waitLive(t, a)
 	var stale []id.EntityID

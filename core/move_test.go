@@ -428,10 +428,7 @@ func TestOnlyAPositionCovers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := handmade()
 				store, epoch := id.StoreID{ULID: id.New(nil)}, id.EpochID{ULID: id.New(nil)}
-				a := open(t, core.Options{})
-				if err := a.Register(t.Context(), album); err != nil {
-					t.Fatal(err)
-				}
+				a := openAlbums(t, core.Options{})
 				s.greeting = func(m *proto.Welcome) { m.Store, m.Continues = store, true }
 				conns, frames := s.listen(t, a)
 				w := <-conns
@@ -470,10 +467,7 @@ func TestEqualToWhatIsNotHeldAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
 		var store id.StoreID
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		s.greeting = func(m *proto.Welcome) {
 			m.Continues = store.IsZero()
 			store = id.StoreID{ULID: id.New(nil)}
@@ -528,10 +522,7 @@ func TestAcknowledgedAgainWhereItIsPartOfTheBase(t *testing.T) {
 		s := handmade()
 		store := id.StoreID{ULID: id.New(nil)}
 		s.greeting = func(m *proto.Welcome) { m.Store, m.Continues = store, true }
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		conns, frames := s.listen(t, a)
 		w := <-conns
 		q := query(t, a, "ORDER BY name LIMIT 3")
@@ -575,10 +566,7 @@ func TestAcknowledgedAgainWhereItIsPartOfTheBase(t *testing.T) {
 func TestAbsentAndThenThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		a := openAlbums(t, core.Options{})
 		s.greeting = func(m *proto.Welcome) { m.Store = id.StoreID{ULID: id.New(nil)} }
 		conns, frames := s.listen(t, a)
 		w := <-conns
@@ -656,12 +644,8 @@ func TestAbsentAndThenThere(t *testing.T) {
 func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
-		conns, frames := s.listen(t, a)
-		w := <-conns
+		a := openAlbums(t, core.Options{})
+		w, frames := s.connected(t, a)
 		_ = query(t, a, "ORDER BY name")
 		first, second := w.creation("album", with("name", "known")), w.creation("album", with("name", "lacking"))
 		onSecond := w.edit(second, with("year", 1)) // what is lost
@@ -714,12 +698,8 @@ func TestOnlyWhatWasRefusedIsMadeAgain(t *testing.T) {
 func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
-		conns, frames := s.listen(t, a)
-		w := <-conns
+		a := openAlbums(t, core.Options{})
+		w, frames := s.connected(t, a)
 		_ = query(t, a, "ORDER BY name")
 		created := w.creation("album", with("name", "x"))
 		had := must(entity.Apply(nil, created))
@@ -758,12 +738,8 @@ func TestDependentsAreMadeAgainInAnyOrder(t *testing.T) {
 func TestWhatIsRightAsItIsIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
-		conns, frames := s.listen(t, a)
-		w := <-conns
+		a := openAlbums(t, core.Options{})
+		w, frames := s.connected(t, a)
 		_ = query(t, a, "ORDER BY name")
 		lost, kept := w.creation("album", with("name", "lost")), w.creation("album", with("name", "kept"))
 		had, whole := must(entity.Apply(nil, lost)), must(entity.Apply(nil, kept))

@@ -54,12 +54,19 @@ func open(t *testing.T, opts core.Options) *core.Node {
 	return n
 }
 
-func connected(t *testing.T, server *core.Node, opts core.Options) *core.Node {
+// openAlbums is open, of a node that knows albums.
+func openAlbums(t *testing.T, opts core.Options) *core.Node {
 	t.Helper()
 	n := open(t, opts)
 	if err := n.Register(t.Context(), album); err != nil {
 		t.Fatal(err)
 	}
+	return n
+}
+
+func connected(t *testing.T, server *core.Node, opts core.Options) *core.Node {
+	t.Helper()
+	n := openAlbums(t, opts)
 	local.Connect(server, n)
 	waitLive(t, n)
 	return n
@@ -214,10 +221,7 @@ func (refuser) Write(_ policy.Principal, w policy.Write) error {
 // along, and spares what only came later.
 func TestRefusalRollsBack(t *testing.T) {
 	server := durable(t, core.Options{Policy: refuser{policy.Permissive()}})
-	a := open(t, core.Options{})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{})
 	link := local.Connect(server, a)
 	q := query(t, a, "ORDER BY name")
 	e := create(t, a, "fine", 2000)

@@ -36,10 +36,7 @@ func offline(t *testing.T, n *core.Node, link *core.Link) {
 // linked is connected, and returns the link as well.
 func linked(t *testing.T, server *core.Node, opts core.Options) (*core.Node, *core.Link) {
 	t.Helper()
-	n := open(t, opts)
-	if err := n.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	n := openAlbums(t, opts)
 	link := local.Connect(server, n)
 	waitLive(t, n)
 	return n, link
@@ -82,10 +79,7 @@ func TestReadsAcrossNodes(t *testing.T) {
 	}
 
 	ghost := id.EntityID{ULID: id.New(nil)}
-	lonely := open(t, core.Options{})
-	if err := lonely.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	lonely := openAlbums(t, core.Options{})
 	for label, c := range map[string]struct {
 		node *core.Node
 		kind core.Kind
@@ -344,10 +338,7 @@ func TestOfflineOrder(t *testing.T) {
 	server := durable(t, core.Options{})
 	told := record(t, liveOn(t, server, ""))
 	disk := memory.NewDisk()
-	a := open(t, core.Options{Engine: disk.Open()})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{Engine: disk.Open()})
 	var created []id.EntityID
 	var want []string
 	for i := range 100 { // more than are sent ahead

@@ -220,10 +220,7 @@ func TestSharedStoreUnderContention(t *testing.T) {
 // A client that loses its server goes on at another, with what it has and from where it was.
 func TestSharedStoreFailover(t *testing.T) {
 	c := share(t, 2)
-	peer := open(t, core.Options{})
-	if err := peer.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	peer := openAlbums(t, core.Options{})
 	link := local.Connect(c.nodes[0], peer)
 	if err := peer.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)

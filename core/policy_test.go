@@ -83,10 +83,7 @@ func change(t testing.TB, n *core.Node, e id.EntityID, pairs ...any) {
 
 func signedIn(t *testing.T, server *core.Node, credentials string, opts core.Options) (*core.Node, *core.Link) {
 	t.Helper()
-	n := open(t, opts)
-	if err := n.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	n := openAlbums(t, opts)
 	link := n.Dial(local.NewDialer(server, local.Options{}), core.DialOptions{Credentials: []byte(credentials)})
 	waitLive(t, n)
 	return n, link

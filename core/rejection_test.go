@@ -199,10 +199,7 @@ func TestRetriedRejections(t *testing.T) {
 // of and listed once.
 func TestRefusedOnce(t *testing.T) {
 	server := durable(t, core.Options{Policy: refuser{policy.Permissive()}})
-	a := open(t, core.Options{})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{})
 	var mu sync.Mutex
 	told := make(map[id.TransactionID]int)
 	a.OnSettled(func(s core.Settled) {

@@ -19,10 +19,7 @@ func TestSelectionsTooLargeToSend(t *testing.T) {
 		server := durable(t, core.Options{})
 		create(t, server, "a", 1)
 		lost := 0
-		peer := open(t, core.Options{Listener: core.Listener{Disconnected: func(_ id.NodeID, _ string, _ error) { lost++ }}})
-		if err := peer.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
+		peer := openAlbums(t, core.Options{Listener: core.Listener{Disconnected: func(_ id.NodeID, _ string, _ error) { lost++ }}})
 		local.Connect(server, peer)
 		settled()
 		condition := func(n int) string { return strings.Repeat("name != 'x' AND ", n) + "year = 1" }

@@ -44,10 +44,7 @@ func TestChangedScopeAfterAReconnect(t *testing.T) {
 // connection ended before the row that it waited for came, is told of once.
 func TestAcknowledgedTwiceToldOnce(t *testing.T) {
 	server := handmade()
-	a := open(t, core.Options{})
-	if err := a.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	a := openAlbums(t, core.Options{})
 	told := make(chan core.Settled, 10)
 	a.OnSettled(func(s core.Settled) { told <- s })
 	again := make(chan struct{})

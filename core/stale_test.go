@@ -60,12 +60,8 @@ func TestWindowIsNotRefilledWithStaleRows(t *testing.T) {
 func TestStrayedWindowIsNotLiveBeforeItsRowsAreHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handmade()
-		a := open(t, core.Options{})
-		if err := a.Register(t.Context(), album); err != nil {
-			t.Fatal(err)
-		}
-		conns, frames := s.listen(t, a)
-		w := <-conns
+		a := openAlbums(t, core.Options{})
+		w, frames := s.connected(t, a)
 		all := query(t, a, "year > 0")
 		first, second := w.creation("album", with("name", "first", "year", 1)), w.creation("album", with("name", "second", "year", 2))
 		rows := []proto.Row{{Entity: first.Entity, Rev: 1, State: must(entity.Apply(nil, first))}, {Entity: second.Entity, Rev: 1, State: must(entity.Apply(nil, second))}}
@@ -100,16 +96,24 @@ func TestStrayedWindowIsNotLiveBeforeItsRowsAreHere(t *testing.T) {
 	})
 }
 
+// unscannable returns a client whose storage cannot be scanned while broken is set, and what comes
+// of its connections.
+func unscannable(t *testing.T) (broken *atomic.Bool, a *core.Node, conns <-chan *wire, frames <-chan proto.Frame) {
+	t.Helper()
+	broken = new(atomic.Bool)
+	engine := faulty.Wrap(memory.NewDisk().Open(), failing(broken, faulty.Scan, faulty.Fault{Before: storage.ErrUnavailable}))
+	a = open(t, core.Options{Engine: engine})
+	register(t, a)
+	conns, frames = handmade().listen(t, a)
+	return broken, a, conns, frames
+}
+
 // TestOnlyWhatWasHeldAgainstTheRowsIsResumed: storage fails while an answer is shown, so that the
 // rows which it does not name are not looked at. Who asks for the same later names them again,
 // and does not go on from where that answer was.
 func TestOnlyWhatWasHeldAgainstTheRowsIsResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var broken atomic.Bool
-		engine := faulty.Wrap(memory.NewDisk().Open(), failing(&broken, faulty.Scan, faulty.Fault{Before: storage.ErrUnavailable}))
-		a := open(t, core.Options{Engine: engine})
-		register(t, a)
-		conns, frames := handmade().listen(t, a)
+		broken, a, conns, frames := unscannable(t)
 		w := <-conns
 		w.send(&proto.Pong{Position: proto.Position{{Epoch: id.EpochID{ULID: id.New(nil)}, Seq: 9}}})
 		answer := func(collection string, rows ...proto.Row) {
@@ -152,11 +156,7 @@ func TestOnlyWhatWasHeldAgainstTheRowsIsResumed(t *testing.T) {
 // again.
 func TestWhatRowsReferToIsDoubtedWithThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var broken atomic.Bool
-		engine := faulty.Wrap(memory.NewDisk().Open(), failing(&broken, faulty.Scan, faulty.Fault{Before: storage.ErrUnavailable}))
-		a := open(t, core.Options{Engine: engine})
-		register(t, a)
-		conns, frames := handmade().listen(t, a)
+		broken, a, conns, frames := unscannable(t)
 		w := <-conns
 		artist := w.creation("artist", with("name", "muse"))
 		record := w.creation("record", with("artist", artist.Entity, "name", "drones"))
@@ -221,13 +221,9 @@ func TestNotLiveBeforeTheRowsThatAcknowledgementsWaitFor(t *testing.T) {
 	for _, complete := range []bool{true, false} {
 		t.Run(fmt.Sprint(complete), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := open(t, core.Options{})
-				if err := a.Register(t.Context(), album); err != nil {
-					t.Fatal(err)
-				}
+				a := openAlbums(t, core.Options{})
 				add(t, a, "album", "name", "x")
-				conns, frames := handmade().listen(t, a)
-				w := <-conns
+				w, frames := handmade().connected(t, a)
 				c := next[*proto.Commit](frames)
 				q, err := anonymous(a).Query("album", selection(t, ""))
 				if err != nil {

@@ -328,10 +328,7 @@ func TestCreateNeedsASystem(t *testing.T) {
 	}
 	create(t, n, "a", 1)
 
-	e := open(t, core.Options{})
-	if err := e.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	e := openAlbums(t, core.Options{})
 	create(t, e, "a", 1)
 	if p := e.Status().Pending; p != 1 {
 		t.Errorf("%d pending", p)

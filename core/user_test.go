@@ -40,10 +40,7 @@ func TestAnotherUser(t *testing.T) {
 	}
 	commit(t, tx)
 	disk := memory.NewDisk()
-	node := open(t, core.Options{Engine: disk.Open()})
-	if err := node.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	node := openAlbums(t, core.Options{Engine: disk.Open()})
 	as := func(user string) *core.Link {
 		dialer := local.NewDialer(server, local.Options{})
 		link := node.Dial(dialer, core.DialOptions{Credentials: []byte(user)})
@@ -129,10 +126,7 @@ func TestAnotherUser(t *testing.T) {
 // TestReceiptOfAUserWhoIsAway: it waits until that one is back.
 func TestReceiptOfAUserWhoIsAway(t *testing.T) {
 	server := durable(t, core.Options{Policy: owned()})
-	node := open(t, core.Options{})
-	if err := node.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	node := openAlbums(t, core.Options{})
 	dialer := local.NewDialer(server, local.Options{})
 	defer dialer.Close()
 	link := node.Dial(dialer, core.DialOptions{Credentials: []byte("ann")})

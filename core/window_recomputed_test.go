@@ -348,10 +348,7 @@ func TestLocate(t *testing.T) {
 	server := durable(t, core.Options{})
 	years(t, server, 2001, 2030)
 	n := connected(t, server, core.Options{})
-	offline := open(t, core.Options{})
-	if err := offline.Register(t.Context(), album); err != nil {
-		t.Fatal(err)
-	}
+	offline := openAlbums(t, core.Options{})
 	sel := selection(t, "year > 2010 ORDER BY year DESC")
 	for _, at := range []struct{ index, year, found int }{{0, 2030, 0}, {7, 2023, 7}, {19, 2011, 19}, {20, 2011, 19}, {1 << 40, 2011, 19}, {-3, 2030, 0}} {
 		for _, node := range []*core.Node{server, n} {
