@@ -418,8 +418,10 @@ func (s *sequencer) reread(ctx context.Context, in *ingest) error {
 			return err
 		}
 		for i, e := range page {
-			if _, staged := s.overlay[e]; !staged && records[i] != nil {
-				in.records[e] = &touched{before: records[i], now: records[i]}
+			// What has been staged may have been stored since, and be behind what came then.
+			staged, r := s.overlay[e], records[i]
+			if r != nil && (staged == nil || r.Rev >= staged.Rev) {
+				in.records[e] = &touched{before: r, now: r}
 			}
 		}
 	}
