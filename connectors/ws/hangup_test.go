@@ -95,3 +95,29 @@ func TestCloseOfAFullSocket(t *testing.T) {
 		t.Error("the socket is still open")
 	}
 }
+
+// A peer that is there stays connected while the node is too busy to receive, however often it is
+// looked for, and all that it sent arrives.
+func TestBusyNodeKeepsThePeerThatIsThere(t *testing.T) {
+	leaktest.Check(t)
+	const frames = 20
+	received := make(chan error, 1)
+	_, address := start(t, nodeFunc(func(ctx context.Context, conn connectors.Conn) error {
+		time.Sleep(5 * ws.LookEvery / 2) // long enough to be looked for twice
+		var err error
+		for n := 0; n < frames && err == nil; n++ {
+			_, err = conn.Receive(ctx)
+		}
+		received <- err
+		return err
+	}), ws.Options{})
+	conn := dial(t, address, ws.DialOptions{})
+	for range frames {
+		if err := conn.Send(t.Context(), make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-received; err != nil {
+		t.Errorf("it was cut off: %v", err)
+	}
+}
