@@ -142,7 +142,7 @@ type scan struct {
 	key      []byte  // its sort key
 	examined int
 	matching int // of these
-	passed   int // of these, which are behind the page's beginning
+	passed   int // of those examined: which are behind the page's beginning
 	bytes    int // of those passed
 	unasked  int // bytes examined since it was last asked whether the scan is still wanted
 	err      error
